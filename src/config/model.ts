@@ -1,0 +1,232 @@
+/**
+ * What `federation.yaml` means, after parsing: every size in bytes, every duration in milliseconds,
+ * every reference resolved to an id that exists. The rest of the product reads this and never YAML.
+ */
+
+export type Tier = "primary" | "secondary" | "edge";
+/** `cordoned`: nothing new lands there. `draining`: everything leaves. `lost`: gone, not contacted. */
+export type ClusterState = "active" | "cordoned" | "draining" | "lost";
+export type Strategy = "balanced" | "performance" | "cost" | "geographic";
+export type MigrationMethod = "backup-restore" | "storage" | "offline";
+
+export interface Federation {
+  /** Goes into every mark: two federations never touch each other's guests. */
+  name: string;
+  clusters: Cluster[];
+  resourcePools: ResourcePool[];
+  migration: MigrationPolicies;
+  backupStores: BackupStore[];
+  primaryCluster?: string;
+  failoverPriority: string[];
+  syncIntervalMs: number;
+  healthCheckIntervalMs: number;
+  /** Proxmox pool for resources that name none. */
+  defaultPool?: string;
+  placement: CapacityRules;
+}
+
+export interface Cluster {
+  id: string;
+  name: string;
+  provider?: string;
+  location?: Location;
+  /** Law that applies there, e.g. `EU`, `NL`. Free text, compared exactly. */
+  jurisdiction?: string;
+  /** Kubernetes topology region; default: the id. */
+  region: string;
+  tier: Tier;
+  status: ClusterState;
+  tags: string[];
+  metadata: Record<string, string>;
+  /** Absent: the cluster can be planned for, not contacted. */
+  connection?: Connection;
+  capabilities: Capabilities;
+  network: ClusterNetwork;
+  storage: ClusterStorage;
+  /** Logical image name → volid on this cluster (`import`, `iso` or images content). */
+  images: Record<string, string>;
+  /** Logical template name → vmid of a Proxmox template on this cluster. */
+  templates: Record<string, number>;
+  /** Declared nodes: capacity for planning offline, and per-node settings. */
+  nodes: NodeSettings[];
+  prices: Prices;
+  /** New guests get a vmid from this range (inclusive); absent: Proxmox's own. */
+  vmidRange?: { first: number; last: number };
+  /** Overrides of the federation's capacity rules. */
+  placement: CapacityRules;
+}
+
+export interface Location {
+  /** As written, e.g. `Amsterdam, NL`. */
+  name: string;
+  latitude?: number;
+  longitude?: number;
+}
+
+export interface Connection {
+  /** https://host:port, no path; tried in order. */
+  apiUrls: string[];
+  credentials: CredentialSource;
+  tls: { fingerprint?: string; caFile?: string; verify: boolean };
+  connectTimeoutMs: number;
+  requestTimeoutMs: number;
+}
+
+/** Where a secret comes from. The secret itself is read by `resolveCredentials`, never kept here. */
+export type SecretSource = { kind: "environment"; variable: string } | { kind: "file"; path: string } | { kind: "pulumi"; key: string };
+
+export type CredentialSource =
+  /** tokenId is `user@realm!name`. */
+  | { kind: "token"; tokenId: string; secret: SecretSource }
+  /** username is `user@realm`. */
+  | { kind: "password"; username: string; password: SecretSource };
+
+export interface Capabilities {
+  maxVms?: number;
+  ceph?: boolean;
+  ha?: boolean;
+  backup?: boolean;
+  liveMigration?: boolean;
+  nestedVirtualization?: boolean;
+}
+
+export interface ClusterNetwork {
+  publicSubnet?: string;
+  privateSubnet?: string;
+  vlanRange?: { first: number; last: number };
+  bridges: string[];
+  /** Logical network name → where it is on this cluster. */
+  networks: Record<string, { bridge: string; vlan?: number; mtu?: number }>;
+  uplinkBitsPerSecond?: number;
+  crossConnects: CrossConnect[];
+}
+
+export interface CrossConnect {
+  targetCluster: string;
+  type?: "vpn" | "mpls" | "direct";
+  latencyMs?: number;
+  bandwidthBitsPerSecond?: number;
+}
+
+export interface ClusterStorage {
+  /** Storage id used when a disk names no class. */
+  primary?: string;
+  /** Logical storage class → storage id on this cluster. */
+  classes: Record<string, string>;
+  backends: StorageBackend[];
+  replicationTargets: { targetCluster: string; targetStorage: string; schedule: string; type: "async" | "sync" }[];
+}
+
+export interface StorageBackend {
+  name: string;
+  type?: string;
+  capacityBytes?: number;
+  availableBytes?: number;
+  performanceTier?: "nvme" | "ssd" | "hdd";
+  features: string[];
+}
+
+export interface NodeSettings {
+  name: string;
+  cores?: number;
+  memoryBytes?: number;
+  status: "active" | "cordoned" | "draining";
+  tags: string[];
+  hardwareClass?: string;
+}
+
+/** Prices in one currency unit of the user's choice, per month; transfer per GiB leaving the cluster. */
+export interface Prices {
+  perCoreMonth?: number;
+  perMemoryGiBMonth?: number;
+  perStorageGiBMonth?: number;
+  perEgressGiB?: number;
+}
+
+/** Fractions; absent = inherit, at the top the defaults of the guide (4.0/1.0/1.5, 0.10/0.15/0.10, .75/.70/.80). */
+export interface CapacityRules {
+  overcommit?: { cpu?: number; memory?: number; storage?: number };
+  reserve?: { cpu?: number; memory?: number; storage?: number };
+  pressureThreshold?: { cpu?: number; memory?: number; storage?: number };
+}
+
+export interface ResourcePool {
+  name: string;
+  description?: string;
+  clusters: string[];
+  limits: PoolLimits;
+  placementPolicy: PlacementPolicy;
+}
+
+export interface PoolLimits {
+  maxVms?: number;
+  maxCores?: number;
+  maxMemoryBytes?: number;
+  maxStorageBytes?: number;
+}
+
+export interface PlacementPolicy {
+  strategy: Strategy;
+  /** Cluster id → percent; 100 = neutral. */
+  clusterWeights: Record<string, number>;
+  rules: PlacementRule[];
+}
+
+export interface PlacementRule {
+  type: "affinity" | "anti-affinity" | "location" | "residency";
+  target: "cluster" | "node" | "tag" | "location" | "provider" | "tier" | "jurisdiction" | "storage";
+  operator: "must" | "must_not" | "should" | "should_not";
+  value: string;
+  /** For should and should_not, 1–100, default 50. */
+  weight?: number;
+  /** For anti-affinity and affinity between guests. Default `node`. */
+  scope?: "cluster" | "node";
+}
+
+export interface MigrationPolicies {
+  defaultMethod?: MigrationMethod;
+  preMigrationChecks: ("verify_network_connectivity" | "check_storage_compatibility" | "validate_vm_configuration" | "ensure_backup_exists")[];
+  paths: MigrationPath[];
+}
+
+export interface MigrationPath {
+  sourceCluster: string;
+  targetCluster: string;
+  method: MigrationMethod;
+  maxBandwidthBitsPerSecond?: number;
+  compression: boolean;
+  encryptionRequired: boolean;
+  /** Name of a backup store; absent: the only one both clusters reach. */
+  backupStore?: string;
+}
+
+/** A place for archives that several clusters reach. */
+export interface BackupStore {
+  name: string;
+  type: "pbs" | "nfs" | "cifs" | "dir";
+  /** Cluster id → how that cluster reaches the store. */
+  access: Record<string, BackupStoreAccess>;
+}
+
+export interface BackupStoreAccess {
+  /** Storage id the cluster writes its own backups to. */
+  storage: string;
+  /** Source cluster → storage id under which this cluster sees that cluster's archives; absent: `storage`. */
+  readAs: Record<string, string>;
+}
+
+/** One finding about the file: shown as `file:line:column: path: message`. */
+export interface ConfigIssue {
+  severity: "error" | "warning";
+  file: string;
+  line: number;
+  column: number;
+  /** `clusters[0].connection.api_url` */
+  path: string;
+  message: string;
+  /** What to do, e.g. a similar key that exists. */
+  suggestion?: string;
+}
+
+/** A resolved secret for one cluster; lives in memory only. */
+export type Credentials = { kind: "token"; tokenId: string; secret: string } | { kind: "password"; username: string; password: string };

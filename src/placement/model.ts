@@ -1,0 +1,172 @@
+/**
+ * The data placement works on. Plain values only: no client, no clock, no file.
+ * Integers throughout: milli-cores, MiB, bytes.
+ */
+
+export interface Inventory {
+  clusters: ClusterFacts[];
+  links: LinkFacts[];
+}
+
+export interface ClusterFacts {
+  id: string;
+  /** False: it did not answer; `unreachableReason` says how. Prior placements there stay, nothing new lands. */
+  reachable: boolean;
+  unreachableReason?: string;
+  status: "active" | "cordoned" | "draining" | "lost";
+  tier: "primary" | "secondary" | "edge";
+  provider?: string;
+  location?: { name: string; latitude?: number; longitude?: number };
+  jurisdiction?: string;
+  tags: string[];
+  prices: { perCoreMonth?: number; perMemoryGiBMonth?: number; perStorageGiBMonth?: number; perEgressGiB?: number };
+  maxVms?: number;
+  capacityRules: Required3<CapacityFractions>;
+  /** Logical storage class → storage id; the empty class `""` is the default. */
+  storageClasses: Record<string, string>;
+  /** Logical networks and bridge names a guest may ask for. */
+  networks: string[];
+  images: string[];
+  templates: string[];
+  nodes: NodeFacts[];
+  storages: StorageFacts[];
+}
+
+export interface CapacityFractions {
+  cpu: number;
+  memory: number;
+  storage: number;
+}
+
+export interface Required3<T> {
+  overcommit: T;
+  reserve: T;
+  pressureThreshold: T;
+}
+
+export interface NodeFacts {
+  name: string;
+  online: boolean;
+  status: "active" | "cordoned" | "draining";
+  tags: string[];
+  hardwareClass?: string;
+  /** Physical. */
+  cores: number;
+  memoryMiB: number;
+  /** Live use, where known; allocation comes from the guests. */
+  usedMemoryMiB?: number;
+  guests: GuestFacts[];
+}
+
+/** A guest that occupies a node, ours or not. */
+export interface GuestFacts {
+  /** Identity of a guest of ours; matches {@link PlacementRequest.key}. */
+  key?: string;
+  vmid: number;
+  name?: string;
+  cores: number;
+  memoryMiB: number;
+  /** Proxmox tags: what affinity rules look at. */
+  tags: string[];
+  pool?: string;
+  running: boolean;
+}
+
+export interface StorageFacts {
+  storage: string;
+  /** Nodes that see it. */
+  nodes: string[];
+  shared: boolean;
+  totalBytes: number;
+  usedBytes: number;
+  performanceTier?: "nvme" | "ssd" | "hdd";
+}
+
+export interface LinkFacts {
+  from: string;
+  to: string;
+  latencyMs?: number;
+  bandwidthBitsPerSecond?: number;
+}
+
+export interface PoolPolicy {
+  name: string;
+  clusters: string[];
+  strategy: "balanced" | "performance" | "cost" | "geographic";
+  clusterWeights: Record<string, number>;
+  rules: Rule[];
+  limits: { maxVms?: number; maxCores?: number; maxMemoryMiB?: number; maxStorageBytes?: number };
+}
+
+export interface Rule {
+  type: "affinity" | "anti-affinity" | "location" | "residency";
+  target: "cluster" | "node" | "tag" | "location" | "provider" | "tier" | "jurisdiction" | "storage";
+  operator: "must" | "must_not" | "should" | "should_not";
+  value: string;
+  /** 1–100, for should and should_not. */
+  weight?: number;
+  scope?: "cluster" | "node";
+}
+
+export interface PlacementRequest {
+  /** Stable identity; ties are broken by a hash of it. */
+  key: string;
+  /** What people call it, for texts. */
+  name: string;
+  cores: number;
+  memoryMiB: number;
+  disks: { name: string; storageClass: string; sizeBytes: number }[];
+  networks: string[];
+  image?: string;
+  template?: string;
+  pool?: PoolPolicy;
+  tags: string[];
+  /** The guest's own rules, after the pool's. */
+  rules: Rule[];
+  /** Preferred place in words, e.g. `Amsterdam`. */
+  location?: string;
+  /** Jurisdictions or locations it must stay in. */
+  residency: string[];
+  pin?: { cluster?: string; node?: string };
+  /** Where it is now; kept as long as every `must` holds. */
+  prior?: Placement;
+  /** Bytes a move to another cluster would carry. */
+  moveBytes?: number;
+}
+
+export interface Placement {
+  cluster: string;
+  node: string;
+  /** One storage id per disk, in the request's order. */
+  storages: string[];
+}
+
+/** What this run has already decided and the inventory does not show yet. Replaces a guest of the same key. */
+export interface Promised {
+  request: PlacementRequest;
+  placement: Placement;
+}
+
+export type PlacementResult =
+  | { ok: true; placement: Placement; explanation: Explanation }
+  | { ok: false; explanation: Explanation; /** One paragraph: what, where, what to do. */ message: string };
+
+export interface Explanation {
+  /** `kept`, `placed`, `moved` or `rejected`. */
+  outcome: "kept" | "placed" | "moved" | "rejected";
+  /** Why a prior placement could not stay. */
+  moveReason?: string;
+  /** Every candidate node (clusters that fell as a whole have one entry without node). */
+  candidates: CandidateReport[];
+  /** Score distance to the runner-up; absent with one candidate. */
+  margin?: number;
+}
+
+export interface CandidateReport {
+  cluster: string;
+  node?: string;
+  /** First failing filter with every shortfall, or none. */
+  rejected?: { filter: string; reasons: string[] };
+  score?: number;
+  terms?: { term: string; points: number; detail: string }[];
+}
