@@ -23,6 +23,18 @@ export interface Federation {
   /** Proxmox pool for resources that name none. */
   defaultPool?: string;
   placement: CapacityRules;
+  /** Policy of pools that declare none of their own; already applied to them. */
+  placementPolicy?: PlacementPolicy;
+  /** Settings of the Proxmox CSI plugin, where its cloud-config is part of the file. */
+  csi?: CsiSettings;
+}
+
+/** `features` of the Proxmox CSI plugin's cloud-config. */
+export interface CsiSettings {
+  /** How the plugin finds a Kubernetes node's VM. Default `default`. */
+  provider: "default" | "capmox";
+  /** VM id in the names of the plugin's disks. Default 9999. */
+  controllerVmid: number;
 }
 
 export interface Cluster {
@@ -77,7 +89,8 @@ export type SecretSource = { kind: "environment"; variable: string } | { kind: "
 
 export type CredentialSource =
   /** tokenId is `user@realm!name`. */
-  | { kind: "token"; tokenId: string; secret: SecretSource }
+  /** With `tokenIdFile` the id is read from that file and `tokenId` is empty. */
+  | { kind: "token"; tokenId: string; tokenIdFile?: string; secret: SecretSource }
   /** username is `user@realm`. */
   | { kind: "password"; username: string; password: SecretSource };
 
@@ -185,8 +198,15 @@ export interface PlacementRule {
 
 export interface MigrationPolicies {
   defaultMethod?: MigrationMethod;
-  preMigrationChecks: ("verify_network_connectivity" | "check_storage_compatibility" | "validate_vm_configuration" | "ensure_backup_exists")[];
+  preMigrationChecks: (
+    | "verify_network_connectivity"
+    | "check_storage_compatibility"
+    | "validate_vm_configuration"
+    | "ensure_backup_exists"
+  )[];
   paths: MigrationPath[];
+  /** When moves may start, for routes without a path of their own. Absent: at any time. */
+  window?: MigrationWindow;
 }
 
 export interface MigrationPath {
@@ -198,6 +218,24 @@ export interface MigrationPath {
   encryptionRequired: boolean;
   /** Name of a backup store; absent: the only one both clusters reach. */
   backupStore?: string;
+  /** When a move on this path may start; the policies' window where the path has none. Absent: at any time. */
+  window?: MigrationWindow;
+}
+
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/**
+ * Local wall-clock times of a zone. A window whose end is not after its start ends on the next day;
+ * `days` are the days on which it starts.
+ */
+export interface MigrationWindow {
+  days: Weekday[];
+  /** Minutes after midnight, 0–1439. */
+  startMinute: number;
+  /** Minutes after midnight, 1–1440; 1440 is the end of the day. */
+  endMinute: number;
+  /** IANA name, e.g. `Europe/Amsterdam`. */
+  timezone: string;
 }
 
 /** A place for archives that several clusters reach. */

@@ -70,6 +70,10 @@ export interface GuestFacts {
   tags: string[];
   pool?: string;
   running: boolean;
+  /** Provisioned bytes of all its disks, as far as known; counts against the pool's storage limit. */
+  diskBytes?: number;
+  /** Its disks one by one, where known: growing one then asks the storage for the difference only. */
+  disks?: { storage: string; sizeBytes: number }[];
 }
 
 export interface StorageFacts {
@@ -79,6 +83,8 @@ export interface StorageFacts {
   shared: boolean;
   totalBytes: number;
   usedBytes: number;
+  /** Provisioned to guests (thin volumes count in full); absent: the sum of the guests' known disks. */
+  allocatedBytes?: number;
   performanceTier?: "nvme" | "ssd" | "hdd";
 }
 
@@ -149,7 +155,7 @@ export interface Promised {
 
 export type PlacementResult =
   | { ok: true; placement: Placement; explanation: Explanation }
-  | { ok: false; explanation: Explanation; /** One paragraph: what, where, what to do. */ message: string };
+  | { ok: false; explanation: Explanation /** One paragraph: what, where, what to do. */; message: string };
 
 export interface Explanation {
   /** `kept`, `placed`, `moved` or `rejected`. */
@@ -160,13 +166,30 @@ export interface Explanation {
   candidates: CandidateReport[];
   /** Score distance to the runner-up; absent with one candidate. */
   margin?: number;
+  /** Who asked, and by which strategy the candidates were scored. */
+  request?: { key: string; name: string };
+  strategy?: PoolPolicy["strategy"];
 }
 
 export interface CandidateReport {
   cluster: string;
   node?: string;
   /** First failing filter with every shortfall, or none. */
-  rejected?: { filter: string; reasons: string[] };
+  rejected?: { filter: string; reasons: string[] /** The same findings as data. */; shortfalls?: Shortfall[] };
   score?: number;
   terms?: { term: string; points: number; detail: string }[];
+}
+
+/** One reason why a node or cluster cannot take the guest. */
+export interface Shortfall {
+  /** A sentence with place and numbers. */
+  text: string;
+  /** The same without the place, so that equal findings on many nodes can be counted: `draining`. */
+  summary: string;
+  /** What the reader can do about it. */
+  remedy?: string;
+  /** True: it could fit here once other guests move away. False: never, whatever else moves. */
+  ifOthersMove: boolean;
+  /** For amounts: what is asked and what is left, in `unit`. */
+  amount?: { resource: string; unit: string; needed: number; available: number };
 }

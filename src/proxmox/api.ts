@@ -188,7 +188,10 @@ export interface TaskFilter {
   limit?: number;
 }
 
-/** What a token may do: path → privileges. Inherited privileges are already resolved by Proxmox per listed path. */
+/**
+ * What a token may do: path → privileges. Inherited privileges are already resolved by Proxmox per listed path.
+ * A listed privilege is held on that path; `true` says that it also counts for the paths below.
+ */
 export type Permissions = Record<string, Record<string, boolean>>;
 
 /** One Proxmox VE cluster through its API. */
@@ -231,7 +234,18 @@ export interface ProxmoxApi {
     startConfigUpdate(node: string, vmid: number, params: ApiParams, o?: CallOptions): Promise<Upid | undefined>;
     resizeDisk(node: string, vmid: number, disk: string, sizeBytes: number, o?: CallOptions): Promise<Upid | undefined>;
     moveDisk(node: string, vmid: number, params: ApiParams & { disk: string }, o?: CallOptions): Promise<Upid>;
-    getMigratePreconditions(node: string, vmid: number, target: string, o?: CallOptions): Promise<{ running: boolean; allowedNodes?: string[]; localDisks: { volid: string; driveName?: string; sizeBytes?: number }[]; localResources: string[]; notAllowedNodes?: Record<string, unknown> }>;
+    getMigratePreconditions(
+      node: string,
+      vmid: number,
+      target: string,
+      o?: CallOptions,
+    ): Promise<{
+      running: boolean;
+      allowedNodes?: string[];
+      localDisks: { volid: string; driveName?: string; sizeBytes?: number }[];
+      localResources: string[];
+      notAllowedNodes?: Record<string, unknown>;
+    }>;
     migrate(node: string, vmid: number, params: ApiParams & { target: string }, o?: CallOptions): Promise<Upid>;
     start(node: string, vmid: number, o?: CallOptions): Promise<Upid>;
     /** Pulls the plug. */
@@ -251,7 +265,12 @@ export interface ProxmoxApi {
     getStatus(node: string, storage: string, o?: CallOptions): Promise<StorageStatus>;
     listContent(node: string, storage: string, filter: { content?: string; vmid?: number }, o?: CallOptions): Promise<Volume[]>;
     /** Allocates synchronously and returns the volid. */
-    allocate(node: string, storage: string, params: { filename: string; vmid: number; sizeBytes: number; format?: string }, o?: CallOptions): Promise<string>;
+    allocate(
+      node: string,
+      storage: string,
+      params: { filename: string; vmid: number; sizeBytes: number; format?: string },
+      o?: CallOptions,
+    ): Promise<string>;
     findVolume(node: string, volid: string, o?: CallOptions): Promise<Volume | undefined>;
     setVolumeAttributes(node: string, volid: string, params: { notes?: string; protected?: boolean }, o?: CallOptions): Promise<void>;
     /** Deleting a volume that is gone ends OK. */

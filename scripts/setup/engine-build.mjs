@@ -1,0 +1,140 @@
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { executableName, isExecutable, readEngineVersion } from "./engine-on-path.mjs";
+import { run } from "./processes.mjs";
+import { createProgress } from "./progress.mjs";
+import { SetupError } from "./setup-error.mjs";
+
+/** The two commands an engine consists of, each with the Go module in tools/ that pins what it is built from. */
+const commands = [
+  {
+    name: "pulumi-language-nodejs",
+    module: "pulumi-language-nodejs",
+    package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
+  },
+  { name: "pulumi", module: "pulumi-engine", package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi" },
+];
+
+const providerScripts = ["pulumi-resource-pulumi-nodejs", "pulumi-resource-pulumi-nodejs.cmd"];
+
+/**
+ * The version that tools/pulumi-engine pins.
+ *
+ * @param {string} root the repository
+ * @returns {string} such as `3.259.0`
+ */
+export function wantedEngineVersion(root) {
+  const path = join(root, "tools", "pulumi-engine", "go.mod");
+  const match = /github\.com\/pulumi\/pulumi\/pkg\/v3 v(\d+\.\d+\.\d+)/.exec(readFileSync(path, "utf8"));
+  if (!match) throw new SetupError(`${path} does not require github.com/pulumi/pulumi/pkg/v3 at a released version.`);
+  return match[1];
+}
+
+/**
+ * The engine a former build left in the cache.
+ *
+ * @param {string} root the repository
+ * @param {string} cache
+ * @returns {import("./engine.mjs").Engine | undefined}
+ */
+export function findBuiltEngine(root, cache) {
+  const version = wantedEngineVersion(root);
+  const binDir = join(installFolder(cache, version), "bin");
+  const complete =
+    commands.every(({ name }) => isExecutable(join(binDir, executableName(name)))) && existsSync(join(binDir, providerScripts[0]));
+  if (!complete) return undefined;
+  return { pulumi: join(binDir, executableName("pulumi")), binDir, languageHostDir: binDir, source: "build", version };
+}
+
+/**
+ * Builds engine and language host from their Go modules into the cache; all or nothing.
+ *
+ * @param {string} root the repository
+ * @param {string} cache
+ * @param {(line: string) => void} log
+ * @returns {Promise<import("./engine.mjs").Engine>}
+ */
+export async function buildEngine(root, cache, log) {
+  const version = wantedEngineVersion(root);
+  const env = buildEnvironment();
+  await requireGo(join(root, "tools", "pulumi-engine"), env);
+  log(`Building the Pulumi engine ${version} from its Go modules; some ten minutes on two cores, once.`);
+  const temporary = mkdtempSync(join(cache, "build-"));
+  try {
+    const binDir = join(temporary, "bin");
+    mkdirSync(binDir);
+    for (const command of commands) {
+      await buildCommand(command, { moduleDir: join(root, "tools", command.module), binDir, version, env, log });
+    }
+    // The script that starts the provider process belongs beside the engine, which warns when it finds it elsewhere.
+    for (const script of providerScripts) cpSync(join(root, "node_modules", "@pulumi", "pulumi", script), join(binDir, script));
+    const built = await readEngineVersion(join(binDir, executableName("pulumi")));
+    if (built !== version) throw new SetupError(`The engine that was built does not run: \`pulumi version\` says ${built ?? "nothing"}.`);
+    chmodSync(temporary, 0o755); // mkdtemp makes it private
+    const target = installFolder(cache, version);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(temporary, target);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  log(`Built into ${installFolder(cache, version)}.`);
+  const engine = findBuiltEngine(root, cache);
+  if (!engine) throw new SetupError(`The build left no complete engine in ${installFolder(cache, version)}.`);
+  return engine;
+}
+
+async function buildCommand({ name, package: importPath }, { moduleDir, binDir, version, env, log }) {
+  const flags = ["-mod=readonly", "-trimpath"];
+  log(`${name}: fetching modules …`);
+  // Only the packages without a cached object file get compiled, and only they are reported by `go build -v`.
+  const stale = await go(["list", ...flags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", importPath], { cwd: moduleDir, env });
+  const total = stale.stdout.split("\n").filter(Boolean).length;
+  const progress = createProgress((done) => `${name}: compiled ${done} of ${total} packages`, Math.max(total, 1));
+  const stamp = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`;
+  try {
+    await go(["build", "-v", ...flags, "-ldflags", stamp, "-o", join(binDir, executableName(name)), importPath], {
+      cwd: moduleDir,
+      env,
+      onStderrLine: (line) => {
+        if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) progress.advance();
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+async function go(args, options) {
+  const result = await run("go", args, options);
+  if (result.code === 0) return result;
+  const tail = result.stderr.trim().split("\n").slice(-15).join("\n");
+  throw new SetupError(
+    `go ${args[0]} failed while the Pulumi engine was built:\n${tail}\n` +
+      "Where the Go module proxy cannot be reached, install the Pulumi CLI (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH.",
+  );
+}
+
+/** `go` reads the module's own demand and, if its settings allow, fetches a newer toolchain for it. */
+async function requireGo(moduleDir, env) {
+  const { code, stdout, stderr } = await run("go", ["env", "GOVERSION"], { cwd: moduleDir, env });
+  if (code === 0 && stdout.startsWith("go")) return;
+  const wanted = /^go (\S+)$/m.exec(readFileSync(join(moduleDir, "go.mod"), "utf8"))?.[1];
+  const found = code === 127 ? "no `go` was found on PATH" : stderr.trim();
+  throw new SetupError(
+    "No Pulumi engine: none on PATH that can be used, the download did not work, and building it is not possible either " +
+      `(${found}).\nInstall either the Pulumi CLI (https://www.pulumi.com/docs/install/) or Go ${wanted} or newer ` +
+      "(https://go.dev/dl/) and try again.",
+  );
+}
+
+function buildEnvironment() {
+  // A user's flags or workspace would change what is built. Without cgo the result needs no C compiler and runs on any
+  // Linux; on macOS the keychain packages need cgo.
+  const env = { ...process.env, GOFLAGS: "", GOWORK: "off" };
+  if (process.platform === "linux") env.CGO_ENABLED = "0";
+  return env;
+}
+
+function installFolder(cache, version) {
+  return join(cache, `pulumi-${version}-${process.platform}-${process.arch}`);
+}

@@ -1,0 +1,7 @@
+export { ensureBuild } from "./build.mjs";
+export { ensureDependencies } from "./dependencies.mjs";
+export { ensureEngine } from "./engine.mjs";
+export { pulumiEnvironment } from "./environment.mjs";
+export { requireNode } from "./node-version.mjs";
+export { run } from "./processes.mjs";
+export { SetupError } from "./setup-error.mjs";

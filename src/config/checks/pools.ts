@@ -1,0 +1,179 @@
+/** Placement rules: values that exist, and rules that can hold together. */
+import type { Findings } from "../findings";
+import { didYouMean } from "../nearest";
+import type { Path } from "../position";
+import type { ClusterFile } from "../schema/cluster";
+import type { PlacementPolicyFile, RuleFile } from "../schema/pool";
+import type { CheckInput } from "./input";
+import { suggestCluster } from "./references";
+
+/** A guest has exactly one of each, so it cannot be bound to two. */
+const SINGLE_VALUED = new Set<RuleFile["target"]>(["cluster", "node", "provider", "tier"]);
+
+export function checkPools({ file, findings, clusterIds }: CheckInput): void {
+  const clusters = file.clusters ?? [];
+  // Clusters that could not be read match nothing and would make every rule look unsatisfiable.
+  const allRead = clusters.length === clusterIds.length;
+  const check = (path: Path, policy: PlacementPolicyFile | undefined, members: ClusterFile[]): void => {
+    const rules = policy?.rules ?? [];
+    for (const [index, rule] of rules.entries()) {
+      const at = [...path, "rules", index];
+      checkForm(findings, at, rule);
+      const known = checkValue(findings, at, rule, clusters, clusterIds);
+      if (known && allRead && findings.kind === "complete") checkSatisfiable(findings, at, rule, members);
+    }
+    checkContradictions(findings, [...path, "rules"], rules);
+  };
+  for (const [index, pool] of (file.resource_pools ?? []).entries()) {
+    const members = clusters.filter((cluster) => pool.clusters.includes(idOf(cluster)));
+    check(["resource_pools", index, "placement_policy"], pool.placement_policy, members);
+  }
+  check(["placement_policy"], file.placement_policy, clusters);
+}
+
+function checkForm(findings: Findings, path: Path, rule: RuleFile): void {
+  if (rule.type === "anti-affinity" && (rule.operator === "must_not" || rule.operator === "should_not")) {
+    const positive = rule.operator === "must_not" ? "must" : "should";
+    findings.error(
+      [...path, "operator"],
+      `\`anti-affinity\` with \`${rule.operator}\` negates twice`,
+      `To keep guests apart write anti-affinity with \`${positive}\`; to keep them together write affinity with \`${positive}\`.`,
+    );
+  }
+  if (rule.weight !== undefined && !rule.operator.startsWith("should")) {
+    findings.warning(
+      [...path, "weight"],
+      `a weight has no effect with \`${rule.operator}\``,
+      "Remove it, or use should or should_not.",
+      "key",
+    );
+  }
+  if (rule.scope !== undefined && rule.type !== "affinity" && rule.type !== "anti-affinity") {
+    findings.warning([...path, "scope"], `a scope has no effect on a ${rule.type} rule`, "Remove it.", "key");
+  }
+  if (rule.type === "anti-affinity" && rule.target === "tag" && rule.value !== rule.value.toLowerCase()) {
+    findings.warning(
+      [...path, "value"],
+      `Proxmox keeps tags in lower case; no guest has the tag \`${rule.value}\``,
+      `Write ${rule.value.toLowerCase()}.`,
+    );
+  }
+}
+
+/** @returns whether the value names something that exists */
+function checkValue(findings: Findings, path: Path, rule: RuleFile, clusters: ClusterFile[], clusterIds: readonly string[]): boolean {
+  const at = [...path, "value"];
+  switch (rule.target) {
+    case "cluster": {
+      // The guide's values are ids, but tags and places are understood too.
+      if (clusterIds.includes(rule.value) || clusters.some((cluster) => matchesCluster(rule, cluster))) return true;
+      findings.unresolved(at, `no cluster has the id or tag \`${rule.value}\``, suggestCluster(rule.value, clusterIds));
+      return false;
+    }
+    case "tier":
+      if (["primary", "secondary", "edge"].includes(rule.value)) return true;
+      findings.error(
+        at,
+        `"${rule.value}" is not one of primary, secondary, edge`,
+        didYouMean(rule.value, ["primary", "secondary", "edge"]),
+      );
+      return false;
+    case "provider":
+    case "jurisdiction": {
+      const declared = [...new Set(clusters.flatMap((cluster) => cluster[rule.target as "provider" | "jurisdiction"] ?? []))];
+      if (declared.includes(rule.value)) return true;
+      findings.warning(at, `no cluster has the ${rule.target} \`${rule.value}\``, didYouMean(rule.value, declared));
+      return false;
+    }
+    case "node": {
+      const declared = clusters.flatMap((cluster) => cluster.nodes?.map(({ name }) => name) ?? []);
+      // Nodes need not be declared; only a file that declares them can tell a mistake.
+      if (declared.length === 0 || declared.includes(rule.value)) return true;
+      findings.warning(at, `no declared node is named \`${rule.value}\``, didYouMean(rule.value, declared));
+      return false;
+    }
+    default:
+      return true;
+  }
+}
+
+/** A rule no member can ever satisfy, or that excludes all of them. */
+function checkSatisfiable(findings: Findings, path: Path, rule: RuleFile, members: ClusterFile[]): void {
+  if (members.length === 0 || rule.type === "anti-affinity" || (rule.operator !== "must" && rule.operator !== "must_not")) return;
+  const matches = members.map((cluster) => matchesMember(rule, cluster));
+  if (matches.includes(undefined)) return;
+  if (rule.operator === "must" && !matches.includes(true)) {
+    findings.error(
+      [...path, "value"],
+      `no member of the pool has the ${rule.target} \`${rule.value}\`: nothing could ever be placed`,
+      "Add a matching cluster to the pool or change the rule.",
+    );
+  }
+  if (rule.operator === "must_not" && !matches.includes(false)) {
+    findings.error(
+      [...path, "value"],
+      `every member of the pool has the ${rule.target} \`${rule.value}\`: nothing could ever be placed`,
+      "Add another cluster to the pool or change the rule.",
+    );
+  }
+}
+
+/** Whether the whole cluster matches; `undefined` where that depends on nodes or guests. */
+function matchesMember(rule: RuleFile, cluster: ClusterFile): boolean | undefined {
+  switch (rule.target) {
+    case "cluster":
+      return matchesCluster(rule, cluster);
+    case "tier":
+      return (cluster.tier ?? "secondary") === rule.value;
+    case "provider":
+      return cluster.provider === rule.value;
+    case "jurisdiction":
+      return cluster.jurisdiction === rule.value;
+    default:
+      return undefined;
+  }
+}
+
+function matchesCluster(rule: RuleFile, cluster: ClusterFile): boolean {
+  if (idOf(cluster) === rule.value || cluster.tags?.includes(rule.value)) return true;
+  const place = typeof cluster.location === "string" ? cluster.location : cluster.location?.name;
+  return rule.type === "location" && (place?.toLowerCase().includes(rule.value.toLowerCase()) ?? false);
+}
+
+function checkContradictions(findings: Findings, path: Path, rules: RuleFile[]): void {
+  const seen = new Map<string, RuleFile>();
+  const bound = new Map<string, RuleFile>();
+  for (const [index, rule] of rules.entries()) {
+    const subject = [rule.type, rule.target, rule.value, rule.scope ?? ""].join("\0");
+    const earlier = seen.get(subject);
+    if (earlier && earlier.operator === rule.operator)
+      findings.warning([...path, index], "the same rule stands above", "Remove one of them.");
+    else if (earlier && isOpposite(earlier, rule)) {
+      findings.error(
+        [...path, index, "operator"],
+        `\`${rule.operator}\` contradicts the rule above with \`${earlier.operator}\` for ${rule.target} \`${rule.value}\``,
+        "Keep one of them.",
+      );
+    }
+    seen.set(subject, rule);
+    if (rule.type !== "affinity" || rule.operator !== "must" || !SINGLE_VALUED.has(rule.target)) continue;
+    const other = bound.get(rule.target);
+    if (other && other.value !== rule.value) {
+      findings.error(
+        [...path, index, "value"],
+        `a guest cannot be bound to ${rule.target} \`${other.value}\` and \`${rule.value}\` at once`,
+        "Keep one `must` or use `should`.",
+      );
+    }
+    bound.set(rule.target, rule);
+  }
+}
+
+function isOpposite(a: RuleFile, b: RuleFile): boolean {
+  const operators = new Set([a.operator, b.operator]);
+  return operators.has("must") && operators.has("must_not");
+}
+
+function idOf(cluster: ClusterFile): string {
+  return cluster.id ?? cluster.region ?? "";
+}

@@ -1,0 +1,165 @@
+/** Reads secrets from where the file says they are, when a connection is made. They are never part of the model. */
+import { isAbsolute, join } from "node:path";
+import { CredentialError } from "./errors";
+import type { Cluster, Credentials, SecretSource } from "./model";
+import { tokenId as tokenIdSchema } from "./schema/connection";
+
+/** Everything secrets may come from, passed in so that nothing here reads the process or the disk by itself. */
+export interface CredentialEnvironment {
+  environment: Record<string, string | undefined>;
+  readFile: (path: string) => Promise<string>;
+  /** Reads Pulumi secret configuration; absent outside a Pulumi program. */
+  pulumiSecret?: (key: string) => string | undefined;
+  /** Folder relative file names start from: that of federation.yaml. */
+  baseDir: string;
+}
+
+/**
+ * The cluster's credentials with their secret.
+ * @throws CredentialError that names the variable, file or key, and never a value.
+ */
+export async function resolveCredentials(cluster: Cluster, env: CredentialEnvironment): Promise<Credentials> {
+  const source = cluster.connection?.credentials;
+  if (!source)
+    throw new CredentialError(
+      "NO_CONNECTION",
+      `cluster \`${cluster.id}\` has no connection: add \`connection\` to it in federation.yaml`,
+      cluster.id,
+    );
+  const read = (secret: SecretSource, key: string) => readSecret(cluster.id, secret, key, env);
+  if (source.kind === "password") return { kind: "password", username: source.username, password: await read(source.password, "password") };
+  const tokenId = source.tokenIdFile === undefined ? source.tokenId : await readTokenId(cluster.id, source.tokenIdFile, env);
+  const secret = await read(source.secret, "token_secret");
+  if (/[!=\s]/.test(secret)) {
+    throw new CredentialError(
+      "CREDENTIAL_INVALID",
+      `cluster \`${cluster.id}\`: ${describe(source.secret)} does not hold a token secret. Put only the secret in it, without \`user@realm!name=\` and without spaces`,
+      cluster.id,
+    );
+  }
+  return { kind: "token", tokenId, secret };
+}
+
+/**
+ * Text of a PEM certificate file.
+ * @throws CredentialError that names the file
+ */
+export async function readCaFile(path: string, env: Pick<CredentialEnvironment, "readFile" | "baseDir" | "environment">): Promise<string> {
+  const text = await readNamedFile(path, env, `certificate file ${path}`);
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new CredentialError(
+      "CREDENTIAL_INVALID",
+      `certificate file ${path} holds no PEM certificate. Use the cluster's /etc/pve/pve-root-ca.pem`,
+    );
+  }
+  return text;
+}
+
+async function readTokenId(cluster: string, path: string, env: CredentialEnvironment): Promise<string> {
+  const text = (await readNamedFile(path, env, `file ${path} (\`token_id_file\`)`, cluster)).trim();
+  if (!tokenIdSchema().safeParse(text).success) {
+    throw new CredentialError(
+      "CREDENTIAL_INVALID",
+      `cluster \`${cluster}\`: file ${path} (\`token_id_file\`) holds no token id. Write user@realm!name into it`,
+      cluster,
+    );
+  }
+  return text;
+}
+
+async function readSecret(cluster: string, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
+  const value = await readRaw(cluster, source, key, env);
+  // Files and `export X=$(cat …)` end with a line break that belongs to nobody.
+  const secret = value.replace(/[\r\n]+$/, "");
+  if (secret === "")
+    throw new CredentialError(
+      "CREDENTIAL_MISSING",
+      `cluster \`${cluster}\`: ${describe(source)} is empty. Put the ${words(key)} into it`,
+      cluster,
+    );
+  if (hasControlCharacter(secret))
+    throw new CredentialError(
+      "CREDENTIAL_INVALID",
+      `cluster \`${cluster}\`: ${describe(source)} holds line breaks or control characters. Put only the ${words(key)} into it`,
+      cluster,
+    );
+  return secret;
+}
+
+async function readRaw(cluster: string, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
+  switch (source.kind) {
+    case "environment": {
+      const value = env.environment[source.variable];
+      if (value === undefined)
+        throw new CredentialError(
+          "CREDENTIAL_MISSING",
+          `cluster \`${cluster}\`: ${describe(source)} is not set. Set it to the ${words(key)}`,
+          cluster,
+        );
+      return value;
+    }
+    case "file":
+      return readNamedFile(source.path, env, `${describe(source)} (\`${key}_file\`)`, cluster);
+    case "pulumi": {
+      if (!env.pulumiSecret) {
+        throw new CredentialError(
+          "CREDENTIAL_MISSING",
+          `cluster \`${cluster}\`: ${describe(source)} can be read by a Pulumi program only. Use \`${key}_env\` or \`${key}_file\` outside of one`,
+          cluster,
+        );
+      }
+      const value = env.pulumiSecret(source.key);
+      if (value === undefined)
+        throw new CredentialError(
+          "CREDENTIAL_MISSING",
+          `cluster \`${cluster}\`: ${describe(source)} is not set. Run \`pulumi config set --secret ${source.key}\``,
+          cluster,
+        );
+      return value;
+    }
+  }
+}
+
+async function readNamedFile(
+  path: string,
+  env: Pick<CredentialEnvironment, "readFile" | "baseDir" | "environment">,
+  what: string,
+  cluster?: string,
+): Promise<string> {
+  try {
+    return await env.readFile(resolvePath(path, env));
+  } catch (error) {
+    const prefix = cluster === undefined ? "" : `cluster \`${cluster}\`: `;
+    const reason = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new CredentialError(
+      "CREDENTIAL_UNREADABLE",
+      `${prefix}${what} cannot be read (${reason}). Relative names start from ${env.baseDir}`,
+      cluster,
+    );
+  }
+}
+
+function resolvePath(path: string, env: Pick<CredentialEnvironment, "baseDir" | "environment">): string {
+  const home = env.environment.HOME ?? env.environment.USERPROFILE;
+  if (path.startsWith("~/") && home !== undefined) return join(home, path.slice(2));
+  return isAbsolute(path) ? path : join(env.baseDir, path);
+}
+
+function describe(source: SecretSource): string {
+  switch (source.kind) {
+    case "environment":
+      return `environment variable ${source.variable}`;
+    case "file":
+      return `file ${source.path}`;
+    case "pulumi":
+      return `Pulumi configuration key ${source.key}`;
+  }
+}
+
+function words(key: string): string {
+  return key === "password" ? "password" : "token's secret";
+}
+
+function hasControlCharacter(text: string): boolean {
+  return [...text].some((character) => character < " " || character === "\u007f");
+}

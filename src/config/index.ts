@@ -1,0 +1,22 @@
+/** `federation.yaml`: what it means, how it is loaded, where its secrets come from. */
+export { DEFAULT_CAPACITY_RULES, mergeCapacityRules } from "./capacity";
+export { type CredentialEnvironment, readCaFile, resolveCredentials } from "./credentials";
+export { CredentialError, type CredentialErrorCode, FederationConfigError, formatIssue } from "./errors";
+export type { DocumentKind } from "./findings";
+export { federationJsonSchema } from "./json-schema";
+export { type LoadedFederation, type LoadOptions, loadFederation, parseFederation, safeParseFederation } from "./load";
+export type * from "./model";
+export {
+  type DurationUnit,
+  formatBandwidth,
+  formatDuration,
+  formatPercent,
+  formatSize,
+  parseBandwidthBitsPerSecond,
+  parseDurationMs,
+  parseLatencyMs,
+  parsePercent,
+  parseSizeBytes,
+  UnitError,
+} from "./units";
+export { isTimezone, isWithinWindow, nextWindow, WEEKDAYS, type WindowOccurrence, windowAt } from "./windows";

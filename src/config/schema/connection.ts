@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { duration, environmentVariable, literalSecret, pulumiKey, refined, secretFile, text, ValueError } from "./scalars";
+
+const DEFAULT_PORT = "8006";
+
+/** https://host:port. The path `/api2/json`, which other tools want, is accepted and dropped. */
+export const apiUrl = () =>
+  refined(z.string().min(1, "must not be empty"), (value) => {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    const example = "Write https://host:8006.";
+    // Never quoted: it may hold `user:password@`.
+    if (!url) throw new ValueError("is not a URL", example);
+    if (url.username || url.password)
+      throw new ValueError("a URL must not hold a user name or password", "Use `username` with `password_env`, or a token.");
+    if (url.protocol !== "https:")
+      throw new ValueError(`the URL begins with ${url.protocol}//, but Proxmox is reached over https only`, example);
+    if (!/^\/(api2(\/json)?\/?)?$/.test(url.pathname) || url.search || url.hash)
+      throw new ValueError("the URL has a path", `${example} The API path is added by itself.`);
+    // URL drops an explicit :443, which is how a reverse proxy in front of Proxmox is named.
+    const explicitHttpsPort = /^https:\/\/[^/?#]*:443(\/|$)/i.test(value);
+    return `https://${url.hostname}:${url.port || (explicitHttpsPort ? "443" : DEFAULT_PORT)}`;
+  });
+
+const fingerprint = () =>
+  refined(z.string().min(1, "must not be empty"), (value) => {
+    if (!/^([0-9a-f]{2}:){31}[0-9a-f]{2}$/i.test(value))
+      throw new ValueError(
+        "is not a SHA-256 fingerprint",
+        "Write its 32 hexadecimal pairs joined by colons, as `pvenode cert info` shows them.",
+      );
+    return value.toUpperCase();
+  });
+
+/** `user@realm!name`. Never quoted: people paste `user@realm!name=secret` here. */
+export const tokenId = () =>
+  refined(z.string().min(1, "must not be empty"), (value) => {
+    if (/=/.test(value))
+      throw new ValueError(
+        "holds more than the token id",
+        "Write user@realm!name here and move the secret behind the `=` to `token_secret_env`, `token_secret_file` or `token_secret_config`.",
+      );
+    if (!/^[^\s:/@!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(value))
+      throw new ValueError("is not a token id", "Write user@realm!name, for example automation@pve!federation.");
+    return value;
+  });
+
+export const username = () =>
+  refined(z.string().min(1, "must not be empty"), (value) => {
+    if (!/^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$/.test(value))
+      throw new ValueError("is not a user name with realm", "Write user@realm, for example root@pam.");
+    return value;
+  });
+
+/** Where the secret is; the same keys under `connection` and, for entries of a CSI cloud-config, beside `url`. */
+export const credentialKeys = {
+  token_id: tokenId().optional().describe("API token, user@realm!name."),
+  token_id_file: secretFile().optional().describe("File that holds the token id (CSI cloud-config)."),
+  token_secret_env: environmentVariable().optional().describe("Environment variable that holds the token's secret."),
+  token_secret_file: secretFile().optional().describe("File that holds the token's secret; relative to federation.yaml."),
+  token_secret_config: pulumiKey().optional().describe("Key of the Pulumi secret configuration that holds the token's secret."),
+  username: username().optional().describe("user@realm, for a login with password."),
+  password_env: environmentVariable().optional().describe("Environment variable that holds the password."),
+  password_file: secretFile().optional().describe("File that holds the password; relative to federation.yaml."),
+  password_config: pulumiKey().optional().describe("Key of the Pulumi secret configuration that holds the password."),
+  token_secret: literalSecret("token_secret").describe("Refused: secrets do not belong in this file."),
+  password: literalSecret("password").describe("Refused: secrets do not belong in this file."),
+};
+
+export const connection = z.strictObject({
+  api_url: apiUrl().optional().describe("https://host:port of one node; without a port 8006."),
+  api_urls: z.array(apiUrl()).min(1, "must name at least one URL").optional().describe("Several nodes, tried in order."),
+  ...credentialKeys,
+  fingerprint: fingerprint().optional().describe("SHA-256 fingerprint of the certificate; pins it."),
+  ca_file: text().optional().describe("PEM file of the certificate authority; relative to federation.yaml."),
+  verify_ssl: z.boolean().optional().describe("Default true. false trusts any certificate."),
+  connection_timeout: duration().optional().describe("Time to connect; a bare number is in seconds. Default 10s."),
+  request_timeout: duration().optional().describe("Time for one call; a bare number is in seconds. Default 60s."),
+});
+export type ConnectionFile = z.output<typeof connection>;

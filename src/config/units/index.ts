@@ -1,0 +1,5 @@
+export { formatBandwidth, parseBandwidthBitsPerSecond } from "./bandwidth";
+export { type DurationUnit, formatDuration, parseDurationMs, parseLatencyMs } from "./duration";
+export { formatPercent, parsePercent } from "./percent";
+export { UnitError } from "./quantity";
+export { formatSize, parseSizeBytes } from "./size";

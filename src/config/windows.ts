@@ -1,0 +1,118 @@
+/**
+ * Evaluation of migration windows: pure functions of an instant, right across changes of daylight saving time.
+ *
+ * Wall-clock times become instants once per day. A time that a change skips means the instant of the change; a
+ * time that occurs twice means its first occurrence. So every window is one unbroken stretch of time, and one
+ * that lies wholly inside a skipped hour does not open that day.
+ */
+import type { MigrationWindow, Weekday } from "./model";
+
+export const WEEKDAYS: readonly Weekday[] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/** One opening, as instants in milliseconds since the epoch: from `startMs` until before `endMs`. */
+export interface WindowOccurrence {
+  startMs: number;
+  endMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+/** A weekly window that one change of the clock swallowed opens a week later. */
+const SEARCH_DAYS = 15;
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** Whether the IANA name is known to this runtime. */
+export function isTimezone(name: string): boolean {
+  try {
+    formatterOf(name);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+export function isWithinWindow(window: MigrationWindow, instantMs: number): boolean {
+  return windowAt(window, instantMs) !== undefined;
+}
+
+/** The opening that contains the instant, or `undefined` when the window is closed. */
+export function windowAt(window: MigrationWindow, instantMs: number): WindowOccurrence | undefined {
+  // A window opened yesterday may still be open; two days back covers zones that skip a day.
+  return occurrences(window, instantMs, -2, 1).find(({ startMs, endMs }) => startMs <= instantMs && instantMs < endMs);
+}
+
+/** The opening that contains the instant, else the next one. */
+export function nextWindow(window: MigrationWindow, instantMs: number): WindowOccurrence {
+  const next = occurrences(window, instantMs, -2, SEARCH_DAYS).find(({ endMs }) => instantMs < endMs);
+  if (!next) throw new RangeError(`the window of ${window.timezone} does not open within ${SEARCH_DAYS} days`);
+  return next;
+}
+
+function occurrences(window: MigrationWindow, aroundMs: number, fromDay: number, toDay: number): WindowOccurrence[] {
+  const localDay = Math.floor(toLocalMs(aroundMs, window.timezone) / DAY_MS);
+  const found: WindowOccurrence[] = [];
+  for (let day = localDay + fromDay; day <= localDay + toDay; day++) {
+    if (!window.days.includes(weekdayOf(day))) continue;
+    const endDay = window.endMinute <= window.startMinute ? day + 1 : day;
+    const startMs = toInstantMs(day * DAY_MS + window.startMinute * MINUTE_MS, window.timezone);
+    const endMs = toInstantMs(endDay * DAY_MS + window.endMinute * MINUTE_MS, window.timezone);
+    if (startMs < endMs) found.push({ startMs, endMs });
+  }
+  return found;
+}
+
+/** Day 0 is 1 January 1970, a Thursday. */
+function weekdayOf(day: number): Weekday {
+  return WEEKDAYS[(((day + 3) % 7) + 7) % 7]!;
+}
+
+/** Wall-clock time (as if it were UTC) → first instant at which the zone's clocks show it or have passed it. */
+function toInstantMs(localMs: number, timezone: string): number {
+  const candidates = [localMs - DAY_MS, localMs + DAY_MS].map((nearMs) => localMs - offsetMs(nearMs, timezone));
+  const valid = candidates.filter((instantMs) => toLocalMs(instantMs, timezone) === localMs);
+  if (valid.length > 0) return Math.min(...valid);
+  // Skipped: the change lies between the two readings; find its first minute.
+  let before = Math.min(...candidates) - MINUTE_MS;
+  let after = Math.max(...candidates) + MINUTE_MS;
+  while (after - before > MINUTE_MS) {
+    const middle = before + Math.floor((after - before) / 2 / MINUTE_MS) * MINUTE_MS;
+    if (toLocalMs(middle, timezone) >= localMs) after = middle;
+    else before = middle;
+  }
+  return after;
+}
+
+function toLocalMs(instantMs: number, timezone: string): number {
+  return instantMs + offsetMs(instantMs, timezone);
+}
+
+function offsetMs(instantMs: number, timezone: string): number {
+  const seconds = Math.floor(instantMs / 1000) * 1000;
+  const parts = new Map(
+    formatterOf(timezone)
+      .formatToParts(seconds)
+      .map(({ type, value }) => [type, value]),
+  );
+  const part = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
+  return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second")) - seconds;
+}
+
+function formatterOf(timezone: string): Intl.DateTimeFormat {
+  let formatter = formatters.get(timezone);
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat("en-US", {
+      timeZone: timezone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+    formatters.set(timezone, formatter);
+  }
+  return formatter;
+}

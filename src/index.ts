@@ -1,0 +1,13 @@
+/** What a Pulumi program imports. */
+export {
+  type CloudInitArgs,
+  FederatedVM,
+  type FederatedVMArgs,
+  type RuleArgs,
+  type Size,
+  type VmDiskArgs,
+  type VmNetworkArgs,
+  type VmPlacement,
+} from "./providers/federated-vm";
+export { ProxmoxDisk, type ProxmoxDiskArgs } from "./providers/proxmox-disk";
+export { ResourcePool, type ResourcePoolArgs } from "./providers/resource-pool";

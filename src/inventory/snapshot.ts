@@ -1,0 +1,78 @@
+/** One look at every cluster: a single `/cluster/resources` call each, all in parallel. */
+import type { Cluster, Federation } from "../config";
+import type { GuestRow, NodeRow, StorageRow } from "../proxmox";
+import { ConnectionError, OutcomeUnknownError, QuorumError, RequestTimeoutError } from "../proxmox";
+import { type ClusterClients, NoConnectionError } from "./clients";
+
+export type ClusterSnapshot = ReachableCluster | UnreachableCluster;
+
+export interface ReachableCluster {
+  reachable: true;
+  cluster: Cluster;
+  guests: GuestRow[];
+  nodes: NodeRow[];
+  storages: StorageRow[];
+}
+
+export interface UnreachableCluster {
+  reachable: false;
+  cluster: Cluster;
+  /** One sentence. */
+  reason: string;
+}
+
+export interface FederationSnapshot {
+  federation: Federation;
+  clusters: Map<string, ClusterSnapshot>;
+}
+
+/**
+ * Looks at all clusters. One that cannot be reached is part of the answer; a wrong token, a wrong fingerprint or a
+ * missing privilege is not: the error is thrown, since waiting would not mend it.
+ */
+export async function takeSnapshot(federation: Federation, clients: ClusterClients): Promise<FederationSnapshot> {
+  const snapshots = await Promise.all(federation.clusters.map((cluster) => lookAt(cluster, clients)));
+  return { federation, clusters: new Map(snapshots.map((snapshot) => [snapshot.cluster.id, snapshot])) };
+}
+
+async function lookAt(cluster: Cluster, clients: ClusterClients): Promise<ClusterSnapshot> {
+  try {
+    const client = await clients.get(cluster);
+    const rows = await client.listResources();
+    return {
+      reachable: true,
+      cluster,
+      guests: rows.filter((row) => row.kind === "guest"),
+      nodes: rows.filter((row) => row.kind === "node"),
+      storages: rows.filter((row) => row.kind === "storage"),
+    };
+  } catch (error) {
+    if (error instanceof NoConnectionError || isOutage(error)) return { reachable: false, cluster, reason: error.message };
+    throw error;
+  }
+}
+
+/** Errors that say "not now" rather than "not like this". */
+export function isOutage(error: unknown): error is Error {
+  return (
+    error instanceof ConnectionError ||
+    error instanceof OutcomeUnknownError ||
+    error instanceof RequestTimeoutError ||
+    error instanceof QuorumError
+  );
+}
+
+/** A guest of a snapshot with the cluster it is on. */
+export interface LocatedGuest {
+  cluster: string;
+  row: GuestRow;
+}
+
+export function findGuestsByTag(snapshot: FederationSnapshot, tag: string): LocatedGuest[] {
+  const found: LocatedGuest[] = [];
+  for (const entry of snapshot.clusters.values()) {
+    if (!entry.reachable) continue;
+    for (const row of entry.guests) if (row.tags.includes(tag)) found.push({ cluster: entry.cluster.id, row });
+  }
+  return found;
+}

@@ -1,0 +1,38 @@
+export { moveByBackupRestore, type MoveRecord, type MoveRequest, TargetNotAliveError } from "./backup-restore";
+export { removeArchives } from "./archive";
+export { claimGuest, findGuest } from "./claim";
+export { dataDrivesOf, type GuestDrive, ownerVmidOf } from "./drives";
+export { estimateMove, type MigrationSummary, type MoveEstimate, summarizeMove } from "./estimate";
+export {
+  describeIdentity,
+  formatDescription,
+  type GuestAddress,
+  type Identity,
+  identityTag,
+  isIdentityTag,
+  type Mark,
+  type MoveJournal,
+  parseDescription,
+  type Phase,
+  sameIdentity,
+} from "./mark";
+export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
+export {
+  destroyGuest,
+  findActiveTask,
+  GuestLockedError,
+  type GuestRef,
+  type Pace,
+  putConfig,
+  refuseForeignLock,
+  repeatAfterLostReply,
+  runTask,
+  shutDownGuest,
+  startGuest,
+  stopGuest,
+  waitForTask,
+  whileFileLocked,
+} from "./operations";
+export { preflight, type PreflightFacts } from "./preflight";
+export { isRestoreWreck, rollBackMove } from "./rollback";
+export { planRoute, type Route, type RouteResult } from "./route";

@@ -1,0 +1,135 @@
+/**
+ * The mark: what a guest of ours carries in its description, so that the infrastructure itself
+ * tells who owns it and how far a move has come. Proxmox keeps 8192 characters of description and
+ * round-trips HTML comments (live findings 12); a backup may append a line for a disk that was left
+ * out (finding 6), so the block is found anywhere in the text.
+ */
+import { createHash } from "node:crypto";
+
+export interface Identity {
+  /** `name` of the federation. */
+  federation: string;
+  /** `project/stack` of the Pulumi program. */
+  stack: string;
+  kind: "vm" | "disk";
+  /** Resource name in the program. */
+  name: string;
+}
+
+/**
+ * `settled`: as declared. `claimed`: a vmid taken for a restore, holds nothing yet. `restored`: data is there, not
+ * verified. `moving`: the source of a move under way. `retired`: the source of a finished move, waits for its deletion.
+ */
+export type Phase = "settled" | "claimed" | "restored" | "moving" | "retired";
+
+export interface GuestAddress {
+  cluster: string;
+  vmid: number;
+}
+
+/** Journal of a move, kept on the source from the first step to the last. */
+export interface MoveJournal {
+  /** Ties source, target, archive and log lines together. */
+  id: string;
+  target: GuestAddress & { node: string };
+  /** Whether the source ran when the move began: it runs again after a rollback. */
+  wasRunning: boolean;
+  onBoot: boolean;
+  /** A disk's owner VM is fenced for good, not only while it moves. */
+  wasFenced: boolean;
+  /**
+   * `finishing`: the target may have been started, from here there is no way back. `rolling-back`: the target was never
+   * started and is being removed.
+   */
+  step: "preparing" | "stopping" | "backing-up" | "backed-up" | "restoring" | "verified" | "finishing" | "rolling-back";
+  /** Volid on the source cluster. */
+  archive?: string;
+  restoreUpid?: string;
+  startedAt: string;
+}
+
+export interface Mark extends Identity {
+  /** Grows by one with every create: a delete for an older generation finds nothing to do. */
+  generation: number;
+  phase: Phase;
+  move?: MoveJournal;
+  /** On a target: where it comes from. */
+  source?: GuestAddress;
+  /** On a retired source: where it went. */
+  successor?: GuestAddress;
+  /** On an owner VM: the guest its disk is attached to. */
+  attachedTo?: GuestAddress & { slot: string };
+}
+
+const OPEN = "<!-- proxmox-federation:v1 ";
+const BLOCK = /\n*<!-- proxmox-federation:v1 (\{.*?\}) -->/s;
+
+/** Lines vzdump writes for a disk with `backup=0` (live finding 6); never part of what the user wrote. */
+const SKIPPED_DISK_LINE = /^(?:ide|sata|scsi|virtio)\d+: .*backup=0.*$/;
+
+/** Text before the mark, and the mark itself when there is one that can be read. */
+export function parseDescription(description: string | undefined): { text: string; mark?: Mark } {
+  const whole = description ?? "";
+  const found = BLOCK.exec(whole);
+  if (!found) return { text: whole };
+  const text = whole.slice(0, found.index) + whole.slice(found.index + found[0].length);
+  const mark = readMark(found[1]!);
+  return { text: withoutSkippedDisks(text), ...(mark ? { mark } : {}) };
+}
+
+export function formatDescription(text: string, mark: Mark): string {
+  // `>` is escaped so that no value can close the comment.
+  const block = `${OPEN}${JSON.stringify(mark).replaceAll(">", "\\u003e")} -->`;
+  return text.trimEnd() === "" ? block : `${text.trimEnd()}\n\n${block}`;
+}
+
+function readMark(json: string): Mark | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isMark(value) ? value : undefined;
+  } catch (error) {
+    // Somebody edited the block by hand: then the guest is not ours any more, which is the safe reading.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isMark(value: unknown): value is Mark {
+  if (typeof value !== "object" || value === null) return false;
+  const mark = value as Partial<Mark>;
+  return (
+    typeof mark.federation === "string" &&
+    typeof mark.stack === "string" &&
+    typeof mark.name === "string" &&
+    typeof mark.generation === "number" &&
+    typeof mark.phase === "string" &&
+    (mark.kind === "vm" || mark.kind === "disk")
+  );
+}
+
+function withoutSkippedDisks(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !SKIPPED_DISK_LINE.test(line))
+    .join("\n");
+}
+
+export function sameIdentity(a: Identity, b: Identity): boolean {
+  return a.federation === b.federation && a.stack === b.stack && a.kind === b.kind && a.name === b.name;
+}
+
+const TAG_PREFIX = "fed-";
+
+/** The tag by which one `/cluster/resources` call finds the guest: tags are current at once (live finding 15). */
+export function identityTag(identity: Identity): string {
+  const text = [identity.federation, identity.stack, identity.kind, identity.name].join("\n");
+  return TAG_PREFIX + createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+export function isIdentityTag(tag: string): boolean {
+  return /^fed-[0-9a-f]{16}$/.test(tag);
+}
+
+export function describeIdentity(identity: Identity): string {
+  return `${identity.kind === "vm" ? "VM" : "disk"} ${identity.name} of stack ${identity.stack}`;
+}

@@ -1,0 +1,42 @@
+/** Compares what was restored with what was backed up. Pure. */
+import { parseNet } from "../proxmox";
+import { dataDrivesOf } from "./drives";
+import type { MarkedGuest } from "./marked-guest";
+
+/** What a restore must have brought over unchanged. */
+const SAME_KEYS = ["cores", "sockets", "memory", "smbios1"];
+
+/** @throws with every difference when the restored guest is not the one that was backed up. */
+export function verifyRestored(source: MarkedGuest, target: MarkedGuest): void {
+  const findings = [...compareDrives(source, target), ...compareKeys(source, target), ...compareMacs(source, target)];
+  if (findings.length === 0) return;
+  throw new Error(
+    `The restored guest (vm ${target.ref.vmid} on ${target.ref.api.clusterId}) is not what was backed up: ${findings.join("; ")}. It is removed and the source started again.`,
+  );
+}
+
+function compareDrives(source: MarkedGuest, target: MarkedGuest): string[] {
+  const restored = new Map(dataDrivesOf(target.config).map((drive) => [drive.slot, drive]));
+  return dataDrivesOf(source.config).flatMap((drive) => {
+    if (!drive.backedUp) return [];
+    const found = restored.get(drive.slot);
+    if (!found) return [`${drive.slot} is missing`];
+    return found.sizeBytes === drive.sizeBytes ? [] : [`${drive.slot} has ${found.sizeBytes} bytes instead of ${drive.sizeBytes}`];
+  });
+}
+
+function compareKeys(source: MarkedGuest, target: MarkedGuest): string[] {
+  return SAME_KEYS.flatMap((key) => {
+    const want = source.config.values[key];
+    const have = target.config.values[key];
+    return want === have ? [] : [`${key} is ${have ?? "missing"} instead of ${want ?? "absent"}`];
+  });
+}
+
+function compareMacs(source: MarkedGuest, target: MarkedGuest): string[] {
+  return Object.entries(source.config.values).flatMap(([key, value]) => {
+    if (!/^net\d+$/.test(key)) return [];
+    const have = target.config.values[key];
+    return have !== undefined && parseNet(have).macAddress === parseNet(value).macAddress ? [] : [`${key} lost its MAC address`];
+  });
+}

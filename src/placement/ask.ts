@@ -1,0 +1,42 @@
+import type { Placement, PlacementRequest } from "./model";
+import { type RuleSets, ruleSets } from "./rules";
+import type { ClusterState, Held, NodeState, World } from "./world";
+
+/** One decision to be made: the request, the world without it, and what it holds already. */
+export interface Ask {
+  request: PlacementRequest;
+  world: World;
+  rules: RuleSets;
+  /** What the request's live guest occupies; empty for a new guest. */
+  held: readonly Held[];
+  prior?: Placement;
+}
+
+export function askFor(request: PlacementRequest, world: World): Ask {
+  return {
+    request,
+    world,
+    rules: ruleSets(request, world.placeTags),
+    held: world.liveByKey.get(request.key) ?? [],
+    prior: request.prior,
+  };
+}
+
+/** True where the request already is, so that the filters which only keep newcomers out let it be. */
+export function isAtHome(ask: Ask, place: ClusterState | NodeState): boolean {
+  if (ask.prior === undefined) return false;
+  if (!("cluster" in place)) return ask.prior.cluster === place.facts.id;
+  return ask.prior.cluster === place.cluster.facts.id && ask.prior.node === place.facts.name;
+}
+
+/**
+ * The storage id of each disk on that cluster: what the disk's class is mapped to. A disk that is already there keeps
+ * its storage when its class is no longer mapped. `undefined` for a disk with no storage there.
+ */
+export function storageIds(ask: Ask, cluster: ClusterState): (string | undefined)[] {
+  const classes = cluster.facts.storageClasses;
+  return ask.request.disks.map((disk, index) => {
+    if (Object.hasOwn(classes, disk.storageClass)) return classes[disk.storageClass];
+    return isAtHome(ask, cluster) ? ask.prior?.storages[index] : undefined;
+  });
+}

@@ -1,0 +1,176 @@
+/** Creating a disk: new, taken up from an interrupted run, or moved here with its data. */
+import {
+  claimGuest,
+  findActiveTask,
+  formatDescription,
+  type GuestRef,
+  type Identity,
+  identityTag,
+  type Mark,
+  type MarkedGuest,
+  moveByBackupRestore,
+  type MoveRecord,
+  parseDescription,
+  planRoute,
+  readMarkedGuest,
+  sameIdentity,
+  waitForTask,
+  writeMark,
+} from "../../migration";
+import { identityOf, type Inputs, userInputs, withoutUndefined } from "../inputs";
+import { type Session, UserError } from "../session";
+import { findSource, nextGeneration } from "../source";
+import { attachVolume, detachVolume, findReferences } from "./attachment";
+import { fenceOwner, OWNER_MEMORY_MIB, OWNER_SLOT, volumeOf } from "./owner";
+import { type DiskSpec, diskSchema } from "./spec";
+import { COMPUTED_KEYS, OUTPUT_KEYS, readDiskInputs } from "./state";
+
+const GIB = 1024 ** 3;
+
+export interface DiskContext {
+  session: Session;
+  inputs: Inputs;
+  identity: Identity;
+  spec: DiskSpec;
+}
+
+export async function diskContext(session: Session, inputs: Inputs): Promise<DiskContext> {
+  const federation = await session.federation();
+  const { name } = inputs.__identity as { name: string };
+  const spec = diskSchema.parse({ name, ...userInputs(inputs, [...COMPUTED_KEYS, ...OUTPUT_KEYS]) });
+  return { session, inputs, identity: identityOf(inputs, federation.name, "disk"), spec };
+}
+
+export async function createDisk(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
+  const context = await diskContext(session, inputs);
+  const { placement } = readDiskInputs(inputs);
+  const here = await session.ownedGuestsNow(context.identity, placement.cluster);
+  const source = await findSource(session, context.identity, placement.cluster, here);
+  const { owner, lastMove } = source ? await move(context, source) : { owner: await create(context, here), lastMove: undefined };
+  return { id: `${placement.cluster}/${owner.ref.vmid}`, outs: await attachAndDescribe(context, owner, lastMove) };
+}
+
+async function create(context: DiskContext, here: MarkedGuest[]): Promise<MarkedGuest> {
+  const { session, identity, spec, inputs } = context;
+  const { placement, __pool: pool, __sizeBytes: sizeBytes } = readDiskInputs(inputs);
+  const generation = nextGeneration(here);
+  const existing = here.find((guest) => guest.mark?.phase !== "retired");
+  if (!existing) session.pace.report(`${spec.name}: creating a disk on ${placement.cluster}/${placement.node}`);
+  const mark: Mark = { ...identity, generation, phase: "claimed" };
+  const ref =
+    existing?.ref ??
+    (await claimGuest(
+      {
+        api: await session.client(placement.cluster),
+        node: placement.node,
+        vmidRange: (await session.cluster(placement.cluster)).vmidRange,
+        params: {
+          name: spec.name,
+          memory: OWNER_MEMORY_MIB,
+          scsihw: "virtio-scsi-single",
+          [OWNER_SLOT]: `${placement.storages[0]}:${sizeBytes / GIB}`,
+          pool,
+          description: formatDescription(spec.description, mark),
+        },
+        isOurs: (config) => {
+          const found = parseDescription(config.values.description).mark;
+          return found !== undefined && sameIdentity(found, identity);
+        },
+      },
+      session.pace,
+    ));
+  const creating = await findActiveTask(ref, "qmcreate");
+  if (creating) await waitForTask(ref.api, creating, {}, session.pace);
+  await fenceOwner(ref, session.pace);
+  return settle(context, ref, generation);
+}
+
+async function settle(context: DiskContext, ref: GuestRef, generation: number): Promise<MarkedGuest> {
+  const { session, identity, spec } = context;
+  const owner = await requireOwner(ref);
+  return writeMark(owner, { mark: { ...owner.mark!, ...identity, generation, phase: "settled" }, text: spec.description, tags: [identityTag(identity)] }, session.pace);
+}
+
+export async function requireOwner(ref: GuestRef): Promise<MarkedGuest> {
+  const owner = await readMarkedGuest(ref);
+  if (!owner?.mark) throw new UserError(`vm ${ref.vmid} on ${ref.api.clusterId}, owner of a disk, is gone or lost its mark. Run "pulumi refresh".`);
+  return owner;
+}
+
+async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner: MarkedGuest; lastMove: MoveRecord }> {
+  const { session, identity, spec, inputs } = context;
+  const { placement, __pool: pool, __route } = readDiskInputs(inputs);
+  const routed = __route ? { ok: true as const, route: __route } : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
+  if (!routed.ok) throw new UserError(`Disk ${spec.name} cannot be moved: ${routed.reason}.`);
+  await releaseSource(context, source);
+  const generation = (source.mark?.generation ?? 0) + 1;
+  const moved = await moveByBackupRestore(
+    {
+      identity,
+      generation,
+      route: routed.route,
+      source: source.ref,
+      target: {
+        api: await session.client(placement.cluster),
+        node: placement.node,
+        pool,
+        storage: placement.storages[0]!,
+        vmidRange: (await session.cluster(placement.cluster)).vmidRange,
+      },
+      text: spec.description,
+      tags: [identityTag(identity)],
+      name: spec.name,
+      shutdown: { timeoutSeconds: 60, force: false },
+      running: false,
+      keepFenced: true,
+      adapt: (target) => fenceOwner(target, session.pace),
+      waitUntilAlive: async () => undefined,
+    },
+    session.pace,
+  );
+  return { owner: await requireOwner(moved.target), lastMove: moved.record };
+}
+
+/** A backup of a disk that a guest still writes to would be torn (live finding 19): no configuration may name it. */
+async function releaseSource(context: DiskContext, source: MarkedGuest): Promise<void> {
+  const volume = volumeOf(source);
+  if (!volume) return;
+  for (const { guest, slot } of await findReferences(source.ref.api, volume.volid, source.ref.vmid)) {
+    const status = await guest.ref.api.qemu.getStatus(guest.ref.node, guest.ref.vmid);
+    if (status.status === "running" || !guest.mark)
+      throw new UserError(
+        `Disk ${context.spec.name} cannot be moved: vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} ${guest.mark ? "runs on it" : "is not ours and uses it"} (${slot}). Stop that guest, or detach the disk.`,
+      );
+    await detachVolume(guest.ref, volume.volid, context.session.pace);
+  }
+}
+
+/** Attaches the volume where it is declared to be, records that on the owner, and tells the outputs. */
+export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest, lastMove: MoveRecord | undefined): Promise<Inputs> {
+  const { inputs, spec } = context;
+  const fresh = await requireOwner(owner.ref);
+  const volume = volumeOf(fresh);
+  if (!volume) throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
+  const { recovery: _done, drift: _mended, __live, __route, ...lasting } = inputs;
+  const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volume.volid) : undefined;
+  return withoutUndefined({
+    ...lasting,
+    cluster: owner.ref.api.clusterId,
+    node: owner.ref.node,
+    ownerVmid: owner.ref.vmid,
+    volid: volume.volid,
+    sizeBytes: volume.sizeBytes,
+    slot,
+    generation: fresh.mark!.generation,
+    lastMove,
+  });
+}
+
+async function attach(context: DiskContext, to: { cluster: string; vmid: number }, owner: MarkedGuest, volid: string): Promise<string> {
+  const { session, spec } = context;
+  const guest = await session.locate(to.cluster, to.vmid);
+  if (!guest) throw new UserError(`vm ${to.vmid}, which disk ${spec.name} is to be attached to, is not on ${to.cluster}. Run "pulumi refresh".`);
+  const slot = await attachVolume(guest, volid, spec, session.pace);
+  await writeMark(owner, { mark: { ...owner.mark!, attachedTo: { cluster: to.cluster, vmid: to.vmid, slot } } }, session.pace);
+  return slot;
+}

@@ -1,0 +1,95 @@
+/** Diff, refresh and deletion of a disk. */
+import { dataDrivesOf, destroyGuest, findGuest, isRestoreWreck, planRoute, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
+import { hasUnknown, identityOf, type Inputs, withoutUndefined } from "../inputs";
+import { type Session, UserError } from "../session";
+import { detachVolume, findReferences } from "./attachment";
+import { volumeOf } from "./owner";
+import { readDiskInputs, readDiskOutputs } from "./state";
+
+export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
+  if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
+  const olds = readDiskOutputs(oldOutputs);
+  const news = readDiskInputs(newInputs);
+  if (news.placement.cluster !== olds.cluster) return { changes: true, replaces: ["placement"] };
+  const attachment = (at: { cluster: string; vmid: number } | undefined) => (at ? `${at.cluster}/${at.vmid}` : "");
+  const changes =
+    news.recovery !== undefined ||
+    news.__sizeBytes !== olds.sizeBytes ||
+    olds.drift !== undefined ||
+    attachment(news.__attachTo) !== attachment(olds.__attachTo) ||
+    (newInputs.description ?? "") !== (oldOutputs.description ?? "");
+  return { changes, replaces: [] };
+}
+
+export async function readDisk(session: Session, id: string, props: Inputs): Promise<{ id: string; props: Inputs; inputs?: Inputs }> {
+  const federation = await session.federation();
+  const identity = identityOf(props, federation.name, "disk");
+  const olds = readDiskOutputs(props);
+  const snapshot = (await session.snapshot()).clusters.get(olds.cluster);
+  if (!snapshot?.reachable) {
+    session.pace.report(`warning: disk ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.cluster} is not in federation.yaml`}`);
+    return { id, props };
+  }
+  const row = snapshot.guests.find((guest) => guest.vmid === olds.ownerVmid);
+  const api = await session.client(olds.cluster);
+  const owner = row && (await readMarkedGuest({ api, node: row.node, vmid: row.vmid }));
+  if (!row || !owner) return { id: "", props: {} };
+  if (!owner.mark || !sameIdentity(owner.mark, identity))
+    throw new UserError(`vm ${olds.ownerVmid} on ${olds.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`);
+  const volume = volumeOf(owner);
+  if (!volume) throw new UserError(`vm ${olds.ownerVmid} on ${olds.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
+  const drift: string[] = [];
+  if (owner.config.values.template !== "1") drift.push("the owner is not fenced (template)");
+  if (owner.config.values.protection !== "1") drift.push("the owner is not protected");
+  if (olds.slot !== undefined && !(await isAttached(session, olds, volume.volid))) drift.push(`it is not attached to vm ${olds.__attachTo?.vmid}`);
+  const { drift: _before, ...rest } = props;
+  const outputs = withoutUndefined({ ...rest, node: row.node, volid: volume.volid, sizeBytes: volume.sizeBytes, ...(drift.length > 0 ? { drift } : {}) });
+  return { id, props: outputs };
+}
+
+async function isAttached(session: Session, olds: ReturnType<typeof readDiskOutputs>, volid: string): Promise<boolean> {
+  const at = olds.__attachTo;
+  const row = at && (await session.reachable(at.cluster))?.guests.find((guest) => guest.vmid === at.vmid);
+  if (!at || !row) return false;
+  const config = await (await session.client(at.cluster)).qemu.findConfig(row.node, row.vmid);
+  return config !== undefined && dataDrivesOf(config).some((drive) => drive.volid === volid);
+}
+
+export async function deleteDisk(session: Session, props: Inputs): Promise<void> {
+  const federation = await session.federation();
+  const identity = identityOf(props, federation.name, "disk");
+  const { cluster, ownerVmid, generation, __pool } = readDiskOutputs(props);
+  const ref = await session.locate(cluster, ownerVmid);
+  const owner = ref && (await readMarkedGuest(ref));
+  if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > generation) return;
+  if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity.name, owner.mark.successor);
+  const volume = volumeOf(owner);
+  if (volume) {
+    for (const { guest, slot } of await findReferences(owner.ref.api, volume.volid, ownerVmid)) {
+      // Deleting the owner would pull the disk from under a running guest without a word (live finding 20).
+      if (!guest.mark)
+        throw new UserError(`Disk ${identity.name} (${volume.volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`);
+      await detachVolume(guest.ref, volume.volid, session.pace);
+    }
+  }
+  const { move } = owner.mark;
+  if (move) {
+    const routed = planRoute(federation, cluster, move.target.cluster);
+    if (routed.ok) await removeArchives(owner.ref, routed.route.store.writeStorage, move.id, session.pace);
+    if (owner.mark.phase === "moving") {
+      const found = await findGuest(await session.client(move.target.cluster), move.target.vmid);
+      const target = found && (await readMarkedGuest(found));
+      const ours = target?.mark !== undefined && sameIdentity(target.mark, identity);
+      if (found && target && (ours || (move.step === "restoring" && isRestoreWreck(target, found.pool, __pool)))) await destroyGuest(found, session.pace);
+    }
+  }
+  session.pace.report(`${identity.name}: destroying the disk ${volume?.volid ?? ""} on ${cluster}`);
+  await destroyGuest(owner.ref, session.pace);
+}
+
+async function refuseWithoutSuccessor(session: Session, name: string, successor: { cluster: string; vmid: number } | undefined): Promise<void> {
+  const ref = successor && (await session.locate(successor.cluster, successor.vmid));
+  const guest = ref && (await readMarkedGuest(ref));
+  if (guest?.mark && guest.mark.name === name && guest.mark.kind === "disk" && volumeOf(guest)) return;
+  throw new UserError(`The source of disk ${name}'s move is kept: its successor ${successor ? `vm ${successor.vmid} on ${successor.cluster}` : ""} is not there as it should be. Look at both before you delete one by hand.`);
+}

@@ -1,0 +1,145 @@
+/** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
+import type { Federation, ResourcePool } from "../../config";
+import { toPoolPolicy } from "../../inventory";
+import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove } from "../../migration";
+import { explainLine, type Placement, type PlacementRequest, placeOne } from "../../placement";
+import { hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
+import { resolvePool } from "../pool/resolve";
+import { type CheckFailure, toFailures } from "../schema";
+import type { Session } from "../session";
+import { findWhereabouts, type Whereabouts } from "../whereabouts";
+import { type DiskSpec, diskSchema } from "./spec";
+import { COMPUTED_KEYS, type DiskInputs } from "./state";
+
+const MIB = 1024 * 1024;
+const DISK_UNIT_BYTES = 4 * MIB;
+
+export async function checkDisk(session: Session, olds: Inputs, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
+  const own = userInputs(news, COMPUTED_KEYS);
+  const { known, vmidUnknown } = withoutUnknownVmid(own);
+  if (hasUnknown(known)) return { inputs: { ...own, __identity: news.__identity, placement: UNKNOWN }, failures: [] };
+  const parsed = diskSchema.safeParse({ name: (news.__identity as { name: string }).name, ...known });
+  if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
+  const planned = await planDisk(session, parsed.data, news, olds, vmidUnknown);
+  if ("failure" in planned) return { inputs: news, failures: [{ property: "placement", reason: planned.failure }] };
+  return { inputs: { ...own, __identity: news.__identity, ...planned.inputs }, failures: [] };
+}
+
+/** A guest that is only planned has a place but no vmid yet: enough to place its disks. */
+function withoutUnknownVmid(own: Inputs): { known: Inputs; vmidUnknown: boolean } {
+  const attachTo = own.attachTo as Inputs | undefined;
+  if (attachTo?.vmid !== UNKNOWN) return { known: own, vmidUnknown: false };
+  return { known: { ...own, attachTo: { ...attachTo, vmid: 0 } }, vmidUnknown: true };
+}
+
+async function planDisk(session: Session, spec: DiskSpec, news: Inputs, olds: Inputs, vmidUnknown: boolean): Promise<{ inputs: DiskInputs } | { failure: string }> {
+  const federation = await session.federation();
+  const identity = identityOf(news, federation.name, "disk");
+  const key = identityTag(identity);
+  const pool = await resolvePool(session, spec.pool);
+  const here = await findWhereabouts(session, identity);
+  const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
+  const request = toRequest(spec, pool, key, priorOf(here, before));
+  const result = placeOne(request, await session.inventory(), [...session.promised.values()]);
+  if (!result.ok) return { failure: result.message };
+  const { placement } = result;
+  session.promised.set(key, { request, placement });
+  const inputs: DiskInputs = {
+    placement: { ...placement, why: result.explanation.outcome === "kept" && before ? before.placement.why : explainLine(result) },
+    __pool: pool.name,
+    __sizeBytes: Math.ceil(spec.size / DISK_UNIT_BYTES) * DISK_UNIT_BYTES,
+  };
+  if (spec.attachTo) inputs.__attachTo = { cluster: spec.attachTo.cluster, vmid: vmidUnknown ? formerVmid(before, spec.attachTo.cluster) : spec.attachTo.vmid };
+  if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
+  const refusal = refuseInPlaceChange(before, inputs);
+  if (refusal !== undefined) return { failure: refusal };
+  if (here.home && here.home.cluster !== placement.cluster) return planMove(session, spec, federation, pool, inputs, here, result.explanation.moveReason);
+  if (here.unfinished && here.unfinished.step !== "finishing")
+    inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
+  return { inputs };
+}
+
+/** The preview of any update hides the guest's vmid, and only another cluster changes it. */
+function formerVmid(before: DiskInputs | undefined, cluster: string): number {
+  return before?.__attachTo?.cluster === cluster ? before.__attachTo.vmid : 0;
+}
+
+function priorOf(here: Whereabouts, before: DiskInputs | undefined): Placement | undefined {
+  if (!here.home) return before && { cluster: before.placement.cluster, node: before.placement.node, storages: before.placement.storages };
+  const storages = before?.placement.cluster === here.home.cluster ? before.placement.storages : [];
+  return { cluster: here.home.cluster, node: here.home.row.node, storages };
+}
+
+function toRequest(spec: DiskSpec, pool: ResourcePool, key: string, prior: Placement | undefined): PlacementRequest {
+  // It goes where its guest goes: a volume on local storage is only there.
+  const pin = spec.attachTo ? { cluster: spec.attachTo.cluster, node: spec.attachTo.node } : spec.pin;
+  return {
+    key,
+    name: spec.name,
+    // The owner never runs.
+    cores: 0,
+    memoryMiB: 0,
+    disks: [{ name: spec.name, storageClass: spec.storageClass, sizeBytes: spec.size }],
+    networks: [],
+    pool: toPoolPolicy(pool),
+    tags: [],
+    rules: [],
+    location: spec.location,
+    residency: spec.residency,
+    pin,
+    prior,
+    moveBytes: spec.size,
+  };
+}
+
+function refuseInPlaceChange(before: DiskInputs | undefined, inputs: DiskInputs): string | undefined {
+  if (!before) return undefined;
+  if (inputs.__sizeBytes < before.__sizeBytes)
+    return `size ${inputs.__sizeBytes} bytes is less than the disk's ${before.__sizeBytes}: disks only grow. Declare at least its size`;
+  if (before.placement.cluster !== inputs.placement.cluster) return undefined;
+  if (before.placement.storages[0] !== inputs.placement.storages[0])
+    return `moving a disk from storage ${before.placement.storages[0]} to ${inputs.placement.storages[0]} inside a cluster is not supported by this version: keep its storageClass`;
+  return undefined;
+}
+
+async function planMove(
+  session: Session,
+  spec: DiskSpec,
+  federation: Federation,
+  pool: ResourcePool,
+  inputs: DiskInputs,
+  here: Whereabouts,
+  reason: string | undefined,
+): Promise<{ inputs: DiskInputs } | { failure: string }> {
+  const { cluster, row } = here.home!;
+  const { placement } = inputs;
+  const where = `Disk ${spec.name} must leave ${cluster}/${row.node} for ${placement.cluster}/${placement.node}`;
+  const routed = planRoute(federation, cluster, placement.cluster);
+  if (!routed.ok) return { failure: `${where}, but ${routed.reason}.` };
+  const { route } = routed;
+  if (!here.unfinished) {
+    const [source, target] = await Promise.all([session.client(cluster), session.client(placement.cluster)]);
+    const owner = await readMarkedGuest({ api: source, node: row.node, vmid: row.vmid });
+    const targetStorages = (await session.reachable(placement.cluster))?.storages ?? [];
+    const findings = preflight(route, {
+      guest: row,
+      config: owner!.config,
+      sourcePermissions: await source.getPermissions(),
+      targetPermissions: await target.getPermissions(),
+      pool: pool.name,
+      targetStorages: placement.storages,
+      targetBridges: [],
+      targetNodeStorages: targetStorages.filter((storage) => storage.node === placement.node && storage.status === "available").map((storage) => storage.storage),
+      leastArchiveBytes: 0,
+      attachedVolids: new Set(),
+    });
+    if (findings.length > 0) return { failure: `${where}, but cannot be moved: ${findings.join("; ")}.` };
+  }
+  inputs.__route = route;
+  inputs.migration = summarizeMove(route, estimateMove(route, spec.size, await session.cluster(cluster)), {
+    from: `${cluster}/${row.node} (owner vm ${row.vmid})`,
+    to: `${placement.cluster}/${placement.node}`,
+    reason: reason ?? (spec.attachTo ? "it follows the VM it is attached to" : `its place on ${cluster} no longer holds`),
+  });
+  return { inputs };
+}

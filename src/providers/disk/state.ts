@@ -1,0 +1,41 @@
+/** What `check` adds to a disk's inputs, and its outputs. */
+import type { MigrationSummary, MoveRecord, Route } from "../../migration";
+import type { Inputs } from "../inputs";
+
+export const COMPUTED_KEYS = ["placement", "migration", "recovery", "drift"] as const;
+export const OUTPUT_KEYS = ["cluster", "node", "ownerVmid", "volid", "sizeBytes", "slot", "generation", "lastMove"] as const;
+
+export interface DiskInputs {
+  placement: { cluster: string; node: string; storages: string[]; why: string };
+  migration?: MigrationSummary;
+  recovery?: string;
+  __pool: string;
+  /** Rounded up to what storages allocate. */
+  __sizeBytes: number;
+  /** Guest it is attached to; 0 while that guest's vmid is not known yet. */
+  __attachTo?: { cluster: string; vmid: number };
+  __live?: { cluster: string; node: string; vmid: number };
+  __route?: Route;
+}
+
+export interface DiskOutputs extends DiskInputs {
+  cluster: string;
+  node: string;
+  /** The stopped guest that owns the volume. */
+  ownerVmid: number;
+  volid: string;
+  sizeBytes: number;
+  /** Where it is attached, `scsi16`; absent while it is not. */
+  slot?: string;
+  generation: number;
+  lastMove?: MoveRecord;
+  drift?: string[];
+}
+
+export function readDiskInputs(inputs: Inputs): DiskInputs {
+  return inputs as unknown as DiskInputs;
+}
+
+export function readDiskOutputs(outputs: Inputs): DiskOutputs {
+  return outputs as unknown as DiskOutputs;
+}

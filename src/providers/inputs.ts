@@ -1,0 +1,38 @@
+/** What every resource's inputs carry beside the user's own, and how unknown values are told. */
+import type { Identity } from "../migration";
+
+/** How the engine writes a value that is not known before the update; at any depth, in previews only. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+export type Inputs = Record<string, unknown>;
+
+/** Set by the resource class; keys with two underscores are hidden in diffs. */
+export interface IdentityInput {
+  stack: string;
+  name: string;
+}
+
+export function hasUnknown(value: unknown): boolean {
+  if (value === UNKNOWN) return true;
+  if (Array.isArray(value)) return value.some(hasUnknown);
+  return typeof value === "object" && value !== null && Object.values(value).some(hasUnknown);
+}
+
+/** The user's own inputs: without what the class, the engine or `check` adds. */
+export function userInputs(inputs: Inputs, computed: readonly string[]): Inputs {
+  return Object.fromEntries(Object.entries(inputs).filter(([key, value]) => !key.startsWith("__") && !computed.includes(key) && value !== undefined && value !== null));
+}
+
+export function identityOf(inputs: Inputs, federation: string, kind: Identity["kind"]): Identity {
+  const { stack, name } = inputs.__identity as IdentityInput;
+  return { federation, stack, kind, name };
+}
+
+/** The engine's wire format refuses `undefined` anywhere. */
+export function withoutUndefined<T>(value: T): T {
+  if (Array.isArray(value)) return value.filter((item) => item !== undefined).map(withoutUndefined) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [[key, withoutUndefined(item)]])),
+  ) as T;
+}

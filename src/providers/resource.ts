@@ -1,0 +1,39 @@
+/** What the resource classes have in common: the constant one-liner, the type token and the identity. */
+import * as pulumi from "@pulumi/pulumi";
+
+type Handler = "federatedVm" | "proxmoxDisk" | "resourcePool";
+
+/**
+ * The whole program code in a stack's state. A promise to every stack ever written: it must never change, or old stacks
+ * lose their diffs. Deletes run it too, so the names behind it stay for ever.
+ */
+export function providerText(handler: Handler): string {
+  return `exports.handler=()=>require("proxmox-federation/runtime").${handler}`;
+}
+
+/** Base of our resources: a dynamic resource whose logic is loaded at run time instead of being serialized. */
+export abstract class FederationResource extends pulumi.CustomResource {
+  protected constructor(
+    type: string,
+    handler: Handler,
+    name: string,
+    inputs: pulumi.Inputs,
+    outputs: string[],
+    identityName: string | undefined,
+    options: pulumi.CustomResourceOptions | undefined,
+  ) {
+    // The engine returns only what is declared here, if only as undefined.
+    const declared = Object.fromEntries(outputs.map((key) => [key, undefined]));
+    super(
+      `pulumi-nodejs:dynamic/proxmox:${type}`,
+      name,
+      {
+        ...declared,
+        ...inputs,
+        __provider: providerText(handler),
+        __identity: { stack: `${pulumi.getProject()}/${pulumi.getStack()}`, name: identityName ?? name },
+      },
+      options,
+    );
+  }
+}

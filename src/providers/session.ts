@@ -1,0 +1,173 @@
+/**
+ * What the resources of one provider process share: the federation file, one client per cluster, one look at the live
+ * federation, and what this run has promised so far. The engine starts a process for the preview and another for the
+ * update, so both plan on a look of their own and, by determinism, come to the same plan.
+ */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { type Cluster, type Federation, loadFederation, type ResourcePool } from "../config";
+import { type ClusterClients, createClusterClients, type FederationSnapshot, type ReachableCluster, takeSnapshot, toInventory } from "../inventory";
+import { type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, MOVING_TAG, readMarkedGuest, sameIdentity } from "../migration";
+import type { Inventory, Promised } from "../placement";
+import type { GuestRow, ProxmoxApi } from "../proxmox";
+import { createPace, type RunPace } from "./pace";
+
+/** Stack configuration of the program, `get("proxmox-federation:file")`. */
+export interface StackConfig {
+  get(key: string): string | undefined;
+}
+
+/** A guest that carries one of our identities. */
+export interface OwnedGuest {
+  cluster: string;
+  row: GuestRow;
+}
+
+export class UserError extends Error {
+  readonly code = "USER";
+}
+
+export class Session {
+  readonly pace: RunPace = createPace();
+  readonly promised = new Map<string, Promised>();
+  private config: StackConfig = { get: () => undefined };
+  private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
+  private look: Promise<Look> | undefined;
+
+  configure(config: StackConfig): void {
+    this.config = config;
+  }
+
+  async federation(): Promise<Federation> {
+    return (await this.load()).federation;
+  }
+
+  async cluster(id: string): Promise<Cluster> {
+    const { clusters } = await this.federation();
+    const cluster = clusters.find((candidate) => candidate.id === id);
+    if (!cluster) throw new UserError(`Cluster ${id} is not in federation.yaml (known: ${clusters.map((known) => known.id).join(", ")}).`);
+    return cluster;
+  }
+
+  async client(clusterId: string): Promise<ProxmoxApi> {
+    return (await this.load()).clients.get(await this.cluster(clusterId));
+  }
+
+  async poolOf(name: string): Promise<ResourcePool> {
+    const { resourcePools } = await this.federation();
+    const pool = resourcePools.find((candidate) => candidate.name === name);
+    if (!pool)
+      throw new UserError(
+        `Pool ${name} is not in resource_pools of federation.yaml (known: ${resourcePools.map((known) => known.name).join(", ") || "none"}). Add it, or pass a ResourcePool of the program.`,
+      );
+    return pool;
+  }
+
+  async snapshot(): Promise<FederationSnapshot> {
+    return (await this.lookOnce()).snapshot;
+  }
+
+  async inventory(): Promise<Inventory> {
+    return (await this.lookOnce()).inventory;
+  }
+
+  async reachable(clusterId: string): Promise<ReachableCluster | undefined> {
+    const entry = (await this.snapshot()).clusters.get(clusterId);
+    return entry?.reachable ? entry : undefined;
+  }
+
+  /** Guests with that identity as the run's first look saw them. */
+  async ownedGuests(identity: Identity): Promise<OwnedGuest[]> {
+    return (await this.lookOnce()).owned.get(identityTag(identity)) ?? [];
+  }
+
+  /** The same on one cluster, asked anew. */
+  async ownedGuestsNow(identity: Identity, clusterId: string): Promise<MarkedGuest[]> {
+    const api = await this.client(clusterId);
+    const rows = (await api.listResources()).filter((row) => row.kind === "guest");
+    const tag = identityTag(identity);
+    const found: MarkedGuest[] = [];
+    for (const row of rows) {
+      if (!row.tags.includes(tag) && !mayBeUnfinished(row)) continue;
+      const guest = await readMarkedGuest({ api, node: row.node, vmid: row.vmid });
+      if (guest?.mark && sameIdentity(guest.mark, identity)) found.push(guest);
+    }
+    return found;
+  }
+
+  /** Where a vmid is now. HA and operators move guests inside a cluster: never trust a remembered node. */
+  async locate(clusterId: string, vmid: number): Promise<(GuestRef & { row: GuestRow }) | undefined> {
+    const api = await this.client(clusterId);
+    const row = (await api.listResources()).find((candidate) => candidate.kind === "guest" && candidate.vmid === vmid);
+    return row?.kind === "guest" ? { api, node: row.node, vmid, row } : undefined;
+  }
+
+  private load(): Promise<{ federation: Federation; clients: ClusterClients }> {
+    this.loaded ??= this.readFederation();
+    return this.loaded;
+  }
+
+  private async readFederation(): Promise<{ federation: Federation; clients: ClusterClients }> {
+    const file = path.resolve(this.config.get("proxmox-federation:file") ?? process.env.FEDERATION_CONFIG ?? "federation.yaml");
+    const { federation, warnings } = await loadFederation(file);
+    for (const warning of warnings) this.pace.report(`warning: ${warning.file}:${warning.line}: ${warning.path}: ${warning.message}`);
+    const clients = createClusterClients({
+      environment: process.env,
+      readFile: (name) => readFile(name, "utf8"),
+      pulumiSecret: (key) => this.config.get(`proxmox-federation:${key}`),
+      baseDir: path.dirname(file),
+    });
+    return { federation, clients };
+  }
+
+  private lookOnce(): Promise<Look> {
+    this.look ??= this.takeLook();
+    return this.look;
+  }
+
+  private async takeLook(): Promise<Look> {
+    const { federation, clients } = await this.load();
+    const snapshot = await takeSnapshot(federation, clients);
+    const owned = new Map<string, OwnedGuest[]>();
+    const keys = new Map<string, string>();
+    for (const entry of snapshot.clusters.values()) {
+      if (!entry.reachable) {
+        if (entry.cluster.status !== "lost") this.pace.report(`warning: cluster ${entry.cluster.id} is left out: ${entry.reason}`);
+        continue;
+      }
+      const api = await clients.get(entry.cluster);
+      for (const row of entry.guests) {
+        const tag = row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) ? await tagByMark(api, row) : undefined);
+        if (tag === undefined) continue;
+        keys.set(`${entry.cluster.id}/${row.vmid}`, tag);
+        owned.set(tag, [...(owned.get(tag) ?? []), { cluster: entry.cluster.id, row }]);
+      }
+    }
+    return { snapshot, owned, inventory: toInventory(snapshot, (cluster, row) => keys.get(`${cluster}/${row.vmid}`)) };
+  }
+}
+
+interface Look {
+  snapshot: FederationSnapshot;
+  inventory: Inventory;
+  owned: Map<string, OwnedGuest[]>;
+}
+
+/**
+ * A create that was interrupted before its tags were set shows only in the description. Such a guest stands still in a
+ * pool; reading those few descriptions keeps the look cheap.
+ */
+function mayBeUnfinished(row: GuestRow): boolean {
+  return row.guestType === "qemu" && row.pool !== undefined && row.status !== "running" && !row.tags.some(isIdentityTag);
+}
+
+async function tagByMark(api: ProxmoxApi, row: GuestRow): Promise<string | undefined> {
+  const guest = await readMarkedGuest({ api, node: row.node, vmid: row.vmid });
+  return guest?.mark && identityTag(guest.mark);
+}
+
+/** Tells from a row alone that a journal is to be read. */
+export function isMoving(row: GuestRow): boolean {
+  return row.tags.includes(MOVING_TAG);
+}
+

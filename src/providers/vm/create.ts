@@ -1,0 +1,163 @@
+/**
+ * Creating a VM: new, taken up from an interrupted run, or moved here from another cluster. Run again after any
+ * interruption it ends in the same place.
+ */
+import {
+  claimGuest,
+  findActiveTask,
+  formatDescription,
+  type GuestRef,
+  type Identity,
+  type Mark,
+  type MarkedGuest,
+  moveByBackupRestore,
+  type MoveRecord,
+  parseDescription,
+  planRoute,
+  readMarkedGuest,
+  sameIdentity,
+  waitForTask,
+  writeMark,
+} from "../../migration";
+import type { ApiParams } from "../../proxmox";
+import { identityOf, type Inputs, userInputs } from "../inputs";
+import { type Session, UserError } from "../session";
+import { findSource, nextGeneration } from "../source";
+import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
+import { toOutputs, vmId } from "./outputs";
+import { formatNetwork, type GuestShape } from "./shape";
+import { type VmSpec, vmSchema } from "./spec";
+import { COMPUTED_KEYS, placementOf, readVmInputs } from "./state";
+
+export async function createVm(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
+  const context = await contextOf(session, inputs);
+  const { guest, generation, lastMove } = await bringAbout(context);
+  return { id: vmId(guest), outs: await describe(context, guest, generation, lastMove) };
+}
+
+export interface VmContext {
+  session: Session;
+  inputs: Inputs;
+  identity: Identity;
+  spec: VmSpec;
+  desired: GuestShape;
+}
+
+export async function contextOf(session: Session, inputs: Inputs): Promise<VmContext> {
+  const federation = await session.federation();
+  const { name } = inputs.__identity as { name: string };
+  const spec = vmSchema.parse({ name, ...userInputs(inputs, OUTPUT_KEYS) });
+  return { session, inputs, identity: identityOf(inputs, federation.name, "vm"), spec, desired: readVmInputs(inputs).__desired };
+}
+
+/** Keys of outputs that no program sets. */
+const OUTPUT_KEYS = [...COMPUTED_KEYS, "cluster", "node", "vmid", "generation", "macAddresses", "addresses", "lastMove"];
+
+interface Result {
+  guest: GuestRef;
+  generation: number;
+  lastMove?: MoveRecord;
+}
+
+async function bringAbout(context: VmContext): Promise<Result> {
+  const { session, inputs, identity } = context;
+  const placement = placementOf(readVmInputs(inputs));
+  const here = await session.ownedGuestsNow(identity, placement.cluster);
+  const source = await findSource(session, identity, placement.cluster, here);
+  if (source) return move(context, source);
+  const settled = here.find((guest) => guest.mark?.phase !== "retired");
+  if (settled) return finishCreate(context, settled, nextGeneration(here));
+  return createNew(context, nextGeneration(here));
+}
+
+async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
+  const { session, inputs, identity, spec, desired } = context;
+  const { placement, __pool: pool, __route } = readVmInputs(inputs);
+  const routed = __route ? { ok: true as const, route: __route } : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
+  if (!routed.ok) throw new UserError(`VM ${spec.name} cannot be moved: ${routed.reason}.`);
+  const cluster = await session.cluster(placement.cluster);
+  const generation = (source.mark?.generation ?? 0) + 1;
+  const options = { shutdown: spec.shutdown };
+  const moved = await moveByBackupRestore(
+    {
+      identity,
+      generation,
+      route: routed.route,
+      source: source.ref,
+      target: {
+        api: await session.client(placement.cluster),
+        node: placement.node,
+        pool,
+        storage: placement.storages[0] ?? Object.values(cluster.storage.classes)[0] ?? cluster.storage.primary ?? "local",
+        vmidRange: cluster.vmidRange,
+      },
+      text: desired.text,
+      tags: desired.tags,
+      name: spec.name,
+      shutdown: spec.shutdown,
+      running: desired.running,
+      adapt: (target) => applyShape(target, desired, options, session.pace),
+      waitUntilAlive: (target) => waitUntilAlive(target, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, session.pace),
+    },
+    session.pace,
+  );
+  return { guest: moved.target, generation, lastMove: moved.record };
+}
+
+async function createNew(context: VmContext, generation: number): Promise<Result> {
+  const { session, inputs, identity, spec, desired } = context;
+  const { placement, __pool: pool } = readVmInputs(inputs);
+  const cluster = await session.cluster(placement.cluster);
+  session.pace.report(`${spec.name}: creating on ${placement.cluster}/${placement.node}`);
+  const mark: Mark = { ...identity, generation, phase: "claimed" };
+  const guest = await claimGuest(
+    {
+      api: await session.client(placement.cluster),
+      node: placement.node,
+      vmidRange: cluster.vmidRange,
+      params: { ...creationParams(desired), pool, description: formatDescription(desired.text, mark) },
+      isOurs: (config) => isOwnDescription(config.values.description, identity),
+    },
+    session.pace,
+  );
+  const marked = await readMarkedGuest(guest);
+  if (!marked) throw new Error(`vm ${guest.vmid} on ${placement.cluster} disappeared right after its creation. Run again.`);
+  return finishCreate(context, marked, generation);
+}
+
+function isOwnDescription(description: string | undefined, identity: Identity): boolean {
+  const { mark } = parseDescription(description);
+  return mark !== undefined && sameIdentity(mark, identity);
+}
+
+/** Everything in one request; without tags, which PVE 9.2 refuses from a token whose rights come from the pool. */
+function creationParams(desired: GuestShape): ApiParams {
+  return {
+    ...desired.scalars,
+    ...Object.fromEntries(Object.entries(desired.disks).map(([slot, disk]) => [slot, newDiskLine(disk)])),
+    ...Object.fromEntries(Object.entries(desired.networks).map(([slot, network]) => [slot, formatNetwork(network)])),
+    ...(desired.cloudInitStorage === undefined ? {} : { ide2: `${desired.cloudInitStorage}:cloudinit` }),
+  };
+}
+
+/** Takes a created guest to its declared state: sizes, tags, power, mark. */
+async function finishCreate(context: VmContext, guest: MarkedGuest, generation: number): Promise<Result> {
+  const { session, identity, spec, desired } = context;
+  const { pace } = session;
+  const creating = await findActiveTask(guest.ref, "qmcreate");
+  if (creating) await waitForTask(guest.ref.api, creating, {}, pace);
+  const options = { shutdown: spec.shutdown };
+  await applyShape(guest.ref, desired, options, pace);
+  await writeMark(guest, { mark: { ...identity, generation, phase: "settled" }, text: desired.text, tags: desired.tags }, pace);
+  await applyPower(guest.ref, desired, options, pace);
+  if (desired.running) await waitUntilAlive(guest.ref, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, pace);
+  return { guest: guest.ref, generation };
+}
+
+export async function describe(context: VmContext, guest: GuestRef, generation: number, lastMove: MoveRecord | undefined): Promise<Inputs> {
+  const { inputs, spec, desired } = context;
+  const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);
+  const status = await guest.api.qemu.getStatus(guest.node, guest.vmid);
+  const addresses = desired.running && spec.agent ? await guest.api.qemu.findAgentAddresses(guest.node, guest.vmid) : undefined;
+  return toOutputs(inputs, { guest, config, running: status.status === "running", generation, addresses: addresses ?? [], lastMove });
+}

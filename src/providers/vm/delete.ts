@@ -1,0 +1,79 @@
+/** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
+import {
+  destroyGuest,
+  findGuest,
+  type Identity,
+  isRestoreWreck,
+  type MarkedGuest,
+  planRoute,
+  readMarkedGuest,
+  removeArchives,
+  sameIdentity,
+} from "../../migration";
+import { identityOf, type Inputs } from "../inputs";
+import { type Session, UserError } from "../session";
+import { readVmOutputs } from "./state";
+
+export async function deleteVm(session: Session, props: Inputs): Promise<void> {
+  const federation = await session.federation();
+  const identity = identityOf(props, federation.name, "vm");
+  const { cluster, vmid, generation, __pool } = readVmOutputs(props);
+  const ref = await session.locate(cluster, vmid);
+  const guest = ref && (await readMarkedGuest(ref));
+  // Gone, or the vmid belongs to somebody else by now.
+  if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
+  // A later create has taken this guest over: it is not the one this delete is about.
+  if (guest.mark.generation > generation) return;
+  if (guest.mark.phase === "retired") await refuseWithoutSuccessor(session, identity, guest);
+  if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
+  if (guest.mark.phase === "settled") await destroyRetiredSources(session, identity, guest);
+  await destroyWithArchives(session, identity, guest);
+}
+
+/** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
+async function destroyWithArchives(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  const { ref, mark } = guest;
+  if (mark?.move) {
+    const routed = planRoute(await session.federation(), ref.api.clusterId, mark.move.target.cluster);
+    if (routed.ok) await removeArchives(ref, routed.route.store.writeStorage, mark.move.id, session.pace);
+    else session.pace.report(`warning: ${identity.name}: the archive of move ${mark.move.id} was not looked for, since ${routed.reason}`);
+  }
+  session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
+  await destroyGuest(ref, session.pace);
+}
+
+/** The stack gives up the VM as a whole: what an interrupted move has made of it elsewhere goes too. */
+async function destroyUnfinishedTarget(session: Session, identity: Identity, source: MarkedGuest, pool: string): Promise<void> {
+  const target = source.mark?.move?.target;
+  if (!target) return;
+  const found = await findGuest(await session.client(target.cluster), target.vmid);
+  const guest = found && (await readMarkedGuest(found));
+  if (!guest) return;
+  const ours = guest.mark !== undefined && sameIdentity(guest.mark, identity);
+  if (ours || (source.mark?.move?.step === "restoring" && isRestoreWreck(guest, found.pool, pool))) await destroyGuest(found, session.pace);
+}
+
+/** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
+async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  for (const owned of await session.ownedGuests(identity)) {
+    if (owned.cluster === successor.ref.api.clusterId && owned.row.vmid === successor.ref.vmid) continue;
+    const ref = await session.locate(owned.cluster, owned.row.vmid);
+    const guest = ref && (await readMarkedGuest(ref));
+    if (guest?.mark?.phase === "retired" && sameIdentity(guest.mark, identity)) await destroyWithArchives(session, identity, guest);
+  }
+}
+
+async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  for (const owned of await session.ownedGuests(identity)) {
+    const ref = await session.locate(owned.cluster, owned.row.vmid);
+    const other = ref && (await readMarkedGuest(ref));
+    if (other?.mark && sameIdentity(other.mark, identity) && other.mark.phase === "settled" && other.mark.generation > guest.mark!.generation) return;
+  }
+  const { successor } = guest.mark!;
+  const found = successor && (await session.locate(successor.cluster, successor.vmid));
+  const target = found && (await readMarkedGuest(found));
+  if (target?.mark && sameIdentity(target.mark, identity) && target.mark.phase === "settled") return;
+  throw new UserError(
+    `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is the source of a move and is kept: its successor ${successor ? `(vm ${successor.vmid} on ${successor.cluster})` : ""} is not there as it should be. Look at both before you delete one by hand.`,
+  );
+}

@@ -1,0 +1,63 @@
+/** From a live configuration to the shape we manage. Pure. */
+import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
+import { dataDrivesOf, type GuestDrive, parseDescription } from "../../migration";
+import { type DiskShape, type GuestShape, isOwnDiskSlot, type NetworkShape } from "./shape";
+
+const DISK_OPTIONS = ["cache", "discard", "iothread", "ssd"];
+
+/**
+ * @param keys the plain keys that are managed; others are the operator's business
+ * @param running live power state
+ */
+export function observeShape(config: GuestConfig, keys: Iterable<string>, running: boolean): GuestShape {
+  const { values } = config;
+  const scalars: Record<string, string> = {};
+  for (const key of keys) if (values[key] !== undefined) scalars[key] = values[key];
+  const cloudInit = findCloudInit(config);
+  return {
+    scalars,
+    disks: Object.fromEntries(
+      dataDrivesOf(config)
+        .filter((drive) => isOwnDiskSlot(drive.slot))
+        .map((drive) => [drive.slot, toDiskShape(drive)]),
+    ),
+    networks: Object.fromEntries(
+      Object.entries(values)
+        .filter(([key]) => /^net\d+$/.test(key))
+        .map(([key, value]) => [key, toNetworkShape(parseNet(value))]),
+    ),
+    ...(cloudInit === undefined ? {} : { cloudInitStorage: cloudInit }),
+    tags: splitTags(values.tags ?? "").sort(),
+    text: parseDescription(values.description).text.trimEnd(),
+    running,
+  };
+}
+
+function toDiskShape(drive: GuestDrive): DiskShape {
+  const options: Record<string, string> = {};
+  for (const { key, value } of drive.drive.properties) if (DISK_OPTIONS.includes(key)) options[key] = value;
+  return { storage: drive.volid.slice(0, drive.volid.indexOf(":")), sizeBytes: drive.sizeBytes ?? 0, options };
+}
+
+function toNetworkShape(net: Net): NetworkShape {
+  const option = (name: string) => net.properties.find(({ key }) => key === name)?.value;
+  const mtu = option("mtu");
+  const firewall = option("firewall");
+  return {
+    model: net.model,
+    bridge: net.bridge ?? "",
+    ...(net.tag === undefined ? {} : { vlan: net.tag }),
+    ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
+    ...(firewall === undefined ? {} : { firewall: firewall === "1" }),
+    ...(net.macAddress === undefined ? {} : { mac: net.macAddress }),
+  };
+}
+
+function findCloudInit(config: GuestConfig): string | undefined {
+  for (const [key, value] of Object.entries(config.values)) {
+    if (!findDriveSlot(key) || /^unused/.test(key)) continue;
+    const drive: Drive = parseDrive(key, value);
+    if (isCloudInit(drive) && drive.file.kind === "volume") return drive.file.volid.slice(0, drive.file.volid.indexOf(":"));
+  }
+  return undefined;
+}

@@ -1,0 +1,44 @@
+/** Outputs of a VM: its inputs, where it is and what it looks like. */
+import { type GuestRef, type MoveRecord } from "../../migration";
+import { type GuestConfig, parseNet } from "../../proxmox";
+import { type Inputs, withoutUndefined } from "../inputs";
+import { observeShape } from "./observe";
+import { readVmInputs } from "./state";
+
+export interface OutputFacts {
+  guest: GuestRef;
+  config: GuestConfig;
+  running: boolean;
+  generation: number;
+  addresses: string[];
+  lastMove?: MoveRecord;
+}
+
+export function vmId(guest: GuestRef): string {
+  return `${guest.api.clusterId}/${guest.vmid}`;
+}
+
+export function toOutputs(inputs: Inputs, facts: OutputFacts): Inputs {
+  const { __desired } = readVmInputs(inputs);
+  // What was true only of the plan does not outlive it.
+  const { recovery: _done, restart: _restarted, __live, __route, drift: _mended, ...lasting } = inputs;
+  return withoutUndefined({
+    ...lasting,
+    cluster: facts.guest.api.clusterId,
+    node: facts.guest.node,
+    vmid: facts.guest.vmid,
+    generation: facts.generation,
+    macAddresses: macAddressesOf(facts.config),
+    addresses: facts.addresses,
+    lastMove: facts.lastMove,
+    __observed: observeShape(facts.config, Object.keys(__desired.scalars), facts.running),
+  });
+}
+
+export function macAddressesOf(config: GuestConfig): string[] {
+  return Object.keys(config.values)
+    .filter((key) => /^net\d+$/.test(key))
+    .sort((a, b) => Number(a.slice(3)) - Number(b.slice(3)))
+    .flatMap((key) => parseNet(config.values[key]!).macAddress ?? []);
+}
+

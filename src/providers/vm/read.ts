@@ -1,0 +1,69 @@
+/** Refresh: what the live guest looks like, in one call beside the run's look at its cluster. */
+import { type Identity, readMarkedGuest, sameIdentity } from "../../migration";
+import { identityOf, type Inputs, withoutUndefined } from "../inputs";
+import { type OwnedGuest, type Session, UserError } from "../session";
+import { macAddressesOf } from "./outputs";
+import { observeShape } from "./observe";
+import { compareShapes } from "./shape";
+import { readVmOutputs } from "./state";
+
+export interface ReadResult {
+  id: string;
+  props: Inputs;
+  inputs?: Inputs;
+}
+
+const GONE: ReadResult = { id: "", props: {} };
+const OUTPUT_ONLY = ["cluster", "node", "vmid", "generation", "macAddresses", "addresses", "lastMove", "__observed"];
+
+export async function readVm(session: Session, id: string, props: Inputs): Promise<ReadResult> {
+  const federation = await session.federation();
+  const identity = identityOf(props, federation.name, "vm");
+  const olds = readVmOutputs(props);
+  const snapshot = (await session.snapshot()).clusters.get(olds.cluster);
+  if (!snapshot?.reachable) {
+    session.pace.report(`warning: ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.cluster} is not in federation.yaml`}`);
+    return { id, props };
+  }
+  const owned = await findLive(session, identity, olds.cluster, olds.vmid);
+  if (!owned) return GONE;
+  const api = await session.client(owned.cluster);
+  const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
+  if (!guest) return GONE;
+  if (!guest.mark || !sameIdentity(guest.mark, identity))
+    throw new UserError(`vm ${owned.row.vmid} on ${owned.cluster} no longer carries the mark of ${identity.name}. Restore the proxmox-federation block of its description, or remove the resource from the state with "pulumi state delete".`);
+  const running = await isRunning(session, owned, olds.__observed.running);
+  const observed = observeShape(guest.config, Object.keys(olds.__desired.scalars), running);
+  const drift = compareShapes(olds.__desired, observed).map((change) => `${change.path} is ${quote(change.from)}, declared ${quote(change.to)}`);
+  const { drift: _before, ...rest } = props;
+  const outputs = withoutUndefined({
+    ...rest,
+    cluster: owned.cluster,
+    node: owned.row.node,
+    vmid: owned.row.vmid,
+    macAddresses: macAddressesOf(guest.config),
+    __observed: observed,
+    ...(drift.length > 0 ? { drift } : {}),
+  });
+  // Drift shows through the inputs, which is what the engine prints; without drift they stay as they are.
+  if (drift.length === 0) return { id, props: outputs };
+  return { id, props: outputs, inputs: Object.fromEntries(Object.entries(outputs).filter(([key]) => !OUTPUT_ONLY.includes(key))) };
+}
+
+/** The guest the state knows, else one of the same identity elsewhere (an operator's migration). */
+async function findLive(session: Session, identity: Identity, cluster: string, vmid: number): Promise<OwnedGuest | undefined> {
+  const row = (await session.reachable(cluster))?.guests.find((guest) => guest.vmid === vmid);
+  const owned = await session.ownedGuests(identity);
+  return owned.find((guest) => guest.cluster === cluster && guest.row.vmid === vmid) ?? (row ? { cluster, row } : owned[0]);
+}
+
+/** The list is up to ten seconds old: where it disagrees with the last known state the guest itself is asked. */
+async function isRunning(session: Session, owned: OwnedGuest, before: boolean): Promise<boolean> {
+  if (owned.row.status !== "unknown" && (owned.row.status === "running") === before) return before;
+  const api = await session.client(owned.cluster);
+  return (await api.qemu.getStatus(owned.row.node, owned.row.vmid)).status === "running";
+}
+
+function quote(text: string): string {
+  return text === "" ? "absent" : text;
+}

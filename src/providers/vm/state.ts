@@ -1,0 +1,56 @@
+/** What `check` adds to a VM's inputs and what the outputs hold. Plain JSON; keys with two underscores are hidden in diffs. */
+import type { MigrationSummary, MoveRecord, Route } from "../../migration";
+import type { Placement } from "../../placement";
+import type { Inputs } from "../inputs";
+import type { GuestShape } from "./shape";
+
+/** Computed by `check`; never the user's. */
+export const COMPUTED_KEYS = ["placement", "migration", "restart", "recovery", "drift"] as const;
+
+export interface VmInputs {
+  placement: {
+    cluster: string;
+    node: string;
+    storages: string[];
+    /** Why there, one line. */
+    why: string;
+  };
+  /** Only when the VM will move to another cluster. */
+  migration?: MigrationSummary;
+  /** Only when a change needs the guest to restart: which. */
+  restart?: string;
+  /** Only when an interrupted move must be undone first. */
+  recovery?: string;
+  __desired: GuestShape;
+  /** Proxmox pool on every cluster. */
+  __pool: string;
+  /** The live guest as `check` saw it. */
+  __live?: { cluster: string; node: string; vmid: number };
+  __route?: Route;
+}
+
+export interface VmOutputs extends VmInputs {
+  cluster: string;
+  node: string;
+  vmid: number;
+  generation: number;
+  macAddresses: string[];
+  addresses: string[];
+  /** Differences that a refresh has found; empty when there are none. */
+  drift?: string[];
+  lastMove?: MoveRecord;
+  __observed: GuestShape;
+}
+
+export function readVmInputs(inputs: Inputs): VmInputs {
+  return inputs as unknown as VmInputs;
+}
+
+export function readVmOutputs(outputs: Inputs): VmOutputs {
+  return outputs as unknown as VmOutputs;
+}
+
+export function placementOf(inputs: VmInputs): Placement {
+  const { cluster, node, storages } = inputs.placement;
+  return { cluster, node, storages };
+}

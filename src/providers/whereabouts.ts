@@ -1,0 +1,45 @@
+/** Where a declared VM is now, and what an interrupted move has left. */
+import { type Mark, type MoveJournal, readMarkedGuest, sameIdentity, type Identity } from "../migration";
+import type { GuestRow } from "../proxmox";
+import { isMoving, type OwnedGuest, type Session, UserError } from "./session";
+
+export interface Whereabouts {
+  /** The guest that serves, or the source of an unfinished move that can still be rolled back. */
+  home?: { cluster: string; row: GuestRow };
+  /** An unfinished move away from home. */
+  unfinished?: MoveJournal;
+}
+
+export async function findWhereabouts(session: Session, identity: Identity): Promise<Whereabouts> {
+  const owned = await session.ownedGuests(identity);
+  if (owned.length === 0) return {};
+  if (owned.length === 1 && !isMoving(owned[0]!.row)) return { home: owned[0] };
+  // Only now journals are read: a federation at rest is planned from the lists alone.
+  const marked = await Promise.all(owned.map(async (guest) => ({ guest, mark: await markOf(session, guest, identity) })));
+  const serving = marked.filter(({ mark }) => mark?.phase === "settled" || mark?.phase === "moving");
+  const source = serving.find(({ mark }) => mark?.phase === "moving");
+  const settled = serving.filter(({ mark }) => mark?.phase === "settled");
+  if (settled.length > 1) throw new UserError(describeTwins(identity, settled.map(({ guest }) => guest)));
+  if (settled[0]) return { home: settled[0].guest };
+  if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
+  const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
+  return remains ? { home: remains.guest } : {};
+}
+
+/** A target that may have run is home, whatever the program says: the source is older by then. */
+function finishingHome(marked: { guest: OwnedGuest; mark: Mark | undefined }[], source: OwnedGuest, mark: Mark): Whereabouts | undefined {
+  if (mark.move?.step !== "finishing") return undefined;
+  const target = marked.find(({ guest }) => guest !== source && guest.cluster === mark.move?.target.cluster && guest.row.vmid === mark.move.target.vmid);
+  return target && { home: target.guest, unfinished: mark.move };
+}
+
+async function markOf(session: Session, owned: OwnedGuest, identity: Identity): Promise<Mark | undefined> {
+  const api = await session.client(owned.cluster);
+  const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
+  return guest?.mark && sameIdentity(guest.mark, identity) ? guest.mark : undefined;
+}
+
+function describeTwins(identity: Identity, guests: OwnedGuest[]): string {
+  const places = guests.map(({ cluster, row }) => `vm ${row.vmid} on ${cluster}/${row.node}`).join(" and ");
+  return `Two guests carry the mark of ${identity.name}: ${places}. One was probably cloned by hand. Remove the proxmox-federation block from the description and the fed- tag of the copy, then run again.`;
+}

@@ -1,0 +1,89 @@
+export type {
+  ApiParams,
+  CallOptions,
+  ClusterStatus,
+  GuestConfig,
+  GuestRow,
+  GuestStatus,
+  NodeRow,
+  Permissions,
+  Pool,
+  PoolRow,
+  ProxmoxApi,
+  ResourceRow,
+  StorageDefinition,
+  StorageRow,
+  StorageStatus,
+  TaskFilter,
+  TaskResult,
+  TaskStatus,
+  Upid,
+  Volume,
+  WaitOptions,
+} from "./api";
+export type { Credentials } from "./authentication";
+export { classifyText, type Refusal } from "./classify";
+export { createProxmoxClient, type ProxmoxClientOptions } from "./client";
+export { type Clock, systemClock } from "./clock";
+export {
+  canonicalDrive,
+  type Drive,
+  type DriveBus,
+  type DriveFile,
+  type DriveSlot,
+  driveOption,
+  driveSizeBytes,
+  driveVolid,
+  findDriveSlot,
+  formatDrive,
+  isCdrom,
+  isCloudInit,
+  parseDrive,
+  withDriveOption,
+} from "./drive";
+export {
+  AgentUnavailableError,
+  AlreadyExistsError,
+  AlreadyRunningError,
+  AuthenticationError,
+  CancelledError,
+  ConnectionError,
+  DigestError,
+  FormatError,
+  isProxmoxError,
+  LockedError,
+  type MissingThing,
+  NotFoundError,
+  NotImplementedError,
+  NotRunningError,
+  OutcomeUnknownError,
+  ParameterError,
+  PermissionError,
+  ProxmoxError,
+  type ProxmoxErrorCode,
+  type ProxmoxErrors,
+  QuorumError,
+  RefusedError,
+  RequestTimeoutError,
+  TaskFailedError,
+  TaskTimeoutError,
+  TlsFingerprintError,
+  UnexpectedResponseError,
+} from "./errors";
+export { canonicalNet, formatNet, type Net, parseNet, withNetOption } from "./net";
+export {
+  formatPropertyString,
+  getProperty,
+  type PropertyEntry,
+  type PropertyString,
+  parsePropertyBoolean,
+  parsePropertyString,
+  setProperty,
+} from "./property-string";
+export type { RequestInfo } from "./requester";
+export { type RetryWhileLockedOptions, retryWhileLocked } from "./retry";
+export { formatSize, parseSize } from "./sizes";
+export { formatTags, isValidTag, normalizeTags, splitTags, type TagStyle } from "./tags";
+export { parseFingerprints, type TlsOptions } from "./tls";
+export { formatUpid, isUpid, parseUpid, type UpidParts } from "./upid";
+export { formatVolid, isVolid, ownerOf, parseVolid, parseVolname, type Volid, type Volname } from "./volid";

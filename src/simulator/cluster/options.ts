@@ -1,0 +1,87 @@
+/** datacenter.cfg */
+import { listOf } from "../answers";
+import { ApiError, type Call, type ParameterTable, type Route } from "../kernel";
+import { splitList } from "../parameters";
+
+const text = { type: "string", optional: true } as const;
+
+const settings: ParameterTable = {
+  bwlimit: text,
+  console: { ...text, enum: ["applet", "vv", "html5", "xtermjs"] },
+  crs: text,
+  description: { ...text, maxLength: 64 * 1024 },
+  email_from: text,
+  fencing: { ...text, enum: ["watchdog", "hardware", "both"] },
+  ha: text,
+  http_proxy: text,
+  keyboard: text,
+  language: text,
+  mac_prefix: {
+    ...text,
+    format: (value) =>
+      /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){0,2}:?$/.test(value) ? undefined : "value is not a valid unicast MAC address prefix",
+  },
+  max_workers: { type: "integer", minimum: 1, optional: true },
+  migration: text,
+  "next-id": text,
+  notify: text,
+  "registered-tags": text,
+  replication: text,
+  "tag-style": text,
+  "user-tag-access": text,
+};
+
+/** Values that come back taken apart; numbers stay text except flags. */
+const propertyStrings = new Set(["tag-style", "user-tag-access", "next-id", "migration", "ha", "crs", "notify", "replication"]);
+const flags = new Set(["case-sensitive"]);
+
+function readOptions(call: Call): Record<string, unknown> {
+  const { options } = call.cluster;
+  const registered = splitList(options["registered-tags"] ?? "");
+  if (!call.hasPrivilege("/", "Sys.Audit")) return { "allowed-tags": registered };
+  const answer: Record<string, unknown> = { mac_prefix: "BC:24:11", "allowed-tags": registered, description: "" };
+  for (const [key, value] of Object.entries(options)) {
+    if (key === "registered-tags") answer[key] = registered;
+    else answer[key] = propertyStrings.has(key) ? takeApart(value) : value;
+  }
+  return answer;
+}
+
+function takeApart(value: string): Record<string, unknown> {
+  return Object.fromEntries(
+    value.split(",").map((part) => {
+      const [key = "", ...rest] = part.split("=");
+      const item = rest.join("=");
+      return [key, flags.has(key) ? Number(item) : key === "user-allow-list" ? splitList(item) : item];
+    }),
+  );
+}
+
+function changeOptions(call: Call): null {
+  const { options } = call.cluster;
+  const range = /^lower=(\d+),upper=(\d+)$/.exec(String(call.params["next-id"] ?? ""));
+  if (range && Number(range[1]) > Number(range[2])) {
+    throw new ApiError(500, `lower (${range[1]}) <= upper (${range[2]}) boundary rule broken`);
+  }
+  for (const key of listOf(call, "delete")) {
+    if (!Object.hasOwn(settings, key)) throw new ApiError(500, `unknown option '${key}'`);
+    delete options[key];
+  }
+  for (const [key, value] of Object.entries(call.params)) {
+    if (key === "delete") continue;
+    options[key] = key === "description" ? `${String(value).replace(/\n+$/, "")}\n` : String(value);
+  }
+  call.world.touch();
+  return null;
+}
+
+export const optionRoutes: Route[] = [
+  { method: "GET", path: "/cluster/options", parameters: {}, handler: readOptions },
+  {
+    method: "PUT",
+    path: "/cluster/options",
+    permission: (call) => call.requirePrivilege("/", ["Sys.Modify"]),
+    parameters: { ...settings, delete: { type: "list", optional: true } },
+    handler: changeOptions,
+  },
+];

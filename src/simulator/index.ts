@@ -1,0 +1,159 @@
+/** Simulated Proxmox VE clusters in one process: HTTPS on loopback, virtual time, state on disk. */
+import { AdminServer } from "./admin";
+import { startBroadcasts } from "./broadcast";
+import { type ClusterCertificate, createCertificate, fingerprintOf } from "./certificate";
+import { FaultTable } from "./faults";
+import { buildFederationState, type SimulatedLayout } from "./layout";
+import { loadSimulator, Saver } from "./persistence";
+import { RequestCounter } from "./requests";
+import { Router } from "./router";
+import { routesOf } from "./routes";
+import { NodeServer } from "./server";
+import type { ClusterState, Era, FederationState } from "./state";
+import { SimulatorWorld } from "./world";
+
+export type { ActiveFault, FaultAction, FaultRule } from "./faults";
+export { layoutFromFederation } from "./from-federation";
+export type * from "./layout";
+export { provisionerAcl, provisionerRoles } from "./provisioner";
+export { smallLayout, smallLayoutToken } from "./small-layout";
+export type { Era, FederationState } from "./state";
+export type { SimulatorEvent, SimulatorWorld } from "./world";
+
+export interface SimulatorOptions {
+  /** What there is when no state was saved before. */
+  layout: SimulatedLayout;
+  /** State is kept here and read from here at the next start. Absent: in memory only. */
+  stateDir?: string;
+  /** Admin API on this port, the nodes on the following ones. Absent: free ports. */
+  portBase?: number;
+  /** Virtual time every request takes at least. Default 0. */
+  latencyMs?: number;
+  /** Virtual ms per real ms; 0 = time moves only through the admin API. Default 1. */
+  timeScale?: number;
+  /** For everything random-looking except secrets. Default 1. */
+  seed?: number;
+  /** Virtual time at the first start. Default: now. */
+  startMs?: number;
+  /** Bytes per block of simulated disks. Default 4 MiB. */
+  blockBytes?: number;
+}
+
+export interface SimulatedCluster {
+  id: string;
+  era: Era;
+  endpoints: { node: string; url: string }[];
+  /** SHA-256 of the certificate, `AA:BB:…`. */
+  fingerprint: string;
+  /** The first token; absent when the cluster has none. */
+  token?: { id: string; secret: string };
+  rootPassword: string;
+  /** All tokens → secret, all users with a password → password. */
+  tokens: Record<string, string>;
+  passwords: Record<string, string>;
+}
+
+export interface Simulator {
+  clusters: SimulatedCluster[];
+  /** Plain HTTP; `GET /` explains it. */
+  adminUrl: string;
+  /** The state and services behind the servers, for tests in the same process. */
+  world: SimulatorWorld;
+  /** Saves and ends everything the simulator started. */
+  stop(): Promise<void>;
+}
+
+const defaultBlockBytes = 4 * 1024 * 1024;
+
+/** Starts all servers; resolves when they listen. */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const blockBytes = options.blockBytes ?? defaultBlockBytes;
+  const saved = options.stateDir === undefined ? undefined : await loadSimulator(options.stateDir);
+  const state = saved?.state ?? buildFederationState(options.layout, { nowMs: options.startMs ?? Date.now(), seed: options.seed ?? 1, blockBytes });
+  const certificates = { ...saved?.certificates, ...(await createMissingCertificates(state, saved?.certificates ?? {})) };
+  let saver: Saver | undefined;
+  const world: SimulatorWorld = new SimulatorWorld({ state, timeScale: options.timeScale, blockBytes, onTouch: () => saver?.schedule() });
+  if (options.stateDir !== undefined) {
+    const snapshot = () => ({ format: 1 as const, state: { ...state, nowMs: world.clock.nowMs() }, certificates });
+    saver = new Saver(options.stateDir, snapshot, (error) => world.event("internal-error", { message: String(error) }));
+  }
+  const stopBroadcasts = startBroadcasts(world);
+  const faults = new FaultTable();
+  const requests = new RequestCounter();
+  const servers = createServers(world, { options, certificates, faults, requests });
+  const admin = new AdminServer({ world, servers, faults, requests });
+  try {
+    for (const server of servers) await server.sync();
+    await admin.listen(options.portBase ?? 0);
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.close()));
+    world.clock.stop();
+    throw error;
+  }
+  await saver?.save();
+  return {
+    clusters: Object.values(state.clusters).map((cluster) => describe(cluster, servers)),
+    adminUrl: admin.url,
+    world,
+    stop: async () => {
+      await Promise.all([admin.close(), ...servers.map((server) => server.close())]);
+      stopBroadcasts();
+      world.tasks.killAll();
+      await saver?.save();
+      world.clock.stop();
+    },
+  };
+}
+
+async function createMissingCertificates(
+  state: FederationState,
+  present: Record<string, ClusterCertificate>,
+): Promise<Record<string, ClusterCertificate>> {
+  const missing = Object.keys(state.clusters).filter((id) => !present[id]);
+  const created = await Promise.all(missing.map(async (id) => [id, await createCertificate(id, Date.now())] as const));
+  const certificates = { ...present, ...Object.fromEntries(created) };
+  for (const [id, cluster] of Object.entries(state.clusters)) cluster.fingerprint = fingerprintOf(certificates[id]!);
+  return certificates;
+}
+
+function createServers(
+  world: SimulatorWorld,
+  services: {
+    options: SimulatorOptions;
+    certificates: Record<string, ClusterCertificate>;
+    faults: FaultTable;
+    requests: RequestCounter;
+  },
+): NodeServer[] {
+  const { options, certificates, faults, requests } = services;
+  const routers: Record<Era, Router> = { "8.4": new Router(routesOf("8.4")), "9.2": new Router(routesOf("9.2")) };
+  const places = Object.values(world.state.clusters).flatMap((cluster) => Object.keys(cluster.nodes).map((node) => ({ cluster, node })));
+  return places.map(
+    ({ cluster, node }, index) =>
+      new NodeServer({
+        world,
+        cluster,
+        node,
+        router: routers[cluster.era],
+        faults,
+        requests,
+        certificate: certificates[cluster.id]!,
+        port: options.portBase === undefined ? 0 : options.portBase + 1 + index,
+        latencyMs: options.latencyMs ?? 0,
+      }),
+  );
+}
+
+function describe(cluster: ClusterState, servers: readonly NodeServer[]): SimulatedCluster {
+  const token = Object.entries(cluster.access.tokens)[0];
+  return {
+    id: cluster.id,
+    era: cluster.era,
+    endpoints: servers.filter((server) => server.cluster === cluster).map((server) => ({ node: server.node, url: server.url })),
+    fingerprint: cluster.fingerprint ?? "",
+    ...(token ? { token: { id: token[0], secret: token[1].secret } } : {}),
+    rootPassword: cluster.access.users["root@pam"]?.password ?? "",
+    tokens: Object.fromEntries(Object.entries(cluster.access.tokens).map(([id, { secret }]) => [id, secret])),
+    passwords: Object.fromEntries(Object.entries(cluster.access.users).flatMap(([id, user]) => (user.password ? [[id, user.password]] : []))),
+  };
+}

@@ -1,0 +1,47 @@
+/** The rights a provisioner's token needs and no more, as roles and ACL entries of a layout. */
+import type { LayoutAcl } from "./layout";
+import type { Era } from "./state";
+
+/** Privileges on guests: create, change, power, back up, restore, move between nodes, look at. */
+const guestPrivileges: Record<Era, string[]> = {
+  "8.4": ["VM.Monitor"],
+  "9.2": ["VM.GuestAgent.Audit"],
+};
+
+export function provisionerRoles(era: Era): Record<string, string[]> {
+  return {
+    FederationProvisioner: [
+      "VM.Allocate",
+      "VM.Audit",
+      "VM.Backup",
+      "VM.Clone",
+      "VM.Config.CDROM",
+      "VM.Config.CPU",
+      "VM.Config.Cloudinit",
+      "VM.Config.Disk",
+      "VM.Config.HWType",
+      "VM.Config.Memory",
+      "VM.Config.Network",
+      "VM.Config.Options",
+      "VM.Migrate",
+      "VM.PowerMgmt",
+      "VM.Snapshot",
+      ...guestPrivileges[era],
+    ],
+    FederationStorage: ["Datastore.AllocateSpace", "Datastore.Audit"],
+    FederationNetwork: ["SDN.Use"],
+    FederationPool: ["Pool.Allocate", "Pool.Audit"],
+    FederationNode: ["Sys.Audit"],
+  };
+}
+
+/** Grants those roles to a user; a token of it without privilege separation has them too. */
+export function provisionerAcl(userid: string, storages: readonly string[]): LayoutAcl[] {
+  return [
+    { path: "/vms", role: "FederationProvisioner", subject: userid },
+    ...storages.map((storage) => ({ path: `/storage/${storage}`, role: "FederationStorage", subject: userid })),
+    { path: "/sdn/zones/localnetwork", role: "FederationNetwork", subject: userid },
+    { path: "/pool", role: "FederationPool", subject: userid },
+    { path: "/nodes", role: "FederationNode", subject: userid },
+  ];
+}

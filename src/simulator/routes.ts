@@ -1,0 +1,24 @@
+/** Every API method the simulator has, per era. */
+import { accessRoutes } from "./access";
+import { indexRoutes } from "./cluster/indexes";
+import { nodeRoutes } from "./cluster/nodes";
+import { clusterRoutes } from "./cluster/resources";
+import { taskRoutes } from "./cluster/task-routes";
+import { guestRoutes } from "./guests";
+import type { Route } from "./kernel";
+import { poolRoutes } from "./pools/pools";
+import type { Era } from "./state";
+import { volumeRoutes } from "./volumes";
+
+export function routesOf(era: Era): Route[] {
+  return [
+    ...indexRoutes(era),
+    ...accessRoutes(era),
+    ...clusterRoutes,
+    ...nodeRoutes(era),
+    ...taskRoutes,
+    ...poolRoutes,
+    ...guestRoutes(era),
+    ...volumeRoutes(era),
+  ];
+}

@@ -1,0 +1,13 @@
+/** Operations on storages and volumes. */
+import type { Route } from "../kernel";
+import type { Era } from "../state";
+import { configurationRoutes } from "./configuration";
+import { contentRoutes } from "./content";
+import { pruneRoutes } from "./prune";
+import { statusRoutes } from "./status";
+
+export { contentBlocks, diskChecksum, writeBlocks, zeroBlock } from "./blocks";
+
+export function volumeRoutes(era: Era): Route[] {
+  return [...configurationRoutes(), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];
+}

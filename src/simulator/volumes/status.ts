@@ -1,0 +1,92 @@
+/** How full a node's storages are, and which datastore is behind one. */
+import { createHash } from "node:crypto";
+import type { Call, Route, StorageState } from "../kernel";
+import type { Era } from "../state";
+import { backendUsedBytes } from "../usage";
+import { fail, failParameter, listParameter, type Place, placeOf, textParameter } from "./calls";
+import { contentFormat, nodeRule, onStorage, optional, optionalFlag, storageRule } from "./rules";
+import { findBackend, getBackend, getUsableStorage, isUsable } from "./storages";
+
+const readers = onStorage("Datastore.Audit", "Datastore.AllocateSpace");
+const atStorage = { node: nodeRule, storage: storageRule };
+const subdirectories = ["content", "download-url", "file-restore", "import-metadata", "prunebackups", "rrd", "rrddata", "status", "upload"];
+const subdirectories92 = [...subdirectories, "identity", "oci-registry-pull"];
+
+export function statusRoutes(era: Era): Route[] {
+  const routes: Route[] = [
+    {
+      method: "GET",
+      path: "/nodes/{node}/storage",
+      parameters: {
+        node: nodeRule,
+        storage: optional(storageRule),
+        content: { type: "list", optional: true, format: contentFormat },
+        enabled: optionalFlag,
+        target: optional(nodeRule),
+        format: optionalFlag,
+      },
+      handler: listStorages,
+    },
+    {
+      method: "GET",
+      path: "/nodes/{node}/storage/{storage}",
+      parameters: atStorage,
+      permission: readers,
+      handler: () => (era === "9.2" ? subdirectories92 : subdirectories).map((subdir) => ({ subdir })),
+    },
+    { method: "GET", path: "/nodes/{node}/storage/{storage}/status", parameters: atStorage, permission: readers, handler: getStatus },
+  ];
+  if (era === "9.2") {
+    routes.push({ method: "GET", path: "/nodes/{node}/storage/{storage}/identity", parameters: atStorage, permission: readers, handler: getIdentity });
+  }
+  return routes;
+}
+
+function statusOf(place: Place, storage: StorageState): Record<string, unknown> {
+  const enabled = isUsable(storage, place.node);
+  const backend = enabled ? findBackend(place, storage) : undefined;
+  const total = backend?.totalBytes ?? 0;
+  const used = backend ? backendUsedBytes(backend, place.world.blockBytes) : 0;
+  return {
+    type: storage.type,
+    content: storage.content.join(","),
+    shared: storage.shared ? 1 : 0,
+    enabled: enabled ? 1 : 0,
+    active: backend ? 1 : 0,
+    total,
+    used,
+    avail: total - used,
+  };
+}
+
+function listStorages(call: Call): unknown {
+  const place = placeOf(call);
+  const wanted = textParameter(call, "storage");
+  const contents = listParameter(call, "content");
+  const target = textParameter(call, "target");
+  return Object.values(call.cluster.storages)
+    .filter((storage) => wanted === undefined || storage.storage === wanted)
+    .filter((storage) => contents.length === 0 || contents.some((content) => storage.content.includes(content)))
+    .filter((storage) => target === undefined || isUsable(storage, target))
+    .filter((storage) => call.params.enabled !== true || isUsable(storage, place.node))
+    .filter(({ storage }) => ["Datastore.Audit", "Datastore.AllocateSpace"].some((right) => call.hasPrivilege(`/storage/${storage}`, right)))
+    .map((storage) => {
+      const status = statusOf(place, storage);
+      const fraction = Number(status.total) > 0 ? { used_fraction: Number(status.used) / Number(status.total) } : {};
+      return { storage: storage.storage, ...status, ...fraction };
+    });
+}
+
+function getStatus(call: Call): unknown {
+  const storage = call.cluster.storages[String(call.params.storage)];
+  return storage ? statusOf(placeOf(call), storage) : failParameter({ storage: "No such storage." });
+}
+
+/** Two clusters see the same datastore when id, datastore and namespace agree. */
+function getIdentity(call: Call): unknown {
+  const place = placeOf(call);
+  const storage = getUsableStorage(place, String(call.params.storage));
+  if (storage.type !== "pbs") fail(`storage type '${storage.type}' does not support getting an identity`);
+  const digest = createHash("sha256").update(getBackend(place, storage).id).digest("hex");
+  return { type: storage.type, id: [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20, 32)].join("-") };
+}

@@ -1,0 +1,112 @@
+/** The running simulator behind the HTTP servers: state, time, locks, workers, events. */
+import { Bandwidth } from "./bandwidth";
+import { VirtualClock } from "./clock";
+import type { ClusterState, FederationState, World } from "./kernel";
+import { LockTable } from "./locks";
+import { RandomSource } from "./random";
+import { endOrphanedTasks, TaskRunner } from "./tasks";
+
+/** Events kept for the admin API. */
+const rememberedEvents = 10_000;
+
+export interface SimulatorEvent {
+  sequence: number;
+  atMs: number;
+  kind: string;
+  detail: Record<string, unknown>;
+}
+
+export interface WorldOptions {
+  state: FederationState;
+  timeScale?: number;
+  blockBytes?: number;
+  /** State has changed. */
+  onTouch?: () => void;
+}
+
+export class SimulatorWorld implements World {
+  readonly state: FederationState;
+  readonly clock: VirtualClock;
+  readonly blockBytes: number;
+  readonly locks: LockTable;
+  readonly bandwidth: Bandwidth;
+  readonly tasks: TaskRunner;
+  readonly events: SimulatorEvent[] = [];
+  private readonly random: RandomSource;
+  private readonly onTouch: () => void;
+  private nextSequence = 1;
+  private statusWaiters: (() => void)[] = [];
+
+  constructor(options: WorldOptions) {
+    this.state = options.state;
+    this.blockBytes = options.blockBytes ?? 4 * 1024 * 1024;
+    this.onTouch = options.onTouch ?? (() => {});
+    this.clock = new VirtualClock({ startMs: this.state.nowMs, timeScale: options.timeScale });
+    this.random = new RandomSource(this.state.seed);
+    this.locks = new LockTable(this.clock);
+    this.bandwidth = new Bandwidth(this.clock, (resource) => this.capacity(resource));
+    this.tasks = new TaskRunner(this);
+    for (const cluster of Object.values(this.state.clusters)) endOrphanedTasks(cluster, this.state.nowMs);
+  }
+
+  randomHex(digits: number): string {
+    const text = this.random.hex(digits);
+    this.state.seed = this.random.state;
+    return text;
+  }
+
+  async withGuestLock<T>(cluster: ClusterState, vmid: number, work: () => Promise<T> | T): Promise<T> {
+    const release = await this.holdGuestLock(cluster, vmid);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  holdGuestLock(cluster: ClusterState, vmid: number): Promise<() => void> {
+    return this.locks.holdGuestLock(cluster.id, vmid);
+  }
+
+  async withNodeLock<T>(cluster: ClusterState, node: string, name: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
+    const release = await this.locks.holdNodeLock(cluster.id, node, name, onWait);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  event(kind: string, detail: Record<string, unknown>): void {
+    this.events.push({ sequence: this.nextSequence++, atMs: this.clock.nowMs(), kind, detail });
+    if (this.events.length > rememberedEvents) this.events.shift();
+  }
+
+  /** Resolves when some node's or cluster's status changes. */
+  nodesChanged(): Promise<void> {
+    return new Promise((resolve) => this.statusWaiters.push(resolve));
+  }
+
+  /** To be called after the status of a node or cluster was changed. */
+  announceNodeChange(): void {
+    const waiters = this.statusWaiters;
+    this.statusWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  touch(): void {
+    this.state.nowMs = this.clock.nowMs();
+    this.onTouch();
+  }
+
+  private capacity(resource: string): number {
+    const [kind, id = ""] = splitOnce(resource);
+    const bytesPerSecond = kind === "backend" ? this.state.backends[id]?.bytesPerSecond : this.state.clusters[id]?.uplinkBytesPerSecond;
+    return bytesPerSecond ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+function splitOnce(resource: string): [string, string] {
+  const colon = resource.indexOf(":");
+  return colon < 0 ? [resource, ""] : [resource.slice(0, colon), resource.slice(colon + 1)];
+}

@@ -1,0 +1,124 @@
+/** The world each recorded flow began in. */
+import type { Era, LayoutAcl, LayoutCluster, SimulatedLayout } from "../../../src/simulator";
+
+export interface FlowWorld {
+  layout: SimulatedLayout;
+  /** The node that is asked. */
+  localNode: string;
+  startMs: number;
+  blockBytes: number;
+  /** Calls by root that bring about what was there before the first step. */
+  preparation?: { method: string; path: string; params: Record<string, unknown> }[];
+  /** What the recorder did without recording it, before the numbered step. */
+  unrecorded?: { before: number; method: string; path: string; params: Record<string, unknown> }[];
+  /** Virtual time between preparation and first step; default one broadcast. */
+  settleMs?: number;
+  /** `METHOD path` whose bodies describe the machine and are not compared. */
+  ignoredBodies?: RegExp[];
+  /** Compare workers' logs line by line too. */
+  compareLogs?: boolean;
+}
+
+/** Which machine a flow was recorded on. */
+const standalone: Record<Era, readonly string[]> = {
+  "8.4": ["backup", "cluster-reads", "permissions", "permissions-minimal", "pools", "restore-cancel", "snapshot-ram", "storage", "tasks"],
+  "9.2": ["permissions", "restore-cancel", "snapshot-ram"],
+};
+const machines: Record<Era, { alone: string; cluster: string; nodes: string[] }> = {
+  "8.4": { alone: "pve1", cluster: "cc", nodes: ["cc-1", "cc-2"] },
+  "9.2": { alone: "cd-1", cluster: "ca", nodes: ["ca-1", "ca-2"] },
+};
+/** Directory storages beside `local`. */
+const storagesOfFlow: Record<string, string[]> = {
+  auth: [],
+  "cluster-reads": [],
+  "restore-cancel": ["rc"],
+  storage: [],
+  permissions: ["perm"],
+  "permissions-minimal": ["perm"],
+  migrate: ["d1", "d2"],
+};
+/** Root's guests that were there already. */
+const memory = 25_276_514_304;
+const firstMoment = Date.UTC(2026, 10, 22, 5, 30, 0);
+
+/** The set-up of a flow. Unknown flows get one cluster with the storages `local`, `d1` and `d2`. */
+export function flowWorld(era: Era, flow: string): FlowWorld {
+  const machine = machines[era];
+  const alone = standalone[era].includes(flow);
+  const nodes = alone ? [machine.alone] : machine.nodes;
+  const storages = storagesOfFlow[flow] ?? ["d1", "d2"];
+  const backendIds = nodes.flatMap((node) => ["local", ...storages].map((storage) => `${node}:${storage}`));
+  const cluster: LayoutCluster = {
+    id: machine.cluster,
+    era,
+    clusterName: alone ? undefined : machine.cluster,
+    nodes: nodes.map((name, index) => ({ name, cores: 2, memoryBytes: memory, ip: `10.98.1.${index + 1}` })),
+    storages: ["local", ...storages].map((storage) => ({
+      storage,
+      type: "dir" as const,
+      backend: Object.fromEntries(nodes.map((node) => [node, `${node}:${storage}`])),
+      content: storage === "local" ? ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"] : ["backup", "images", "import", "iso", "rootdir", "snippets", "vztmpl"],
+      options: { path: storage === "local" ? "/var/lib/vz" : `/srv/${storage}`, ...(storage === "local" ? { "prune-backups": "keep-all=1" } : {}) },
+    })),
+    ...accessOf(era, flow),
+  };
+  return {
+    layout: { clusters: [cluster], backends: backendIds.map((id) => ({ id, kind: "directory", totalBytes: 270_553_174_016, bytesPerSecond: 200e6 })) },
+    // The 9.2 permission flows ask the second node about itself.
+    localNode: nodes[0]!,
+    startMs: firstMoment,
+    // Disks in the recordings have tens of MiB.
+    blockBytes: 64 * 1024,
+    preparation: preparationOf(era, flow),
+    unrecorded: unrecordedOf(era, flow),
+  };
+}
+
+function unrecordedOf(era: Era, flow: string): FlowWorld["unrecorded"] {
+  if (flow !== "pools") return undefined;
+  // The pools with odd names, tried out in steps 5 to 7.
+  const odd = ["a".repeat(50), ...(era === "8.4" ? ["-x", "1"] : [])];
+  return odd.map((poolid) => ({ before: 16, method: "DELETE", path: `/pools?poolid=${poolid}`, params: {} }));
+}
+
+/** What another flow had left behind on the machine of the 9.2 recordings. */
+const leftovers: Pick<LayoutCluster, "users" | "roles" | "acl" | "pools"> = {
+  users: [{ userid: "bob@nosuch" }, { userid: "prov@pve" }],
+  pools: ["tenant"],
+  roles: {
+    Pxbridge: ["SDN.Use"],
+    Pxnode: ["Sys.Audit"],
+    Pxpool: [
+      ...["VM.Allocate", "VM.Audit", "VM.Backup", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Cloudinit", "VM.Config.Disk"],
+      ...["VM.Config.HWType", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot"],
+      ...["VM.Snapshot.Rollback", "Pool.Allocate", "Pool.Audit"],
+    ],
+    Pxstorage: ["Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.Audit"],
+  },
+  acl: [
+    { path: "/nodes/ca-2", role: "Pxnode", subject: "prov@pve" },
+    { path: "/pool/tenant", role: "Pxpool", subject: "prov@pve" },
+    { path: "/sdn/zones/localnetwork", role: "Pxbridge", subject: "prov@pve" },
+    { path: "/storage/perm", role: "Pxstorage", subject: "prov@pve" },
+  ],
+};
+
+function accessOf(era: Era, flow: string): Pick<LayoutCluster, "users" | "tokens" | "roles" | "acl" | "pools"> {
+  const account = (name: string, acl: LayoutAcl[], roles: Record<string, string[]> = {}) => ({
+    users: [{ userid: `${name}@pve`, password: `${name}-password` }],
+    tokens: [{ tokenid: `${name}@pve!tk`, privsep: false }],
+    roles,
+    acl,
+  });
+  if (flow === "auth") return { tokens: [{ tokenid: "root@pam!rt", privsep: false }], ...(era === "9.2" ? leftovers : {}) };
+  if (flow === "pools" && era === "9.2") return { pools: ["tenant"] };
+  if (flow === "tasks") return account("tsk", [{ path: "/vms", role: "PVEVMAdmin", subject: "tsk@pve" }]);
+  return {};
+}
+
+function preparationOf(era: Era, flow: string): FlowWorld["preparation"] {
+  const node = era === "8.4" ? "cc-1" : "ca-2";
+  if (flow === "auth") return [{ method: "POST", path: `/nodes/${node}/qemu`, params: { vmid: 100, name: "authvm", memory: 32, kvm: 0 } }];
+  return undefined;
+}
