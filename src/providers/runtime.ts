@@ -7,6 +7,7 @@ import { deleteDisk, diffDisk, readDisk } from "./disk/disk";
 import { checkDisk } from "./disk/plan";
 import { updateDisk } from "./disk/update";
 import { type Inputs, withoutUndefined } from "./inputs";
+import { PartialCreateError } from "./partial";
 import { checkPool, createPool, deletePool, diffPool, readPool, updatePool } from "./pool/pool";
 import { Session, type StackConfig } from "./session";
 import type { CheckFailure } from "./schema";
@@ -94,6 +95,7 @@ async function plainly<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return withoutUndefined(await operation());
   } catch (error) {
+    if (error instanceof PartialCreateError) throw error;
     // A new error: one with an `id` of its own would make the engine record a half-made resource.
     const plain = new Error(error instanceof Error ? error.message : String(error));
     if (process.env.PROXMOX_FEDERATION_STACKS !== "1") plain.stack = "";

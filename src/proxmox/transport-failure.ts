@@ -64,6 +64,7 @@ const untrusted = new Set([
 function connectReason(cause: Error): string {
   const code = (cause as { code?: unknown }).code;
   const reason = describeError(cause);
+  if (/wrong version number|packet length too long/.test(reason)) return "the server does not speak TLS";
   if (typeof code !== "string") return reason;
   if (untrusted.has(code)) return `the certificate is not trusted: ${reason}; give its fingerprint or the cluster's CA`;
   return reason.includes(code) ? reason : `${reason} (${code})`;

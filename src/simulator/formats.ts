@@ -43,3 +43,21 @@ export function roleidFormat(value: string): string | undefined {
 export function upidFormat(value: string): string | undefined {
   return parseUpid(value) ? undefined : "unable to parse worker upid";
 }
+
+export function emailFormat(value: string): string | undefined {
+  return value.length <= 254 && /^[\w+~-]+(\.[\w+~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(value)
+    ? undefined
+    : "value does not look like a valid email address";
+}
+
+/** One or more privileges of the era, separated as lists are. */
+export function privilegeFormat(known: readonly string[]): (value: string) => string | undefined {
+  return (value) => (known.includes(value) ? undefined : `invalid privilege '${value}'`);
+}
+
+/** A user or a token of a user. */
+export const authidPattern = /^[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+(![A-Za-z][A-Za-z0-9._-]+)?$/;
+
+export function configidFormat(value: string): string | undefined {
+  return /^[a-z][a-z0-9_-]+$/i.test(value) ? undefined : `invalid configuration ID '${value}'`;
+}

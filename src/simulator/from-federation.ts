@@ -48,7 +48,6 @@ function buildCluster(federation: Federation, cluster: Cluster, index: number, b
     era,
     nodes,
     storages,
-    pools: poolsOf(federation, cluster),
     roles: provisionerRoles(era),
     uplinkBytesPerSecond: uplinkOf(cluster),
     ...credentialsOf(cluster, ids),
@@ -175,11 +174,6 @@ function addImages(cluster: Cluster, nodes: LayoutNode[], storages: LayoutStorag
       if (backend && !backend.images?.some((present) => present.volname === image.volname)) backend.images = [...(backend.images ?? []), image];
     }
   }
-}
-
-function poolsOf(federation: Federation, cluster: Cluster): string[] {
-  const pools = federation.resourcePools.filter((pool) => pool.clusters.includes(cluster.id)).map((pool) => pool.name);
-  return [...new Set([...(federation.defaultPool === undefined ? [] : [federation.defaultPool]), ...pools])];
 }
 
 /** The slower of the uplink and the fastest cross connect; bytes per second. */

@@ -51,8 +51,8 @@ function checkValue(rule: ParameterRule, value: unknown): Checked {
   const text = typeof value === "boolean" ? (value ? "1" : "0") : String(value);
   switch (rule.type) {
     case "boolean": {
-      const parsed = parseBoolean(text);
-      return parsed === undefined ? { error: `type check ('boolean') failed - got '${text}'` } : { value: parsed };
+      // Words such as `on` are for config files; the API takes digits.
+      return text === "0" || text === "1" ? { value: text === "1" } : { error: `type check ('boolean') failed - got '${text}'` };
     }
     case "integer":
     case "number": {
@@ -104,11 +104,4 @@ function formatError(text: string): string {
 /** Items of a list parameter: separated by comma, semicolon, white space or NUL. */
 export function splitList(text: string): string[] {
   return text.split(/[\0,;\s]+/).filter((item) => item !== "");
-}
-
-/** Proxmox's booleans; `undefined` for anything else. */
-export function parseBoolean(text: string): boolean | undefined {
-  if (/^(1|on|yes|true)$/i.test(text)) return true;
-  if (/^(0|off|no|false)$/i.test(text)) return false;
-  return undefined;
 }

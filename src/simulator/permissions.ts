@@ -109,8 +109,7 @@ function poolsOfMember(cluster: ClusterState, path: string): string[] {
 export function effectivePermissions(cluster: ClusterState, authid: string, nowMs: number): Record<string, Privileges> {
   const paths = new Set(["/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms"]);
   for (const entry of cluster.access.acl) for (const path of pathAndAncestors(entry.path)) paths.add(path);
-  for (const [poolid, pool] of Object.entries(cluster.pools)) {
-    paths.add(`/pool/${poolid}`);
+  for (const pool of Object.values(cluster.pools)) {
     for (const vmid of pool.vms) paths.add(`/vms/${vmid}`);
     for (const storage of pool.storages) paths.add(`/storage/${storage}`);
   }

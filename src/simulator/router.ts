@@ -2,7 +2,7 @@
 import type { Method, Route } from "./kernel";
 
 /** Variables whose shape decides whether a path exists at all: another text there is an unknown path (501). */
-const segmentPatterns: Record<string, RegExp> = { tokenid: /^[A-Za-z][A-Za-z0-9._-]+$/, poolid: /^[^/]+$/ };
+const segmentPatterns: Record<string, RegExp> = { tokenid: /^[A-Za-z0-9._-]+$/, poolid: /^[^/]+$/ };
 /** Variables that may contain slashes. */
 const restVariables = new Set(["volume"]);
 

@@ -372,6 +372,8 @@ describe("pools", () => {
   it("does not take a missing right for a missing pool", async () => {
     const { client } = await replying({ status: 403, text: "Permission check failed (/pool/team, Pool.Audit)" });
     expect(isProxmoxError(await rejection(client.pools.find("team")), "PERMISSION")).toBe(true);
+    const other = await replying({ status: 500, text: "storage 'd1' does not exist" });
+    expect(isProxmoxError(await rejection(other.client.pools.find("team")), "NOT_FOUND")).toBe(true);
   });
 
   it("adds guests, moving them only when told to", async () => {

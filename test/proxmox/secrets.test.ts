@@ -1,6 +1,8 @@
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { errorOfFailure } from "../../src/proxmox/failure";
 import { createRedactor, secretsOfParams } from "../../src/proxmox/redact";
+import { TransportFailure } from "../../src/proxmox/transport-failure";
 import { type ApiServer, answer, type Behaviour, proxyFailure, refuse, startApiServer } from "./support/api-server";
 import { rejection, testClient, tokenSecret } from "./support/client";
 
@@ -90,6 +92,19 @@ describe("secrets stay out of errors", () => {
       }
       expect(inspect(client, { depth: 20, showHidden: true })).not.toContain(secrets[2]);
     }
+  });
+
+  it("messages of the network layer are cleaned, and their causes copied without what hangs on them", () => {
+    const cause = Object.assign(new Error(`cannot send ${tokenSecret}`), { code: "UND_ERR_X", headers: { authorization: tokenSecret } });
+    const reader = {
+      context: { cluster: "hel", method: "GET", path: "/version" },
+      repeatable: true,
+      redact: createRedactor([tokenSecret]),
+    } as const;
+    const error = errorOfFailure(TransportFailure.ofLoss(cause, true), "https://127.0.0.1:8006", reader);
+    expect(everything(error)).not.toContain(tokenSecret);
+    expect(error.message).toContain("cannot send ***");
+    expect(error.cause).toMatchObject({ code: "UND_ERR_X", message: "cannot send ***" });
   });
 
   it("a client shows none of its credentials", () => {

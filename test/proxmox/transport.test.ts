@@ -1,6 +1,8 @@
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { isProxmoxError, type ProxmoxApi } from "../../src/proxmox";
+import { Transport } from "../../src/proxmox/transport";
 import { type ApiServer, answer, type Behaviour, newIdentity, proxyFailure, refuse, startApiServer } from "./support/api-server";
 import { rejection, testClient, tokenSecret } from "./support/client";
 
@@ -15,7 +17,22 @@ async function server(behaviour: Behaviour, options?: Parameters<typeof startApi
   return started;
 }
 
-function connect(servers: ApiServer[], options: Parameters<typeof testClient>[1] = {}): ReturnType<typeof testClient> {
+/** Starts a TCP server that is none of an API; its address as an API URL. */
+async function listen(tcp: TcpServer): Promise<string> {
+  const sockets = new Set<Socket>();
+  tcp.on("connection", (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+  stops.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => tcp.close(resolve));
+  });
+  return `https://127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+}
+
+function connect(
+  servers: Pick<ApiServer, "url" | "fingerprint">[],
+  options: Parameters<typeof testClient>[1] = {},
+): ReturnType<typeof testClient> {
   const made = testClient(servers, options);
   stops.push(() => made.client.close());
   return made;
@@ -126,7 +143,7 @@ describe("TLS", () => {
 
   it("sends nothing to a server with another fingerprint, and says both", async () => {
     const api = await server((_request, response) => answer(response, 1));
-    const expected = "AB:".repeat(31) + "AB";
+    const expected = `${"AB:".repeat(31)}AB`;
     for (const verify of [true, false]) {
       const error = await rejection(read(connect([api], { tls: { fingerprint: expected, verify } }).client));
       expect(isProxmoxError(error, "TLS_FINGERPRINT") && [error.expected, error.found, error.endpoint]).toEqual([
@@ -233,15 +250,36 @@ describe("lost answers", () => {
     expect(isProxmoxError(error, "OUTCOME_UNKNOWN") && error.message).toContain("no answer within 50 ms");
   });
 
-  it("says that a write which never found a free connection was not done", async () => {
-    const api = await server(() => undefined);
-    const { client } = connect([api], { requestTimeoutMs: 600_000 });
-    const blocked = Array.from({ length: 6 }, () => rejection(client.request("GET", "/version", {}, { timeoutMs: 300 })));
+  it("says that a write which never found a free connection was not done, and does not send it later", async () => {
+    const held: (() => void)[] = [];
+    const api = await server((_request, response) => held.push(() => answer(response, 1)));
+    const { client } = connect([api]);
+    const blocking = Array.from({ length: 6 }, () => read(client));
+    await expect.poll(() => held.length).toBe(6);
     const error = await rejection(client.request("POST", "/pools", {}, { timeoutMs: 20 }));
-    expect(isProxmoxError(error, "CONNECTION")).toBe(true);
-    await client.close();
-    await Promise.all(blocked);
-    expect(api.requests.some(({ method }) => method === "POST")).toBe(false);
+    expect(isProxmoxError(error, "CONNECTION") && error.message).toContain("no answer within 20 ms");
+    for (const release of held.splice(0)) release();
+    await Promise.all(blocking);
+    const last = read(client);
+    await expect.poll(() => held.length).toBe(1);
+    held[0]!();
+    await last;
+    expect(api.requests.map(({ method }) => method)).toEqual(Array.from({ length: 7 }, () => "GET"));
+  });
+
+  it("counts a hanging TLS handshake as not sent", async () => {
+    const silent = createTcpServer((socket) => socket.on("error", () => undefined));
+    const transport = new Transport(await listen(silent), { tls: { verify: false }, connectTimeoutMs: 30 });
+    stops.push(() => transport.close());
+    const failure = await rejection(transport.send({ method: "POST", path: "/", headers: {}, body: "", timeoutMs: 10_000 }));
+    expect(failure).toMatchObject({ kind: "connect", sent: false, message: expect.stringContaining("Connect Timeout") });
+  });
+
+  it("says that a server without TLS has none", async () => {
+    const plain = createTcpServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    const url = await listen(plain);
+    const error = await rejection(read(connect([{ url, fingerprint: "AB".repeat(32) }]).client));
+    expect(isProxmoxError(error, "CONNECTION") && error.message).toContain("the server does not speak TLS");
   });
 
   it("repeats a read until it is answered", async () => {
@@ -253,7 +291,6 @@ describe("lost answers", () => {
   });
 
   it("refuses an answer beyond the limit without reading it to its end", async () => {
-    const { Transport } = await import("../../src/proxmox/transport");
     const api = await server((_request, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       const pump = (): void => {
@@ -273,7 +310,6 @@ describe("lost answers", () => {
   });
 
   it("refuses a small answer that unpacks beyond the limit", async () => {
-    const { Transport } = await import("../../src/proxmox/transport");
     const api = await server((_request, response) => {
       response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
       response.end(gzipSync(Buffer.alloc(5_000_000)));

@@ -64,6 +64,7 @@ test("each import against the layers is found", async () => {
     "src/migration/up.ts": uses("../inventory/facts"),
     "src/inventory/facts.ts": value,
     "src/simulator/state.ts": uses("../config/model"),
+    "src/simulator/http.ts": `import { request } from "undici";\nexport const value = request;\n`,
     "src/simulator/client.ts": uses("../proxmox/client"),
     "src/simulator/from-federation.ts": uses("../proxmox/client"),
     "src/providers/vm.ts": uses("../cli/main"),
@@ -74,5 +75,22 @@ test("each import against the layers is found", async () => {
     "src/cli/back.ts": `import { value2 } from "./circle";\nexport const value = () => value2;\n`,
     "src/newcomer/thing.ts": uses("../config/model"),
   });
-  expect(found).toEqual(["config-layer: src/config/up.ts", "inventory-beneath: "]);
+  expect(found).toEqual([
+    "config-layer: src/config/up.ts",
+    "known-folders: src/newcomer/thing.ts",
+    "migration-layer: src/migration/up.ts",
+    "no-circular: src/cli/back.ts",
+    "not-to-dev-dependency: src/cli/development.ts",
+    "not-to-unresolvable: src/cli/absent.ts",
+    "placement-is-pure: src/placement/direct.ts",
+    "placement-is-pure: src/placement/indirect.ts",
+    "placement-without-packages: src/placement/package.ts",
+    "providers-layer: src/providers/vm.ts",
+    "proxmox-layer: src/proxmox/up.ts",
+    "pulumi-on-top: src/config/pulumi.ts",
+    "simulator-layer-exception: src/simulator/from-federation.ts",
+    "simulator-layer: src/simulator/client.ts",
+    "simulator-layer: src/simulator/state.ts",
+    "simulator-speaks-for-itself: src/simulator/http.ts",
+  ]);
 });

@@ -3,7 +3,7 @@ import type { Findings } from "../findings";
 import { didYouMean } from "../nearest";
 import type { Path } from "../position";
 import type { ClusterFile } from "../schema/cluster";
-import type { PlacementPolicyFile, RuleFile } from "../schema/pool";
+import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
 import type { CheckInput } from "./input";
 import { suggestCluster } from "./references";
 
@@ -13,22 +13,24 @@ const SINGLE_VALUED = new Set<RuleFile["target"]>(["cluster", "node", "provider"
 export function checkPools({ file, findings, clusterIds }: CheckInput): void {
   const clusters = file.clusters ?? [];
   // Clusters that could not be read match nothing and would make every rule look unsatisfiable.
-  const allRead = clusters.length === clusterIds.length;
-  const check = (path: Path, policy: PlacementPolicyFile | undefined, members: ClusterFile[]): void => {
+  const decidable = clusters.length === clusterIds.length && findings.kind === "complete";
+  const check = (path: Path, policy: PlacementPolicyFile | undefined, pools: ResourcePoolFile[]): void => {
     const rules = policy?.rules ?? [];
     for (const [index, rule] of rules.entries()) {
       const at = [...path, "rules", index];
       checkForm(findings, at, rule);
-      const known = checkValue(findings, at, rule, clusters, clusterIds);
-      if (known && allRead && findings.kind === "complete") checkSatisfiable(findings, at, rule, members);
+      if (!checkValue(findings, at, rule, clusters, clusterIds) || !decidable) continue;
+      for (const pool of pools) checkSatisfiable(findings, at, rule, pool, clusters);
     }
     checkContradictions(findings, [...path, "rules"], rules);
   };
-  for (const [index, pool] of (file.resource_pools ?? []).entries()) {
-    const members = clusters.filter((cluster) => pool.clusters.includes(idOf(cluster)));
-    check(["resource_pools", index, "placement_policy"], pool.placement_policy, members);
-  }
-  check(["placement_policy"], file.placement_policy, clusters);
+  const pools = file.resource_pools ?? [];
+  for (const [index, pool] of pools.entries()) check(["resource_pools", index, "placement_policy"], pool.placement_policy, [pool]);
+  check(
+    ["placement_policy"],
+    file.placement_policy,
+    pools.filter((pool) => pool.placement_policy === undefined),
+  );
 }
 
 function checkForm(findings: Findings, path: Path, rule: RuleFile): void {
@@ -97,25 +99,20 @@ function checkValue(findings: Findings, path: Path, rule: RuleFile, clusters: Cl
   }
 }
 
-/** A rule no member can ever satisfy, or that excludes all of them. */
-function checkSatisfiable(findings: Findings, path: Path, rule: RuleFile, members: ClusterFile[]): void {
-  if (members.length === 0 || rule.type === "anti-affinity" || (rule.operator !== "must" && rule.operator !== "must_not")) return;
+/** A rule no member of the pool can ever satisfy, or that excludes all of them. */
+function checkSatisfiable(findings: Findings, path: Path, rule: RuleFile, pool: ResourcePoolFile, clusters: ClusterFile[]): void {
+  if (rule.type === "anti-affinity" || (rule.operator !== "must" && rule.operator !== "must_not")) return;
+  const members = clusters.filter((cluster) => pool.clusters.includes(idOf(cluster)));
   const matches = members.map((cluster) => matchesMember(rule, cluster));
-  if (matches.includes(undefined)) return;
-  if (rule.operator === "must" && !matches.includes(true)) {
-    findings.error(
-      [...path, "value"],
-      `no member of the pool has the ${rule.target} \`${rule.value}\`: nothing could ever be placed`,
-      "Add a matching cluster to the pool or change the rule.",
-    );
-  }
-  if (rule.operator === "must_not" && !matches.includes(false)) {
-    findings.error(
-      [...path, "value"],
-      `every member of the pool has the ${rule.target} \`${rule.value}\`: nothing could ever be placed`,
-      "Add another cluster to the pool or change the rule.",
-    );
-  }
+  if (members.length === 0 || matches.includes(undefined)) return;
+  const wanted = rule.operator === "must";
+  if (matches.includes(wanted)) return;
+  const who = wanted ? "no member" : "every member";
+  findings.error(
+    [...path, "value"],
+    `${who} of pool \`${pool.name}\` has the ${rule.target} \`${rule.value}\`: nothing could ever be placed`,
+    `Add ${wanted ? "a matching" : "another"} cluster to the pool or change the rule.`,
+  );
 }
 
 /** Whether the whole cluster matches; `undefined` where that depends on nodes or guests. */

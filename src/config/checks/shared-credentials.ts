@@ -1,49 +1,78 @@
-/** One leaked credential should open one cluster only. */
+/** One leaked credential should open one cluster only, and one cluster should be declared once. */
 import type { ClusterFile } from "../schema/cluster";
 import type { CheckInput } from "./input";
 
 export function checkSharedCredentials({ file, findings }: CheckInput): void {
   const seen = new Map<string, string>();
   for (const [index, cluster] of (file.clusters ?? []).entries()) {
-    const nested = cluster.connection !== undefined;
+    const base = cluster.connection === undefined ? ["clusters", index] : ["clusters", index, "connection"];
     const name = cluster.id ?? cluster.region ?? `number ${index + 1}`;
-    for (const { key, use, what } of usesOf(cluster)) {
-      const other = seen.get(use);
-      if (other !== undefined) {
-        findings.warning(
-          ["clusters", index, ...(nested ? ["connection"] : []), key],
-          `${what} is also used by cluster \`${other}\``,
-          "Give each cluster credentials of its own.",
-        );
-      } else seen.set(use, name);
+    const reported = new Set<string>();
+    for (const use of usesOf(cluster)) {
+      const other = seen.get(use.identity);
+      seen.set(use.identity, other ?? name);
+      if (other === undefined || reported.has(use.place)) continue;
+      reported.add(use.place);
+      findings.warning([...base, use.key], `${use.what} is also used by cluster \`${other}\``, use.advice);
     }
   }
 }
 
-function usesOf(cluster: ClusterFile): { key: string; use: string; what: string }[] {
+interface Use {
+  key: string;
+  /** Equal for two clusters that share. */
+  identity: string;
+  /** What of one place shares is told once. */
+  place: string;
+  what: string;
+  advice: string;
+}
+
+const OWN_CREDENTIALS = "Give each cluster credentials of its own.";
+
+function usesOf(cluster: ClusterFile): Use[] {
   const credentials = cluster.connection ?? cluster;
-  const uses: { key: string; use: string; what: string }[] = [];
-  for (const key of ["token_secret_env", "password_env"] as const) {
-    const variable = credentials[key];
-    if (variable !== undefined) uses.push({ key, use: `env ${variable}`, what: `environment variable ${variable}` });
-  }
-  for (const key of ["token_secret_file", "password_file"] as const) {
-    const path = credentials[key];
-    if (path !== undefined) uses.push({ key, use: `file ${path}`, what: `file ${path}` });
-  }
-  for (const key of ["token_secret_config", "password_config"] as const) {
-    const configKey = credentials[key];
-    if (configKey !== undefined) uses.push({ key, use: `config ${configKey}`, what: `Pulumi configuration key ${configKey}` });
-  }
-  const urls = cluster.connection
-    ? (cluster.connection.api_urls ?? (cluster.connection.api_url ? [cluster.connection.api_url] : []))
-    : cluster.url
-      ? [cluster.url]
-      : [];
-  const login = credentials.token_id ?? credentials.username;
-  const loginKey = credentials.token_id === undefined ? "username" : "token_id";
-  // Two entries for the same host are one cluster declared twice.
-  if (login !== undefined)
-    for (const url of new Set(urls)) uses.push({ key: loginKey, use: `login ${login} ${url}`, what: `${loginKey} ${login} at ${url}` });
-  return uses;
+  const sources = [
+    ...(["token_secret_env", "password_env"] as const).map((key) => ({ key, noun: "environment variable" })),
+    ...(["token_secret_file", "password_file"] as const).map((key) => ({ key, noun: "file" })),
+    ...(["token_secret_config", "password_config"] as const).map((key) => ({ key, noun: "Pulumi configuration key" })),
+  ];
+  const secrets = sources.flatMap(({ key, noun }): Use[] => {
+    const source = credentials[key];
+    return source === undefined
+      ? []
+      : [{ key, identity: `${noun} ${source}`, place: key, what: `${noun} ${source}`, advice: OWN_CREDENTIALS }];
+  });
+  return [...secrets, ...[...new Set(endpointsOf(cluster))].flatMap((endpoint) => endpointUses(cluster, endpoint))];
+}
+
+function endpointUses(cluster: ClusterFile, endpoint: string): Use[] {
+  const { token_id: tokenId, username } = cluster.connection ?? cluster;
+  const login = tokenId ?? username;
+  const loginKey = tokenId === undefined ? "username" : "token_id";
+  const endpointKey = cluster.connection === undefined ? "url" : cluster.connection.api_urls === undefined ? "api_url" : "api_urls";
+  const address = {
+    key: endpointKey,
+    identity: `endpoint ${endpoint}`,
+    place: endpoint,
+    what: `endpoint ${endpoint}`,
+    advice: "Declare each cluster once: what is declared twice is counted twice.",
+  };
+  if (login === undefined) return [address];
+  return [
+    {
+      key: loginKey,
+      identity: `login ${login} ${endpoint}`,
+      place: endpoint,
+      what: `${loginKey} ${login} at ${endpoint}`,
+      advice: OWN_CREDENTIALS,
+    },
+    address,
+  ];
+}
+
+function endpointsOf(cluster: ClusterFile): string[] {
+  const { connection, url } = cluster;
+  if (!connection) return url === undefined ? [] : [url];
+  return connection.api_urls ?? (connection.api_url === undefined ? [] : [connection.api_url]);
 }

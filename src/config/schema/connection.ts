@@ -39,7 +39,7 @@ export const tokenId = () =>
         "holds more than the token id",
         "Write user@realm!name here and move the secret behind the `=` to `token_secret_env`, `token_secret_file` or `token_secret_config`.",
       );
-    if (!/^[^\s:/@!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(value))
+    if (!/^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(value))
       throw new ValueError("is not a token id", "Write user@realm!name, for example automation@pve!federation.");
     return value;
   });

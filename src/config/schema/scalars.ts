@@ -42,11 +42,15 @@ export const bandwidth = () =>
     if (bitsPerSecond === 0) throw new ValueError("a bandwidth of 0 lets nothing through", "Leave the key out for no limit.");
     return bitsPerSecond;
   });
-/** More than 0; a bare number is in seconds. */
+/** Timers of Node end at 2³¹ ms, a little under 25 days; a longer one would fire at once. */
+const LONGEST_DURATION_MS = 24 * 86_400_000;
+
+/** More than 0 and at most 24 days; a bare number is in seconds. */
 export const duration = () =>
   refined(textOrNumber("duration"), (value) => {
     const durationMs = parseDurationMs(value, { bareUnit: "s" });
     if (durationMs === 0) throw new ValueError("must be longer than 0");
+    if (durationMs > LONGEST_DURATION_MS) throw new ValueError("must be at most 24 days");
     return durationMs;
   });
 /** A fraction from 0 to below 1. */

@@ -22,6 +22,7 @@ import {
 import type { ApiParams } from "../../proxmox";
 import { identityOf, type Inputs, userInputs } from "../inputs";
 import { type Session, UserError } from "../session";
+import { PartialCreateError } from "../partial";
 import { findSource, nextGeneration } from "../source";
 import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
 import { toOutputs, vmId } from "./outputs";
@@ -65,9 +66,14 @@ async function bringAbout(context: VmContext): Promise<Result> {
   const here = await session.ownedGuestsNow(identity, placement.cluster);
   const source = await findSource(session, identity, placement.cluster, here);
   if (source) return move(context, source);
-  const settled = here.find((guest) => guest.mark?.phase !== "retired");
-  if (settled) return finishCreate(context, settled, nextGeneration(here));
-  return createNew(context, nextGeneration(here));
+  const generation = nextGeneration(here);
+  const guest = here.find((candidate) => candidate.mark?.phase !== "retired") ?? (await createNew(context, generation));
+  try {
+    await finishCreate(context, guest, generation);
+  } catch (error) {
+    throw await partialCreate(context, guest.ref, generation, error);
+  }
+  return { guest: guest.ref, generation };
 }
 
 async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
@@ -104,7 +110,7 @@ async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
   return { guest: moved.target, generation, lastMove: moved.record };
 }
 
-async function createNew(context: VmContext, generation: number): Promise<Result> {
+async function createNew(context: VmContext, generation: number): Promise<MarkedGuest> {
   const { session, inputs, identity, spec, desired } = context;
   const { placement, __pool: pool } = readVmInputs(inputs);
   const cluster = await session.cluster(placement.cluster);
@@ -122,7 +128,7 @@ async function createNew(context: VmContext, generation: number): Promise<Result
   );
   const marked = await readMarkedGuest(guest);
   if (!marked) throw new Error(`vm ${guest.vmid} on ${placement.cluster} disappeared right after its creation. Run again.`);
-  return finishCreate(context, marked, generation);
+  return marked;
 }
 
 function isOwnDescription(description: string | undefined, identity: Identity): boolean {
@@ -141,7 +147,7 @@ function creationParams(desired: GuestShape): ApiParams {
 }
 
 /** Takes a created guest to its declared state: sizes, tags, power, mark. */
-async function finishCreate(context: VmContext, guest: MarkedGuest, generation: number): Promise<Result> {
+async function finishCreate(context: VmContext, guest: MarkedGuest, generation: number): Promise<void> {
   const { session, identity, spec, desired } = context;
   const { pace } = session;
   const creating = await findActiveTask(guest.ref, "qmcreate");
@@ -151,7 +157,21 @@ async function finishCreate(context: VmContext, guest: MarkedGuest, generation: 
   await writeMark(guest, { mark: { ...identity, generation, phase: "settled" }, text: desired.text, tags: desired.tags }, pace);
   await applyPower(guest.ref, desired, options, pace);
   if (desired.running) await waitUntilAlive(guest.ref, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, pace);
-  return { guest: guest.ref, generation };
+}
+
+/**
+ * The guest exists but is not as declared. The engine shall know it, so that the next update completes it and a destroy
+ * removes it. Never for a move: there it would condemn the source.
+ */
+async function partialCreate(context: VmContext, guest: GuestRef, generation: number, cause: unknown): Promise<unknown> {
+  if (!(cause instanceof Error)) return cause;
+  try {
+    const outs = await describe(context, guest, generation, undefined);
+    return new PartialCreateError(vmId(guest), { ...outs, __provider: context.inputs.__provider }, cause);
+  } catch {
+    // The cluster does not answer any more: the mark on the guest is what the next run finds.
+    return cause;
+  }
 }
 
 export async function describe(context: VmContext, guest: GuestRef, generation: number, lastMove: MoveRecord | undefined): Promise<Inputs> {

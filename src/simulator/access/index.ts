@@ -7,5 +7,5 @@ import { userRoutes } from "./users";
 
 /** Everything below `/access`. */
 export function accessRoutes(era: Era): Route[] {
-  return [...ticketRoutes, ...userRoutes, ...tokenRoutes(era), ...roleRoutes(era)];
+  return [...ticketRoutes(era), ...userRoutes, ...tokenRoutes(era), ...roleRoutes(era)];
 }

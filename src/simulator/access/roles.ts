@@ -1,7 +1,7 @@
 /** Roles, access control lists and effective permissions. */
 import { flagOf, listOf, parameterError } from "../answers";
 import { flag, fullTokenid, groupid, listOf as listRule, optional, userid } from "../fields";
-import { roleidFormat } from "../formats";
+import { authidPattern, privilegeFormat, roleidFormat } from "../formats";
 import { ApiError, type Call, type ParameterRule, type Route } from "../kernel";
 import { effectivePermissions, findRole, isAclPath, normalizeAclPath, privilegesOn, splitAuthid } from "../permissions";
 import { allPrivileges, builtInRoles } from "../privileges";
@@ -53,6 +53,24 @@ function listAcl(call: Call): unknown {
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
+/** Whoever may create what a path stands for may hand on rights there. */
+const delegates: Record<string, string> = { vms: "VM.Allocate", storage: "Datastore.Allocate", pool: "Pool.Allocate" };
+
+function requireAclRights(call: Call): void {
+  const path = normalizeAclPath(String(call.params.path ?? "/")) ?? "/";
+  const delegate = delegates[path.split("/")[1] ?? ""];
+  call.requirePrivilege(path, delegate === undefined ? ["Permissions.Modify"] : ["Permissions.Modify", delegate], "any");
+}
+
+/** Without Permissions.Modify one hands on only what one has. */
+function requireOwnPrivileges(call: Call, path: string, role: string): void {
+  if (call.hasPrivilege(path, "Permissions.Modify")) return;
+  const missing = (findRole(call.cluster, role) ?? []).filter((privilege) => !call.hasPrivilege(path, privilege));
+  if (missing.length === 0) return;
+  const text = `role: Cannot modify role '${role}' on path '${path}', missing privileges ${missing.join(", ")}`;
+  throw new ApiError(500, `ACL update failed: 400 Parameter verification failed.\n${text}`);
+}
+
 function updateAcl(call: Call): null {
   const { access } = call.cluster;
   const path = aclPath(call);
@@ -68,6 +86,7 @@ function updateAcl(call: Call): null {
   const remove = call.params.delete === true;
   for (const role of listOf(call, "roles")) {
     if (!findRole(call.cluster, role)) throw new ApiError(500, `ACL update failed: role '${role}' does not exist`);
+    requireOwnPrivileges(call, path, role);
     for (const { kind, subject } of subjects) {
       requireSubject(access, kind, subject);
       access.acl = access.acl.filter(
@@ -117,7 +136,7 @@ function getPermissions(call: Call): unknown {
 
 export function roleRoutes(era: Era): Route[] {
   const known = allPrivileges(era);
-  const privs = listRule({ type: "string", format: (value) => (known.includes(value) ? undefined : `invalid privilege '${value}'`) });
+  const privs = listRule({ type: "string", format: privilegeFormat(known) });
   const manage = (call: Call) => call.requirePrivilege("/access", ["Sys.Modify"]);
   return [
     { method: "GET", path: "/access/roles", parameters: {}, handler: listRoles },
@@ -156,7 +175,7 @@ export function roleRoutes(era: Era): Route[] {
     {
       method: "PUT",
       path: "/access/acl",
-      permission: (call) => call.requirePrivilege(normalizeAclPath(String(call.params.path ?? "/")) ?? "/", ["Permissions.Modify"]),
+      permission: requireAclRights,
       parameters: {
         path: { type: "string" },
         roles: { ...listRule(roleid), optional: false },
@@ -168,6 +187,6 @@ export function roleRoutes(era: Era): Route[] {
       },
       handler: updateAcl,
     },
-    { method: "GET", path: "/access/permissions", parameters: { userid: optional(), path: optional() }, handler: getPermissions },
+    { method: "GET", path: "/access/permissions", parameters: { userid: optional({ type: "string", pattern: authidPattern }), path: optional() }, handler: getPermissions },
   ];
 }

@@ -2,6 +2,9 @@
 import { optional, userid } from "../fields";
 import { isPassword, issueTicket } from "../authentication";
 import { ApiError, type Call, type ClusterState, type Route } from "../kernel";
+import { privilegeFormat } from "../formats";
+import { allPrivileges } from "../privileges";
+import type { Era } from "../state";
 import { effectivePermissions } from "../permissions";
 import { parameterError, textOf } from "../answers";
 import { requireUserModify } from "./users";
@@ -74,7 +77,8 @@ function changePassword(call: Call): null {
   return null;
 }
 
-export const ticketRoutes: Route[] = [
+export function ticketRoutes(era: Era): Route[] {
+  return [
   { method: "GET", path: "/access/ticket", parameters: {}, handler: () => null },
   {
     method: "POST",
@@ -88,7 +92,7 @@ export const ticketRoutes: Route[] = [
       "tfa-challenge": optional(),
       "new-format": { type: "boolean", optional: true },
       path: optional({ type: "string", maxLength: 64, requires: "privs" }),
-      privs: optional({ type: "string", maxLength: 64, requires: "path" }),
+      privs: { type: "list", optional: true, requires: "path", format: privilegeFormat(allPrivileges(era)) },
     },
     handler: login,
   },
@@ -105,3 +109,4 @@ export const ticketRoutes: Route[] = [
     handler: changePassword,
   },
 ];
+}

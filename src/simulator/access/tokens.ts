@@ -58,7 +58,13 @@ function updateToken(call: Call): unknown {
   const regenerated = call.params.regenerate === true;
   if (regenerated) token.secret = randomUUID();
   call.world.touch();
-  return { ...tokenRow(token), ...(regenerated ? { "full-tokenid": full, value: token.secret } : {}) };
+  const { privsep, expire: expires } = call.params;
+  return {
+    ...tokenRow(token),
+    ...(privsep === undefined ? {} : { privsep: privsep ? "1" : "0" }),
+    ...(expires === undefined ? {} : { expire: String(expires) }),
+    ...(regenerated ? { "full-tokenid": full, value: token.secret } : {}),
+  };
 }
 
 function deleteToken(call: Call): null {

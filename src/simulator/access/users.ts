@@ -1,5 +1,6 @@
 /** Users and groups. */
 import { flagOf, listOf, textOf } from "../answers";
+import { emailFormat } from "../formats";
 import { comment, expire, flag, groupid, listOf as listRule, optional, userid } from "../fields";
 import { ApiError, type Call, type Route } from "../kernel";
 import { realmType } from "./ticket";
@@ -151,7 +152,7 @@ const attributes = {
   enable: flag,
   expire,
   comment,
-  email: optional({ type: "string", maxLength: 254 }),
+  email: optional({ type: "string", format: emailFormat }),
   firstname: optional({ type: "string", maxLength: 1024 }),
   lastname: optional({ type: "string", maxLength: 1024 }),
   keys: optional(),

@@ -10,6 +10,8 @@ const clusterChildren = [
   "nextid", "notifications", "options", "replication", "resources", "sdn", "status", "tasks",
 ];
 
+const accessChildren = ["users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"];
+
 const nodeChildren = [
   "aplinfo", "apt", "capabilities", "ceph", "certificates", "config", "disks", "dns", "firewall", "hardware", "hosts", "journal", "lxc",
   "migrateall", "netstat", "network", "qemu", "query-url-metadata", "replication", "report", "rrd", "rrddata", "scan", "sdn", "services",
@@ -23,6 +25,7 @@ export function indexRoutes(era: Era): Route[] {
   const rows = (names: readonly string[]) => [...names].sort().map((name) => ({ name }));
   return [
     { method: "GET", path: "/", parameters: {}, handler: () => ["version", ...common].map((subdir) => ({ subdir })) },
+    { method: "GET", path: "/access", parameters: {}, handler: () => accessChildren.map((subdir) => ({ subdir })) },
     { method: "GET", path: "/cluster", parameters: {}, handler: () => rows([...clusterChildren, ...newer(["bulk-action", "qemu"])]) },
     {
       method: "GET",

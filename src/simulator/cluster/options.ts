@@ -1,12 +1,21 @@
 /** datacenter.cfg */
 import { listOf } from "../answers";
-import { ApiError, type Call, type ParameterTable, type Route } from "../kernel";
+import { configidFormat } from "../formats";
+import { type Property, propertyStringFormat } from "../guests/property-string";
+import { ApiError, type Call, type ParameterRule, type ParameterTable, type Route } from "../kernel";
 import { splitList } from "../parameters";
 
 const text = { type: "string", optional: true } as const;
+const keyboards = ["de", "de-ch", "da", "en-gb", "en-us", "es", "fi", "fr", "fr-be", "fr-ca", "fr-ch", "hu", "is", "it", "ja", "lt", "mk", "nl", "no", "pl", "pt", "pt-br", "sv", "sl", "tr"];
+
+function propertyString(name: string, properties: Record<string, Property>): ParameterRule {
+  return { ...text, format: propertyStringFormat({ properties }, name) };
+}
+
+const limit: Property = { type: "number", minimum: 0, optional: true };
 
 const settings: ParameterTable = {
-  bwlimit: text,
+  bwlimit: propertyString("bwlimit", { default: limit, restore: limit, migration: limit, clone: limit, move: limit }),
   console: { ...text, enum: ["applet", "vv", "html5", "xtermjs"] },
   crs: text,
   description: { ...text, maxLength: 64 * 1024 },
@@ -14,7 +23,7 @@ const settings: ParameterTable = {
   fencing: { ...text, enum: ["watchdog", "hardware", "both"] },
   ha: text,
   http_proxy: text,
-  keyboard: text,
+  keyboard: { ...text, enum: keyboards },
   language: text,
   mac_prefix: {
     ...text,
@@ -22,10 +31,13 @@ const settings: ParameterTable = {
       /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){0,2}:?$/.test(value) ? undefined : "value is not a valid unicast MAC address prefix",
   },
   max_workers: { type: "integer", minimum: 1, optional: true },
-  migration: text,
+  migration: propertyString("migration", {
+    type: { type: "string", enum: ["secure", "insecure"], defaultKey: true, optional: true },
+    network: { type: "string", optional: true },
+  }),
   "next-id": text,
   notify: text,
-  "registered-tags": text,
+  "registered-tags": { ...text, pattern: /^[A-Za-z0-9_][A-Za-z0-9_+.-]*([;,\s][A-Za-z0-9_][A-Za-z0-9_+.-]*)*$/ },
   replication: text,
   "tag-style": text,
   "user-tag-access": text,
@@ -38,13 +50,27 @@ const flags = new Set(["case-sensitive"]);
 function readOptions(call: Call): Record<string, unknown> {
   const { options } = call.cluster;
   const registered = splitList(options["registered-tags"] ?? "");
-  if (!call.hasPrivilege("/", "Sys.Audit")) return { "allowed-tags": registered };
-  const answer: Record<string, unknown> = { mac_prefix: "BC:24:11", "allowed-tags": registered, description: "" };
+  const allowed = { "allowed-tags": [...allowedTags(call, registered)].sort() };
+  if (!call.hasPrivilege("/", "Sys.Audit")) return allowed;
+  const answer: Record<string, unknown> = { mac_prefix: "BC:24:11", ...allowed, description: "" };
   for (const [key, value] of Object.entries(options)) {
     if (key === "registered-tags") answer[key] = registered;
     else answer[key] = propertyStrings.has(key) ? takeApart(value) : value;
   }
   return answer;
+}
+
+/** Tags the caller may use beside free ones: registered ones, listed ones, and those already on guests the caller sees. */
+function allowedTags(call: Call, registered: readonly string[]): Set<string> {
+  const access = takeApart(call.cluster.options["user-tag-access"] ?? "user-allow=free");
+  const mode = access["user-allow"] ?? "free";
+  const allowed = new Set(registered);
+  if (mode === "list") for (const tag of (access["user-allow-list"] as string[] | undefined) ?? []) allowed.add(tag);
+  if (mode !== "free" && mode !== "existing") return allowed;
+  for (const guest of Object.values(call.cluster.guests)) {
+    if (guest.config.tags && call.hasPrivilege(`/vms/${guest.vmid}`, "VM.Audit")) for (const tag of splitList(guest.config.tags)) allowed.add(tag);
+  }
+  return allowed;
 }
 
 function takeApart(value: string): Record<string, unknown> {
@@ -81,7 +107,7 @@ export const optionRoutes: Route[] = [
     method: "PUT",
     path: "/cluster/options",
     permission: (call) => call.requirePrivilege("/", ["Sys.Modify"]),
-    parameters: { ...settings, delete: { type: "list", optional: true } },
+    parameters: { ...settings, delete: { type: "list", optional: true, format: configidFormat } },
     handler: changeOptions,
   },
 ];

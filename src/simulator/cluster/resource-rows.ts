@@ -33,7 +33,8 @@ export function guestRow(call: Call, guest: GuestState): Row {
     type: "qemu",
     vmid: guest.vmid,
     node: guest.node,
-    ...(pool === undefined ? {} : { pool }),
+    // Whose pool it is, only those may know who may see the pool.
+    ...(pool !== undefined && call.hasPrivilege(`/pool/${pool}`, "Pool.Audit") ? { pool } : {}),
     ...(tags === undefined ? {} : { tags }),
     ...(guest.config.lock === undefined ? {} : { lock: guest.config.lock }),
     ...(ha === undefined ? {} : { hastate: ha.state ?? "started" }),
@@ -59,9 +60,9 @@ export function guestRow(call: Call, guest: GuestState): Row {
   };
 }
 
-/** One row per node that may use the storage, for one storage or all. */
-export function storageRows(call: Call, only?: string): Row[] {
-  const storages = Object.values(call.cluster.storages).filter((storage) => !storage.disabled && (only === undefined || storage.storage === only));
+/** One row per storage and node that may use it, as far as the caller may see the storage. */
+export function storageRows(call: Call): Row[] {
+  const storages = Object.values(call.cluster.storages).filter((storage) => !storage.disabled);
   return storages.flatMap((storage) => {
     if (!call.hasPrivilege(`/storage/${storage.storage}`, "Datastore.Audit")) return [];
     const nodes = Object.keys(call.cluster.nodes).filter((node) => !storage.nodes?.length || storage.nodes.includes(node));
@@ -69,7 +70,7 @@ export function storageRows(call: Call, only?: string): Row[] {
   });
 }
 
-function storageRow(call: Call, storage: StorageState, node: string): Row {
+export function storageRow(call: Call, storage: StorageState, node: string): Row {
   const backend = call.world.state.backends[storage.backends[node] ?? storage.backends["*"] ?? ""];
   return {
     id: `storage/${node}/${storage.storage}`,

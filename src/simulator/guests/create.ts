@@ -18,9 +18,9 @@ import { type Config, drivesOf, isCdrom, isCloudInit, isDisk } from "./drive";
 import { qemuVersion } from "./eras";
 import { addToPool, findGuest, requireUnlocked, uuid } from "./lookup";
 import { optionTable } from "./options";
-import { startGuest } from "./power";
 import { prepareRestore, restoreGuest } from "./restore";
 import { settingsOf, withRandomMacs } from "./settings";
+import { startAfterwards } from "./start-afterwards";
 import { undoing } from "./work";
 
 export function createRoute(era: Era): Route {
@@ -121,16 +121,6 @@ async function createGuest(call: Call, place: Place, vmid: number, settings: Con
   if (!flagParameter(call, "start")) return;
   task.log("Execute autostart");
   await startAfterwards(place, vmid, task);
-}
-
-/** A start that fails does not undo the guest. */
-export async function startAfterwards(place: Place, vmid: number, task: TaskContext): Promise<void> {
-  try {
-    await startGuest(place, vmid, task, {});
-  } catch (error) {
-    if (task.killed) throw error;
-    task.log(errorMessage(error));
-  }
 }
 
 /** Puts the status in front that an error of its own would have had as an answer. */

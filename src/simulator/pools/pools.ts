@@ -2,7 +2,7 @@
 import { listOf, textOf } from "../answers";
 import { comment, flag, listOf as listRule, optional, poolid, storage, vmid } from "../fields";
 import { ApiError, type Call, type ParameterRule, type Route } from "../kernel";
-import { guestRow, storageRows } from "../cluster/resource-rows";
+import { guestRow, storageRow } from "../cluster/resource-rows";
 
 const memberVmids: ParameterRule = listRule(vmid);
 const memberStorages: ParameterRule = listRule(storage);
@@ -14,6 +14,7 @@ function find(call: Call, name: string) {
 
 function listPools(call: Call): unknown {
   const wanted = textOf(call, "poolid");
+  // Asked for by name it is shown to everybody; only the older path asks for Pool.Audit.
   if (wanted !== undefined) return [{ ...readPool(call, wanted), poolid: wanted }];
   return Object.entries(call.cluster.pools)
     .filter(([name]) => call.hasPrivilege(`/pool/${name}`, "Pool.Audit"))
@@ -22,7 +23,6 @@ function listPools(call: Call): unknown {
 }
 
 function readPool(call: Call, name: string): Record<string, unknown> {
-  call.requirePrivilege(`/pool/${name}`, ["Pool.Audit"]);
   const pool = find(call, name);
   if (!pool) throw new ApiError(500, `pool '${name}' does not exist`);
   const type = textOf(call, "type");
@@ -31,7 +31,8 @@ function readPool(call: Call, name: string): Record<string, unknown> {
     .filter((guest) => guest !== undefined)
     // A pool's member list is the old kind of row: membership goes without saying, tags and lock are left out.
     .map((guest) => withoutKeys(guestRow(call, guest), ["pool", "tags", "lock", "hastate"]));
-  const storages = pool.storages.flatMap((id) => storageRows(call, id));
+  // A storage shows as the answering node sees it, once.
+  const storages = pool.storages.flatMap((id) => call.cluster.storages[id] ?? []).map((storage) => storageRow(call, storage, call.localNode));
   const members = [...(type === "storage" ? [] : guests), ...(type === undefined || type === "storage" ? storages : [])];
   return { members: type === "lxc" ? [] : members, ...(pool.comment ? { comment: pool.comment } : {}) };
 }
@@ -115,13 +116,14 @@ const manage = (call: Call) => call.requirePrivilege(`/pool/${call.params.poolid
 const changes = { poolid, comment, vms: memberVmids, storage: memberStorages, delete: flag, "allow-move": flag };
 
 export const poolRoutes: Route[] = [
-  { method: "GET", path: "/pools", parameters: { poolid: optional(poolid), type: memberType }, handler: listPools },
+  { method: "GET", path: "/pools", parameters: { poolid: optional(poolid), type: { ...memberType, requires: "poolid" } }, handler: listPools },
   { method: "POST", path: "/pools", permission: manage, parameters: { poolid, comment }, handler: createPool },
   { method: "PUT", path: "/pools", permission: manage, parameters: changes, handler: updatePool },
   { method: "DELETE", path: "/pools", permission: manage, parameters: { poolid }, handler: deletePool },
   {
     method: "GET",
     path: "/pools/{poolid}",
+    permission: (call) => call.requirePrivilege(`/pool/${call.params.poolid}`, ["Pool.Audit"]),
     parameters: { poolid, type: memberType },
     handler: (call) => ({ ...readPool(call, String(call.params.poolid)), poolid: String(call.params.poolid) }),
   },

@@ -37,11 +37,10 @@ interface RecordedState {
   now?: number;
   running?: number[];
   parsed?: ParsedState;
-  tasks?: RecordedTask[];
+  /** `UPID endtime-hex status` per line. */
+  task_index?: string;
   task_logs?: Record<string, string>;
 }
-
-type RecordedTask = { upid: string; endtime?: number; status?: string };
 
 interface ParsedState {
   users: Record<string, { enable: number; expire: number; comment?: string | null; email?: string | null; tokens?: Record<string, { expire: number; privsep: number; comment?: string }> }>;
@@ -143,35 +142,54 @@ export function buildWorld(name: string): SimulatorWorld {
     if (option) cluster.options[option[1]!] = option[2]!;
   }
   addTasks(cluster, state);
+  addForeignGuests(cluster, { ...std.files, ...state.files });
   const federation: FederationState = { clusters: { vectors: cluster }, backends: backendsOf(cluster), nowMs: (std.now ?? 0) * 1000, seed: 1 };
   return new SimulatorWorld({ state: federation, timeScale: 0 });
 }
 
+/** Guests of other nodes are recorded only as files. */
+function addForeignGuests(cluster: ClusterState, files: Record<string, string>): void {
+  for (const file of Object.keys(files)) {
+    const match = /^nodes\/([^/]+)\/qemu-server\/(\d+)\.conf$/.exec(file);
+    if (!match || cluster.guests[match[2]!]) continue;
+    cluster.guests[match[2]!] = buildGuest(Number(match[2]), { node: match[1]!, config: {} }, new Set());
+  }
+}
+
 function addTasks(cluster: ClusterState, state: RecordedState): void {
-  for (const task of state.tasks ?? []) {
-    const upid = parseUpid(task.upid);
-    if (!upid) throw new Error(`recorded task ${task.upid}`);
-    const text = state.task_logs?.[task.upid] ?? "";
-    cluster.tasks[task.upid] = {
-      upid: task.upid,
+  for (const line of (state.task_index ?? "").split("\n").filter((text) => text !== "")) {
+    const [recorded = "", end = "", ...status] = line.split(" ");
+    const upid = parseUpid(recorded);
+    if (!upid) throw new Error(`recorded task ${line}`);
+    const text = state.task_logs?.[recorded] ?? "";
+    cluster.tasks[recorded] = {
+      upid: recorded,
       node: upid.node,
       type: upid.type,
       id: upid.id,
       user: upid.user,
       startMs: upid.startSeconds * 1000,
-      ...(task.endtime === undefined ? {} : { endMs: task.endtime * 1000, exitStatus: task.status }),
+      endMs: Number.parseInt(end, 16) * 1000,
+      exitStatus: status.join(" "),
       log: text.split("\n").filter((_, index, all) => index < all.length - 1),
     };
   }
 }
 
 function buildCluster(parsed: ParsedState, running: Set<number>, now: number): ClusterState {
-  const node = (name: string, status: "online" | "offline") => ({ name, cores: 4, memoryBytes: 2 ** 33, status, bridges: ["vmbr0", "vmbr1"], ip: "10.0.0.1" });
+  const node = (name: string, status: "online" | "offline", number: number) => ({
+    name,
+    cores: 4,
+    memoryBytes: 2 ** 33,
+    status,
+    bridges: ["vmbr0", "vmbr1"],
+    ip: `10.0.0.${number}`,
+  });
   return {
     id: "vectors",
     era: "9.2",
-    clusterName: "vectors",
-    nodes: { n1: node("n1", "online"), n2: node("n2", "online"), n3: node("n3", "offline") },
+    clusterName: "c1",
+    nodes: { n1: node("n1", "online", 1), n2: node("n2", "online", 2), n3: node("n3", "offline", 3) },
     guests: Object.fromEntries(Object.entries(parsed.vms).map(([vmid, vm]) => [vmid, buildGuest(Number(vmid), vm, running)])),
     pools: Object.fromEntries(
       Object.entries(parsed.pools).map(([id, pool]) => [id, { comment: pool.comment ?? "", vms: Object.keys(pool.vms).map(Number), storages: Object.keys(pool.storage) }]),

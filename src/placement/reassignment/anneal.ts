@@ -1,0 +1,75 @@
+import type { ReassignmentProblem } from "./problem";
+import { SeededRandom } from "./random";
+import { FORBIDDEN, ReassignmentState } from "./state";
+
+export interface SearchOptions {
+  seed: number;
+  /**
+   * How much of the budget is used, 0 to 1; the search ends at 1. Iterations count in `steps`: a budget of steps gives the
+   * same result everywhere, one of seconds (a clock read by the caller) does not.
+   */
+  progress(steps: number): number;
+}
+
+export interface SearchResult {
+  assignment: Int32Array;
+  cost: number;
+  steps: number;
+}
+
+const STEPS_PER_LOOK = 2048;
+
+export function anneal(problem: ReassignmentProblem, options: SearchOptions & { hot?: number; cold?: number }): SearchResult {
+  const state = new ReassignmentState(problem, problem.initial);
+  const random = new SeededRandom(options.seed);
+  let best = Int32Array.from(state.assignment);
+  let cost = state.cost;
+  let bestCost = cost;
+  let steps = 0;
+  const { processes, machines } = problem;
+  const hot = options.hot ?? 1e5;
+  const cold = options.cold ?? 10;
+  let temperature = hot;
+  for (;;) {
+    if (steps % STEPS_PER_LOOK === 0) {
+      const used = options.progress(steps);
+      if (used >= 1) break;
+      temperature = hot * (cold / hot) ** used;
+    }
+    steps += 1;
+    const limit = -temperature * Math.log(random.fraction());
+    let process: number;
+    if ((random.bits() & 3) < 2) process = random.below(processes);
+    else {
+      let machine = random.below(machines);
+      const other = random.below(machines);
+      if (state.machineCost[other]! > state.machineCost[machine]!) machine = other;
+      const host = state.hosted[machine]!;
+      if (host.length === 0) continue;
+      process = host[random.below(host.length)]!;
+    }
+    if ((random.bits() & 1) === 0) {
+      const to = random.below(machines);
+      const delta = state.shiftDelta(process, to, limit);
+      if (delta <= limit) {
+        state.move(process, to);
+        cost += delta;
+      }
+    } else {
+      const second = random.below(processes);
+      const delta = state.swapDelta(process, second, limit);
+      if (delta <= limit && delta !== FORBIDDEN) {
+        const here = state.assignment[process]!;
+        const there = state.assignment[second]!;
+        state.move(process, there);
+        state.move(second, here);
+        cost += delta;
+      }
+    }
+    if (cost < bestCost) {
+      bestCost = cost;
+      best.set(state.assignment);
+    }
+  }
+  return { assignment: best, cost: bestCost, steps };
+}

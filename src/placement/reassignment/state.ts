@@ -1,0 +1,291 @@
+import type { ReassignmentProblem } from "./problem";
+
+/** The value of a change that a hard rule forbids. */
+export const FORBIDDEN = Number.POSITIVE_INFINITY;
+
+/**
+ * An assignment with everything that makes a change's cost cheap to know: O(resources) for one process to another machine
+ * or for two that swap places.
+ */
+export class ReassignmentState {
+  readonly assignment: Int32Array;
+  /** The processes on each machine, in no particular order. */
+  readonly hosted: number[][];
+  readonly machineCost: Float64Array;
+  private readonly usage: Float64Array;
+  /** Usage plus, for transient resources, what has left but still counts. */
+  private readonly occupied: Float64Array;
+  private readonly slot: Int32Array;
+  /** 1 where a service has a process on a machine. */
+  private readonly present: Uint8Array;
+  private readonly locationCount: Int32Array;
+  private readonly locations: number;
+  private readonly spread: Int32Array;
+  private readonly neighbourhoodCount: Int32Array;
+  private readonly neighbourhoods: number;
+  private readonly dependants: number[][];
+  private readonly movedOfService: Int32Array;
+  /** How many services have that many moved processes. */
+  private readonly servicesWithMoved: Int32Array;
+  private mostMoved = 0;
+  private moveCost = 0;
+  /** One row of zeros behind the last process: "nobody" as a process. */
+  private readonly requirement: Float64Array;
+  private readonly initial: Int32Array;
+
+  constructor(
+    readonly problem: ReassignmentProblem,
+    start: Int32Array,
+  ) {
+    const { machines, resources, processes, services } = problem;
+    this.assignment = Int32Array.from(start);
+    this.hosted = Array.from({ length: machines }, () => []);
+    this.machineCost = new Float64Array(machines);
+    this.usage = new Float64Array(machines * resources);
+    this.occupied = new Float64Array(machines * resources);
+    this.slot = new Int32Array(processes);
+    this.present = new Uint8Array(services * machines);
+    this.locations = 1 + problem.location.reduce((most, value) => Math.max(most, value), -1);
+    this.locationCount = new Int32Array(services * this.locations);
+    this.spread = new Int32Array(services);
+    this.neighbourhoods = 1 + problem.neighbourhood.reduce((most, value) => Math.max(most, value), -1);
+    this.neighbourhoodCount = new Int32Array(services * this.neighbourhoods);
+    this.dependants = Array.from({ length: services }, () => []);
+    problem.dependencies.forEach((needed, service) => {
+      for (const other of needed) if (other !== service) this.dependants[other]!.push(service);
+    });
+    this.movedOfService = new Int32Array(services);
+    this.servicesWithMoved = new Int32Array(processes + 2);
+    this.servicesWithMoved[0] = services;
+    this.requirement = new Float64Array((processes + 1) * resources);
+    this.requirement.set(problem.requirement);
+    this.initial = new Int32Array(processes + 1).fill(-1);
+    this.initial.set(problem.initial);
+    for (let process = 0; process < processes; process++) this.enter(process, this.assignment[process]!);
+    for (let process = 0; process < processes; process++) {
+      const home = problem.initial[process]!;
+      if (home !== this.assignment[process]) {
+        this.addTransient(home, process, 1);
+        this.noteMove(process, home, this.assignment[process]!);
+      }
+    }
+    for (let machine = 0; machine < machines; machine++) this.machineCost[machine] = this.costOf(machine, processes, processes);
+  }
+
+  get cost(): number {
+    return this.machineCost.reduce((sum, value) => sum + value, 0) + this.moveCost + this.problem.weights.serviceMove * this.mostMoved;
+  }
+
+  /**
+   * What moving the process there would add to the cost, or {@link FORBIDDEN}. As soon as the change is known to exceed
+   * `limit` the answer may be any value above it.
+   */
+  shiftDelta(process: number, to: number, limit: number): number {
+    const from = this.assignment[process]!;
+    if (from === to) return FORBIDDEN;
+    const service = this.problem.service[process]!;
+    if (this.present[service * this.problem.machines + to] === 1) return FORBIDDEN;
+    const moves = this.moveDelta(process, from, to);
+    const nobody = this.problem.processes;
+    const arrival = this.exchangeDelta(to, nobody, process);
+    if (arrival === FORBIDDEN || !this.mayRelocate(service, from, to)) return FORBIDDEN;
+    const soFar = moves + arrival + this.serviceMoveDelta(process, to, nobody, 0);
+    // Leaving can save no more than the machine costs now.
+    if (soFar - this.machineCost[from]! > limit) return FORBIDDEN;
+    return soFar + this.costOf(from, process, nobody) - this.machineCost[from]!;
+  }
+
+  /** The same for two processes on different machines that change places. */
+  swapDelta(first: number, second: number, limit: number): number {
+    const { problem } = this;
+    const here = this.assignment[first]!;
+    const there = this.assignment[second]!;
+    const firstService = problem.service[first]!;
+    const secondService = problem.service[second]!;
+    if (here === there || firstService === secondService) return FORBIDDEN;
+    if (this.present[firstService * problem.machines + there] === 1 || this.present[secondService * problem.machines + here] === 1) return FORBIDDEN;
+    const moves = this.moveDelta(first, here, there) + this.moveDelta(second, there, here) + this.serviceMoveDelta(first, there, second, here);
+    const atThere = this.exchangeDelta(there, second, first);
+    if (atThere === FORBIDDEN || moves + atThere - this.machineCost[here]! > limit) return FORBIDDEN;
+    const atHere = this.exchangeDelta(here, first, second);
+    if (atHere === FORBIDDEN) return FORBIDDEN;
+    return this.maySwapRegions(firstService, secondService, here, there) ? moves + atThere + atHere : FORBIDDEN;
+  }
+
+  move(process: number, to: number): void {
+    const from = this.assignment[process]!;
+    const home = this.problem.initial[process]!;
+    this.leave(process, from);
+    if (from === home) this.addTransient(home, process, 1);
+    else this.noteMove(process, home, from, -1);
+    this.enter(process, to);
+    this.assignment[process] = to;
+    if (to === home) this.addTransient(home, process, -1);
+    else this.noteMove(process, home, to);
+    const nobody = this.problem.processes;
+    this.machineCost[from] = this.costOf(from, nobody, nobody);
+    this.machineCost[to] = this.costOf(to, nobody, nobody);
+  }
+
+  /** The change of a machine's cost when `leaving` goes and `coming` comes, or {@link FORBIDDEN} if that does not fit. */
+  private exchangeDelta(machine: number, leaving: number, coming: number): number {
+    const { resources, capacity, transient } = this.problem;
+    const { requirement, usage, occupied } = this;
+    const at = machine * resources;
+    const out = leaving * resources;
+    const into = coming * resources;
+    const leavesHome = this.initial[leaving] === machine;
+    const comesHome = this.initial[coming] === machine;
+    for (let resource = 0; resource < resources; resource++) {
+      const limit = capacity[at + resource]!;
+      if (transient[resource] === 1) {
+        // What is at home here counts whether it is here or not.
+        let use = occupied[at + resource]!;
+        if (!comesHome) use += requirement[into + resource]!;
+        if (!leavesHome) use -= requirement[out + resource]!;
+        if (use > limit) return FORBIDDEN;
+      } else if (usage[at + resource]! + requirement[into + resource]! - requirement[out + resource]! > limit) return FORBIDDEN;
+    }
+    return this.costOf(machine, leaving, coming) - this.machineCost[machine]!;
+  }
+
+  /** Load and balance cost of a machine without `leaving` and with `coming`. */
+  private costOf(machine: number, leaving: number, coming: number): number {
+    const { resources, safety, loadWeight, balances, capacity } = this.problem;
+    const { requirement, usage } = this;
+    const at = machine * resources;
+    const out = leaving * resources;
+    const into = coming * resources;
+    let cost = 0;
+    for (let resource = 0; resource < resources; resource++) {
+      const over = usage[at + resource]! + requirement[into + resource]! - requirement[out + resource]! - safety[at + resource]!;
+      if (over > 0) cost += over * loadWeight[resource]!;
+    }
+    for (let index = 0; index < balances.length; index++) {
+      const { first, second, target, weight } = balances[index]!;
+      const freeFirst = capacity[at + first]! - usage[at + first]! - requirement[into + first]! + requirement[out + first]!;
+      const freeSecond = capacity[at + second]! - usage[at + second]! - requirement[into + second]! + requirement[out + second]!;
+      const missing = target * freeFirst - freeSecond;
+      if (missing > 0) cost += missing * weight;
+    }
+    return cost;
+  }
+
+  private moveDelta(process: number, from: number, to: number): number {
+    const { weights, machineMoveCost, machines, processMoveCost } = this.problem;
+    const home = this.initial[process]!;
+    let delta = weights.machineMove * (machineMoveCost[home * machines + to]! - machineMoveCost[home * machines + from]!);
+    if (from === home) delta += weights.processMove * processMoveCost[process]!;
+    else if (to === home) delta -= weights.processMove * processMoveCost[process]!;
+    return delta;
+  }
+
+  /** How the largest number of moved processes of a service would change, weighted. */
+  private serviceMoveDelta(first: number, firstTo: number, second: number, secondTo: number): number {
+    const { weights, service, processes } = this.problem;
+    const firstChange = this.movedChange(first, firstTo);
+    const secondChange = second === processes ? 0 : this.movedChange(second, secondTo);
+    if (firstChange === 0 && secondChange === 0) return 0;
+    const firstMoved = this.movedOfService[service[first]!]!;
+    const secondMoved = second === processes ? 0 : this.movedOfService[service[second]!]!;
+    let most = this.mostMoved;
+    if (firstChange < 0 || secondChange < 0) {
+      // The maximum falls only when the last service that has it gives one up.
+      const givenUp = (firstChange < 0 && firstMoved === most ? 1 : 0) + (secondChange < 0 && secondMoved === most ? 1 : 0);
+      if (givenUp > 0 && this.servicesWithMoved[most] === givenUp) most -= 1;
+    }
+    most = Math.max(most, firstMoved + firstChange, second === processes ? 0 : secondMoved + secondChange);
+    return weights.serviceMove * (most - this.mostMoved);
+  }
+
+  private movedChange(process: number, to: number): number {
+    const home = this.initial[process]!;
+    const from = this.assignment[process]!;
+    return (to === home ? 0 : 1) - (from === home ? 0 : 1);
+  }
+
+  /** Spread and dependencies when one process of the service changes machine. */
+  private mayRelocate(service: number, from: number, to: number): boolean {
+    const { location, neighbourhood, spreadMin, dependencies } = this.problem;
+    const fromLocation = location[from]!;
+    const toLocation = location[to]!;
+    if (fromLocation !== toLocation && this.spread[service]! <= spreadMin[service]!) {
+      const lost = this.locationCount[service * this.locations + fromLocation] === 1 ? 1 : 0;
+      const won = this.locationCount[service * this.locations + toLocation] === 0 ? 1 : 0;
+      if (this.spread[service]! - lost + won < spreadMin[service]!) return false;
+    }
+    const fromNeighbourhood = neighbourhood[from]!;
+    const toNeighbourhood = neighbourhood[to]!;
+    if (fromNeighbourhood === toNeighbourhood) return true;
+    for (const needed of dependencies[service]!) {
+      if (needed !== service && this.neighbourhoodCount[needed * this.neighbourhoods + toNeighbourhood] === 0) return false;
+    }
+    if (this.neighbourhoodCount[service * this.neighbourhoods + fromNeighbourhood]! > 1) return true;
+    return this.dependants[service]!.every((other) => this.neighbourhoodCount[other * this.neighbourhoods + fromNeighbourhood] === 0);
+  }
+
+  /** Both changes at once. Stricter than the rules where each service depends on the other: rare, and never wrong. */
+  private maySwapRegions(first: number, second: number, here: number, there: number): boolean {
+    return this.mayRelocate(first, here, there) && this.mayRelocate(second, there, here);
+  }
+
+  private enter(process: number, machine: number): void {
+    const { resources, machines, service, location, neighbourhood } = this.problem;
+    for (let resource = 0; resource < resources; resource++) {
+      const amount = this.requirement[process * resources + resource]!;
+      this.usage[machine * resources + resource]! += amount;
+      this.occupied[machine * resources + resource]! += amount;
+    }
+    const host = this.hosted[machine]!;
+    this.slot[process] = host.length;
+    host.push(process);
+    const own = service[process]!;
+    this.present[own * machines + machine] = 1;
+    const atLocation = own * this.locations + location[machine]!;
+    if (this.locationCount[atLocation]! === 0) this.spread[own]! += 1;
+    this.locationCount[atLocation]! += 1;
+    this.neighbourhoodCount[own * this.neighbourhoods + neighbourhood[machine]!]! += 1;
+  }
+
+  private leave(process: number, machine: number): void {
+    const { resources, machines, service, location, neighbourhood } = this.problem;
+    for (let resource = 0; resource < resources; resource++) {
+      const amount = this.requirement[process * resources + resource]!;
+      this.usage[machine * resources + resource]! -= amount;
+      this.occupied[machine * resources + resource]! -= amount;
+    }
+    const host = this.hosted[machine]!;
+    const last = host.pop()!;
+    if (last !== process) {
+      host[this.slot[process]!] = last;
+      this.slot[last] = this.slot[process]!;
+    }
+    const own = service[process]!;
+    this.present[own * machines + machine] = 0;
+    const atLocation = own * this.locations + location[machine]!;
+    this.locationCount[atLocation]! -= 1;
+    if (this.locationCount[atLocation]! === 0) this.spread[own]! -= 1;
+    this.neighbourhoodCount[own * this.neighbourhoods + neighbourhood[machine]!]! -= 1;
+  }
+
+  private addTransient(machine: number, process: number, sign: 1 | -1): void {
+    const { resources, transient } = this.problem;
+    for (let resource = 0; resource < resources; resource++) {
+      if (transient[resource] === 1) this.occupied[machine * resources + resource]! += sign * this.requirement[process * resources + resource]!;
+    }
+  }
+
+  /** Books (or unbooks) that the process is away from home. */
+  private noteMove(process: number, home: number, to: number, sign: 1 | -1 = 1): void {
+    const { weights, machineMoveCost, machines, processMoveCost, service } = this.problem;
+    this.moveCost += sign * (weights.processMove * processMoveCost[process]! + weights.machineMove * machineMoveCost[home * machines + to]!);
+    const own = service[process]!;
+    const before = this.movedOfService[own]!;
+    const after = before + sign;
+    this.movedOfService[own] = after;
+    this.servicesWithMoved[before]! -= 1;
+    this.servicesWithMoved[after]! += 1;
+    if (after > this.mostMoved) this.mostMoved = after;
+    else if (before === this.mostMoved && this.servicesWithMoved[before] === 0) this.mostMoved = after;
+  }
+}

@@ -1,0 +1,57 @@
+/** Backup archives: their names, compression and the guest configuration inside. */
+import type { StorageState, VolumeState } from "../kernel";
+import { repositoryOf, volumePath } from "../volumes/names";
+import type { FoundVolume } from "../volumes/volumes";
+
+/** How much smaller data gets; the same for every block, so that sizes can be predicted. */
+const compression: Record<string, { suffix: string; factor: number; unpack: string }> = {
+  "0": { suffix: "", factor: 1, unpack: "" },
+  zstd: { suffix: ".zst", factor: 0.5, unpack: "zstd -q -d -c" },
+  gzip: { suffix: ".gz", factor: 0.5, unpack: "zcat" },
+  lzo: { suffix: ".lzo", factor: 0.6, unpack: "lzop -d -c" },
+};
+
+export function compressionOf(compress: string | undefined): { suffix: string; factor: number } {
+  return compression[compress === "1" ? "lzo" : (compress ?? "0")] ?? compression["0"]!;
+}
+
+/** `2026_11_22-05_50_30` of virtual time, in UTC. */
+export function archiveTime(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 19).replace("T", "-").replaceAll("-", "_").replaceAll(":", "_").replace(/^(\d+_\d+_\d+)_/, "$1-");
+}
+
+/** `2026-11-22 05:50:30` as task logs write it. */
+export function logTime(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** Header and configuration of a vma archive take this much. */
+export const archiveOverheadBytes = 20 * 1024;
+
+/** The shell command that reads a vma archive, as task logs and errors quote it. */
+export function extractCommand(found: FoundVolume, pid: number, limitKibibytes: number | undefined): string {
+  const path = volumePath(found.storage, found.name);
+  const temporary = `/var/tmp/vzdumptmp${pid}`;
+  const unpack = Object.values(compression).find(({ suffix }) => suffix !== "" && path.endsWith(suffix))?.unpack;
+  const limit = limitKibibytes ? `cstream -t ${limitKibibytes * 1024} -- ${path}` : undefined;
+  const stages = limit
+    ? [limit, ...(unpack === undefined ? [] : [`${unpack} -`])]
+    : unpack === undefined
+      ? []
+      : [`${unpack} ${path}`];
+  const source = stages.length === 0 ? path : "-";
+  return [...stages, `vma extract -v -r ${temporary}.fifo ${source} ${temporary}`].join(" | ");
+}
+
+/** What the backup client is called with for one disk. */
+export function datastoreRestoreCommand(found: FoundVolume, driveKey: string, target: string, format: string): string {
+  const { storage, name } = found;
+  const namespace = storage.options.namespace ? ` --ns ${storage.options.namespace}` : "";
+  return `/usr/bin/pbs-restore --repository ${repositoryOf(storage)}${namespace} ${name.name} drive-${driveKey}.img.fidx ${target} --verbose --format ${format} --skip-zero`;
+}
+
+export type Archive = NonNullable<VolumeState["archive"]>;
+
+export function isDatastore(storage: StorageState): boolean {
+  return storage.type === "pbs";
+}

@@ -1,0 +1,50 @@
+/** A simulated federation for tests: servers, a federation.yaml that points at them, and the credentials' environment. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { environmentOf } from "../../src/cli/simulate";
+import { pointAtSimulator } from "../../src/cli/simulated-config";
+import { parseFederation } from "../../src/config";
+import { layoutFromFederation, type Simulator, startSimulator } from "../../src/simulator";
+
+export const EXAMPLE_FEDERATION = join(__dirname, "../../examples/multi-site/federation.yaml");
+
+export interface SimulatedFederation {
+  simulator: Simulator;
+  /** Directory of `file`; removed by `stop`. */
+  directory: string;
+  file: string;
+  /** For the provider process: FEDERATION_CONFIG and the token secrets. */
+  env: Record<string, string>;
+  /** Rewrites federation.yaml. */
+  edit(change: (text: string) => string): Promise<void>;
+  admin<T>(method: string, path: string, body?: unknown): Promise<T>;
+  stop(): Promise<void>;
+}
+
+export async function startSimulatedFederation(options: { text?: string; timeScale?: number } = {}): Promise<SimulatedFederation> {
+  const text = options.text ?? (await readFile(EXAMPLE_FEDERATION, "utf8"));
+  const { federation } = await parseFederation(text, "federation.yaml");
+  const simulator = await startSimulator({ layout: layoutFromFederation(federation), timeScale: options.timeScale ?? 200 });
+  const directory = await mkdtemp(join(tmpdir(), "proxmox-federation-"));
+  const file = join(directory, "federation.yaml");
+  await writeFile(file, pointAtSimulator(text, simulator.clusters));
+  const env: Record<string, string> = { FEDERATION_CONFIG: file };
+  for (const cluster of simulator.clusters) Object.assign(env, environmentOf(federation, cluster));
+  return {
+    simulator,
+    directory,
+    file,
+    env,
+    edit: async (change) => writeFile(file, change(await readFile(file, "utf8"))),
+    admin: async (method, path, body) => {
+      const reply = await fetch(simulator.adminUrl + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${await reply.text()}`);
+      return (await reply.json()) as never;
+    },
+    stop: async () => {
+      await simulator.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
