@@ -61,7 +61,7 @@ const rules: Rule[] = [
   { pattern: /^create [a-z ]+ failed: .* (?:already exists|already defined)$/, refusal: always({ code: "ALREADY_EXISTS" }) },
   { pattern: /^update pools failed: VM \d+ is already a pool member$/, refusal: always({ code: "ALREADY_EXISTS" }) },
 
-  { pattern: /^(?:VM|CT) is locked \(([^)]+)\)$/, refusal: (match) => ({ code: "LOCKED", lock: match[1], lockFile: false }) },
+  { pattern: /(?:^|- )(?:VM|CT) is locked \(([^)]+)\)$/, refusal: (match) => ({ code: "LOCKED", lock: match[1], lockFile: false }) },
   { pattern: /\bcan't lock file '[^']+' - got timeout$/, refusal: always({ code: "LOCKED", lockFile: true }) },
   { pattern: /\bcfs-lock '[^']+' error: got lock (?:request )?timeout$/, refusal: always({ code: "LOCKED", lockFile: true }) },
 
@@ -80,11 +80,17 @@ const rules: Rule[] = [
 
   { pattern: /(?:^|- )(?:403 )?Permission check failed \((\/[^\s,]*), ([^)]+)\)$/, refusal: permission },
   { pattern: /^(?:403 )?Permission check failed\b/, refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }) },
-  { pattern: /^only root can set '[^']+' config$/, refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }) },
-  { pattern: /^Only root may use this option\.$/, refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }) },
+  {
+    pattern: /^only root can (?:set|modify) '[^']+' config(?: for .*)?$/,
+    refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }),
+  },
+  {
+    pattern: /^Only root (?:may use this option|can pass arbitrary filesystem paths)\./,
+    refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }),
+  },
   { pattern: /^missing privileges to access /, refusal: always({ code: "PERMISSION", privileges: [], anyOf: false }) },
 
-  { pattern: /^(?:400 )?Parameter verification failed\./, refusal: always({ code: "PARAMETER" }) },
+  { pattern: /(?:^|: )(?:400 )?Parameter verification failed\./, refusal: always({ code: "PARAMETER" }) },
 ];
 
 /** `undefined` for a text none of the rules knows. Looks at the first line and at the whole text. */

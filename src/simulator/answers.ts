@@ -1,6 +1,7 @@
 /** Small things most handlers need. */
-import { ApiError } from "./kernel";
+
 import type { Call } from "./kernel";
+import { ApiError } from "./kernel";
 
 /** Booleans leave Proxmox as numbers. */
 export function flagOf(value: boolean): 0 | 1 {

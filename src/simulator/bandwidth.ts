@@ -87,7 +87,10 @@ export class Bandwidth {
       const shares = transfer.through.map((resource) => this.capacity(resource) / (users.get(resource) ?? 1));
       transfer.bytesPerSecond = Math.min(transfer.request.limitBytesPerSecond || Number.POSITIVE_INFINITY, ...shares);
       const leftBytes = transfer.request.bytes - transfer.doneBytes;
-      nextMs = Math.min(nextMs, transfer.bytesPerSecond === Number.POSITIVE_INFINITY ? 0 : Math.ceil((leftBytes * 1000) / transfer.bytesPerSecond));
+      nextMs = Math.min(
+        nextMs,
+        transfer.bytesPerSecond === Number.POSITIVE_INFINITY ? 0 : Math.ceil((leftBytes * 1000) / transfer.bytesPerSecond),
+      );
     }
     const wake = new AbortController();
     this.wake = wake;

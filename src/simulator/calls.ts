@@ -11,8 +11,8 @@ import {
   type TaskContext,
   type World,
 } from "./kernel";
-import { Authorization } from "./permissions";
 import { type Parameters, type RawParameters, verifyParameters } from "./parameters";
+import { Authorization } from "./permissions";
 import { refuseWithoutQuorum } from "./quorum";
 import type { TaskFault, TaskRunner } from "./tasks";
 

@@ -143,7 +143,10 @@ export class VirtualClock implements Clock {
     const next = this.timers[0];
     if (!next || this.scale === 0 || this.stopped) return;
     const realDelayMs = Math.ceil((next.dueMs - this.exactNowMs()) / this.scale);
-    this.wake = setTimeout(() => void this.fireUntil(this.exactNowMs()).then(() => this.arm()), Math.min(longestRealDelayMs, Math.max(0, realDelayMs)));
+    this.wake = setTimeout(
+      () => void this.fireUntil(this.exactNowMs()).then(() => this.arm()),
+      Math.min(longestRealDelayMs, Math.max(0, realDelayMs)),
+    );
     this.wake.unref();
   }
 

@@ -64,7 +64,8 @@ function eraOf(cluster: Cluster, index: number): Era {
 function nodesOf(cluster: Cluster): LayoutNode[] {
   const bridges = new Set(["vmbr0", ...cluster.network.bridges]);
   for (const network of Object.values(cluster.network.networks)) bridges.add(network.bridge);
-  const declared: Pick<NodeSettings, "name" | "cores" | "memoryBytes">[] = cluster.nodes.length > 0 ? cluster.nodes : [{ name: `${cluster.id}-1` }];
+  const declared: Pick<NodeSettings, "name" | "cores" | "memoryBytes">[] =
+    cluster.nodes.length > 0 ? cluster.nodes : [{ name: `${cluster.id}-1` }];
   return declared.map((node) => ({ ...defaultNode, ...definedOnly(node), name: node.name, bridges: [...bridges] }));
 }
 
@@ -137,7 +138,12 @@ function storeBackendId(store: BackupStore): string {
 }
 
 function storeBackend(store: BackupStore): LayoutBackend {
-  return { id: storeBackendId(store), kind: store.type === "pbs" ? "pbs" : "directory", totalBytes: storeBytes, bytesPerSecond: storeSpeed };
+  return {
+    id: storeBackendId(store),
+    kind: store.type === "pbs" ? "pbs" : "directory",
+    totalBytes: storeBytes,
+    bytesPerSecond: storeSpeed,
+  };
 }
 
 /** How one cluster sees a backup store: its own storage, and on a PBS one more per other cluster's namespace. */
@@ -171,7 +177,8 @@ function addImages(cluster: Cluster, nodes: LayoutNode[], storages: LayoutStorag
     const ids = typeof storage.backend === "string" ? [storage.backend] : Object.values(storage.backend);
     for (const id of new Set(ids)) {
       const backend = backends.get(id);
-      if (backend && !backend.images?.some((present) => present.volname === image.volname)) backend.images = [...(backend.images ?? []), image];
+      if (backend && !backend.images?.some((present) => present.volname === image.volname))
+        backend.images = [...(backend.images ?? []), image];
     }
   }
 }

@@ -69,7 +69,8 @@ const defaultBlockBytes = 4 * 1024 * 1024;
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const blockBytes = options.blockBytes ?? defaultBlockBytes;
   const saved = options.stateDir === undefined ? undefined : await loadSimulator(options.stateDir);
-  const state = saved?.state ?? buildFederationState(options.layout, { nowMs: options.startMs ?? Date.now(), seed: options.seed ?? 1, blockBytes });
+  const state =
+    saved?.state ?? buildFederationState(options.layout, { nowMs: options.startMs ?? Date.now(), seed: options.seed ?? 1, blockBytes });
   const certificates = { ...saved?.certificates, ...(await createMissingCertificates(state, saved?.certificates ?? {})) };
   let saver: Saver | undefined;
   const world: SimulatorWorld = new SimulatorWorld({ state, timeScale: options.timeScale, blockBytes, onTouch: () => saver?.schedule() });
@@ -154,6 +155,8 @@ function describe(cluster: ClusterState, servers: readonly NodeServer[]): Simula
     ...(token ? { token: { id: token[0], secret: token[1].secret } } : {}),
     rootPassword: cluster.access.users["root@pam"]?.password ?? "",
     tokens: Object.fromEntries(Object.entries(cluster.access.tokens).map(([id, { secret }]) => [id, secret])),
-    passwords: Object.fromEntries(Object.entries(cluster.access.users).flatMap(([id, user]) => (user.password ? [[id, user.password]] : []))),
+    passwords: Object.fromEntries(
+      Object.entries(cluster.access.users).flatMap(([id, user]) => (user.password ? [[id, user.password]] : [])),
+    ),
   };
 }

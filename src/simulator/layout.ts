@@ -1,17 +1,7 @@
 /** What a simulated federation is to consist of, in plain words, and how its first state is made from that. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { broadcast } from "./broadcast";
-import type {
-  AccessState,
-  BackendState,
-  Blocks,
-  ClusterState,
-  Era,
-  FederationState,
-  NodeState,
-  StorageState,
-  VolumeState,
-} from "./state";
+import type { AccessState, BackendState, Blocks, ClusterState, Era, FederationState, NodeState, StorageState, VolumeState } from "./state";
 
 export interface SimulatedLayout {
   clusters: LayoutCluster[];

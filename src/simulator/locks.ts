@@ -39,7 +39,8 @@ export class LockTable {
     const execution = currentExecution();
     const lock = this.locks.get(name);
     if (!lock) this.locks.set(name, { holder: execution, waiting: [] });
-    else if (lock.holder !== execution) await this.wait(lock, execution, `can't ${verb} ${verb === "lock" ? "file" : "lock"} '${file}'`, timeoutMs, onWait);
+    else if (lock.holder !== execution)
+      await this.wait(lock, execution, `can't ${verb} ${verb === "lock" ? "file" : "lock"} '${file}'`, timeoutMs, onWait);
     execution.held.set(name, (execution.held.get(name) ?? 0) + 1);
     let released = false;
     return () => {

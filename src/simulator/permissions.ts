@@ -48,7 +48,8 @@ export function findRole(cluster: ClusterState, role: string): readonly string[]
 /** Whether the user exists, is enabled and has not expired. */
 export function isActiveUser(cluster: ClusterState, userid: string, nowMs: number): boolean {
   const user = cluster.access.users[userid];
-  return user !== undefined && user.enabled && (user.expire === 0 || user.expire * 1000 > nowMs);
+  if (!user?.enabled) return false;
+  return user.expire === 0 || user.expire * 1000 > nowMs;
 }
 
 /** Roles on a path → whether they propagate. Entries of the user replace those of its groups and everything inherited. */
@@ -86,7 +87,8 @@ function ownPrivileges(cluster: ClusterState, authid: string, path: string): Pri
   if ("NoAccess" in roles) return {};
   for (const pool of poolsOfMember(cluster, path)) {
     const poolRoles = rolesOn(cluster, authid, `/pool/${pool}`);
-    if (!("NoAccess" in poolRoles)) Object.assign(roles, poolRoles);
+    // Rights through a pool end at its members.
+    if (!("NoAccess" in poolRoles)) for (const role of Object.keys(poolRoles)) roles[role] ??= false;
   }
   const privileges: Privileges = {};
   for (const [role, propagate] of Object.entries(roles)) {

@@ -1,10 +1,11 @@
 /** The HTTPS listener of one node: credentials, faults, routing, the answer's form. */
-import { createServer, type Server } from "node:https";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { AuthenticationRefused, authenticate } from "./authentication";
-import { performCall, ProxyError } from "./calls";
+import { ProxyError, performCall } from "./calls";
 import type { FaultAction, FaultTable } from "./faults";
 import { type Answer, type ApiPath, checkRequestHead, parseTarget, RequestRefused, readParameters, writeAnswer } from "./http";
 import { ApiError, type ApiReply, type AuthenticatedUser, type ClusterState, type Method } from "./kernel";
@@ -213,7 +214,11 @@ function format(target: ApiPath, outcome: { reply: ApiReply } | { error: unknown
   const message = status === 501 ? text : `${text}\n`;
   const errors = error instanceof ApiError && error.errors ? { errors: error.errors } : {};
   if (target.format === "json") return { status, reason: text, body: { json: { data: null, message, ...errors } } };
-  return { status: 200, reason: "OK", body: { json: { data: null, success: 0, status: status === 501 ? status : String(status), message, ...errors } } };
+  return {
+    status: 200,
+    reason: "OK",
+    body: { json: { data: null, success: 0, status: status === 501 ? status : String(status), message, ...errors } },
+  };
 }
 
 /** What is no HTTP, or none that Proxmox takes. */

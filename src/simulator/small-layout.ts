@@ -29,7 +29,13 @@ function cluster(id: string, era: Era, nodes: string[], other: string): LayoutCl
   const storages: LayoutStorage[] = [
     { storage: "local", type: "dir", backend: perNode("local"), options: { path: "/var/lib/vz" } },
     { storage: "nvme", type: "lvmthin", backend: perNode("nvme"), options: { vgname: "pve", thinpool: "data" } },
-    { storage: "nas", type: "nfs", backend: "nfs", content: ["backup", "iso"], options: { server: "nas.simulated.invalid", export: "/export", path: "/mnt/pve/nas" } },
+    {
+      storage: "nas",
+      type: "nfs",
+      backend: "nfs",
+      content: ["backup", "iso"],
+      options: { server: "nas.simulated.invalid", export: "/export", path: "/mnt/pve/nas" },
+    },
     { storage: "pbs", type: "pbs", backend: "pbs", options: { ...pbs, namespace: id } },
     // The same datastore with the other cluster's namespace: how one cluster restores what the other backed up.
     { storage: `pbs-${other}`, type: "pbs", backend: "pbs", options: { ...pbs, namespace: other } },

@@ -130,7 +130,11 @@ export interface VolumeState {
   /** Blocks written since this disk's last PBS backup; absent = no bitmap. */
   dirty?: Record<number, true>;
   /** backup: the guest configuration in the archive and each disk's blocks by drive key. */
-  archive?: { config: string; disks: Record<string, { blocks: Blocks; sizeBytes: number; format: string; storage: string }>; writtenBytes: number };
+  archive?: {
+    config: string;
+    disks: Record<string, { blocks: Blocks; sizeBytes: number; format: string; storage: string }>;
+    writtenBytes: number;
+  };
   /** Linked clone: volname of the base. */
   base?: string;
   /** Space is taken when blocks are written, whatever the kind of the backend. */

@@ -10,7 +10,8 @@ export interface Upid {
   user: string;
 }
 
-const pattern = /^UPID:([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/;
+const pattern =
+  /^UPID:([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/;
 
 export function formatUpid(upid: Upid): string {
   const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
@@ -22,5 +23,13 @@ export function parseUpid(text: string): Upid | undefined {
   const match = pattern.exec(text);
   if (!match) return undefined;
   const [, node = "", pid = "", pstart = "", start = "", type = "", id = "", user = ""] = match;
-  return { node, pid: Number.parseInt(pid, 16), pstart: Number.parseInt(pstart, 16), startSeconds: Number.parseInt(start, 16), type, id, user };
+  return {
+    node,
+    pid: Number.parseInt(pid, 16),
+    pstart: Number.parseInt(pstart, 16),
+    startSeconds: Number.parseInt(start, 16),
+    type,
+    id,
+    user,
+  };
 }

@@ -47,6 +47,7 @@ const texts: [string, unknown][] = [
 
   ["VM is locked (backup)", { code: "LOCKED", lock: "backup", lockFile: false }],
   ["VM is locked (migrate)", { code: "LOCKED", lock: "migrate", lockFile: false }],
+  ["unable to restore VM 100 - VM is locked (backup)", { code: "LOCKED", lock: "backup", lockFile: false }],
   ["can't lock file '/var/lock/qemu-server/lock-2003.conf' - got timeout", { code: "LOCKED", lockFile: true }],
   ["update pools failed: cfs-lock 'file-user_cfg' error: got lock request timeout", { code: "LOCKED", lockFile: true }],
 
@@ -80,9 +81,12 @@ const texts: [string, unknown][] = [
   ["Permission check failed", root],
   ["Permission check failed (user != root@pam)", root],
   ["only root can set 'args' config", root],
+  ["only root can set 'usb0' config for real devices", root],
   ["Only root may use this option.", root],
+  ["Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 610.", root],
   ["missing privileges to access local:backup/x.vma", root],
 
+  ["ACL update failed: 400 Parameter verification failed.", { code: "PARAMETER" }],
   ["400 Parameter verification failed.\nnet0: hotplug problem - error on hot-unplugging device 'net0'", { code: "PARAMETER" }],
 ];
 

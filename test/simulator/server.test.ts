@@ -25,7 +25,18 @@ test("smoke", async () => {
     });
     return { status: reply.status, reason: reply.statusText, body: await reply.text() };
   };
-  for (const path of ["/version", "/cluster/resources", "/nodes", "/nodes/ams-2/status", "/access/permissions", "/pools", "/nodes/ams-1/network", "/nosuch", "/cluster/nextid", "/cluster/status"])
+  for (const path of [
+    "/version",
+    "/cluster/resources",
+    "/nodes",
+    "/nodes/ams-2/status",
+    "/access/permissions",
+    "/pools",
+    "/nodes/ams-1/network",
+    "/nosuch",
+    "/cluster/nextid",
+    "/cluster/status",
+  ])
     console.log(path, JSON.stringify(await call("GET", path)).slice(0, 700));
   console.log(await call("POST", "/pools", "poolid=x"));
   console.log(simulator.adminUrl, await (await fetch(`${simulator.adminUrl}/requests`)).text());

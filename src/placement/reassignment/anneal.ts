@@ -19,7 +19,7 @@ export interface SearchResult {
 
 const STEPS_PER_LOOK = 2048;
 
-export function anneal(problem: ReassignmentProblem, options: SearchOptions & { hot?: number; cold?: number }): SearchResult {
+export function anneal(problem: ReassignmentProblem, options: SearchOptions & { hot?: number; cold?: number; soft?: number }): SearchResult {
   const state = new ReassignmentState(problem, problem.initial);
   const random = new SeededRandom(options.seed);
   let best = Int32Array.from(state.assignment);
@@ -35,6 +35,11 @@ export function anneal(problem: ReassignmentProblem, options: SearchOptions & { 
       const used = options.progress(steps);
       if (used >= 1) break;
       temperature = hot * (cold / hot) ** used;
+      const soft = options.soft ?? 0;
+      if (soft > 0 && steps % (STEPS_PER_LOOK * 32) === 0) {
+        state.setExcessWeight(used > 0.95 && state.overfullMachines === 0 ? FORBIDDEN : soft * (1 + used * 20));
+        cost = state.cost;
+      }
     }
     steps += 1;
     const limit = -temperature * Math.log(random.fraction());
@@ -66,7 +71,7 @@ export function anneal(problem: ReassignmentProblem, options: SearchOptions & { 
         cost += delta;
       }
     }
-    if (cost < bestCost) {
+    if (cost < bestCost && state.overfullMachines === 0) {
       bestCost = cost;
       best.set(state.assignment);
     }

@@ -27,6 +27,9 @@ export class ReassignmentState {
   private readonly movedOfService: Int32Array;
   /** How many services have that many moved processes. */
   private readonly servicesWithMoved: Int32Array;
+  private readonly overfull: Uint8Array;
+  overfullMachines = 0;
+  private excessWeight = FORBIDDEN;
   private mostMoved = 0;
   private moveCost = 0;
   /** One row of zeros behind the last process: "nobody" as a process. */
@@ -44,6 +47,7 @@ export class ReassignmentState {
     this.usage = new Float64Array(machines * resources);
     this.occupied = new Float64Array(machines * resources);
     this.slot = new Int32Array(processes);
+    this.overfull = new Uint8Array(machines);
     this.present = new Uint8Array(services * machines);
     this.locations = 1 + problem.location.reduce((most, value) => Math.max(most, value), -1);
     this.locationCount = new Int32Array(services * this.locations);
@@ -125,41 +129,40 @@ export class ReassignmentState {
     const nobody = this.problem.processes;
     this.machineCost[from] = this.costOf(from, nobody, nobody);
     this.machineCost[to] = this.costOf(to, nobody, nobody);
+    this.noteCapacity(from);
+    this.noteCapacity(to);
   }
 
-  /** The change of a machine's cost when `leaving` goes and `coming` comes, or {@link FORBIDDEN} if that does not fit. */
+  /** The change of a machine's cost when `leaving` goes and `coming` comes; {@link FORBIDDEN} if that may not be. */
   private exchangeDelta(machine: number, leaving: number, coming: number): number {
-    const { resources, capacity, transient } = this.problem;
-    const { requirement, usage, occupied } = this;
+    return this.costOf(machine, leaving, coming) - this.machineCost[machine]!;
+  }
+
+  /** Load, balance and excess of a machine without `leaving` and with `coming`. */
+  private costOf(machine: number, leaving: number, coming: number): number {
+    const { resources, safety, loadWeight, balances, capacity, transient } = this.problem;
+    const { requirement, usage, occupied, excessWeight } = this;
     const at = machine * resources;
     const out = leaving * resources;
     const into = coming * resources;
     const leavesHome = this.initial[leaving] === machine;
     const comesHome = this.initial[coming] === machine;
-    for (let resource = 0; resource < resources; resource++) {
-      const limit = capacity[at + resource]!;
-      if (transient[resource] === 1) {
-        // What is at home here counts whether it is here or not.
-        let use = occupied[at + resource]!;
-        if (!comesHome) use += requirement[into + resource]!;
-        if (!leavesHome) use -= requirement[out + resource]!;
-        if (use > limit) return FORBIDDEN;
-      } else if (usage[at + resource]! + requirement[into + resource]! - requirement[out + resource]! > limit) return FORBIDDEN;
-    }
-    return this.costOf(machine, leaving, coming) - this.machineCost[machine]!;
-  }
-
-  /** Load and balance cost of a machine without `leaving` and with `coming`. */
-  private costOf(machine: number, leaving: number, coming: number): number {
-    const { resources, safety, loadWeight, balances, capacity } = this.problem;
-    const { requirement, usage } = this;
-    const at = machine * resources;
-    const out = leaving * resources;
-    const into = coming * resources;
     let cost = 0;
     for (let resource = 0; resource < resources; resource++) {
-      const over = usage[at + resource]! + requirement[into + resource]! - requirement[out + resource]! - safety[at + resource]!;
-      if (over > 0) cost += over * loadWeight[resource]!;
+      const index = at + resource;
+      const added = requirement[into + resource]!;
+      const removed = requirement[out + resource]!;
+      const use = usage[index]! + added - removed;
+      const over = use - safety[index]!;
+      const weight = loadWeight[resource]!;
+      if (over > 0) cost += over * weight;
+      // What is at home here counts whether it is here or not.
+      const occupies = transient[resource] === 1 ? occupied[index]! + (comesHome ? 0 : added) - (leavesHome ? 0 : removed) : use;
+      const excess = occupies - capacity[index]!;
+      if (excess > 0) {
+        if (excessWeight === FORBIDDEN) return FORBIDDEN;
+        cost += excess * excessWeight * (weight > 1 ? weight : 1);
+      }
     }
     for (let index = 0; index < balances.length; index++) {
       const { first, second, target, weight } = balances[index]!;
@@ -169,6 +172,21 @@ export class ReassignmentState {
       if (missing > 0) cost += missing * weight;
     }
     return cost;
+  }
+
+  /** Whether the machine holds no more than it can. */
+  private isWithinCapacity(machine: number): boolean {
+    const { resources, capacity, transient } = this.problem;
+    for (let index = machine * resources, resource = 0; resource < resources; resource++, index++) {
+      if ((transient[resource] === 1 ? this.occupied[index]! : this.usage[index]!) > capacity[index]!) return false;
+    }
+    return true;
+  }
+
+  setExcessWeight(weight: number): void {
+    this.excessWeight = weight;
+    const nobody = this.problem.processes;
+    for (let machine = 0; machine < this.problem.machines; machine++) this.machineCost[machine] = this.costOf(machine, nobody, nobody);
   }
 
   private moveDelta(process: number, from: number, to: number): number {
@@ -273,6 +291,12 @@ export class ReassignmentState {
     for (let resource = 0; resource < resources; resource++) {
       if (transient[resource] === 1) this.occupied[machine * resources + resource]! += sign * this.requirement[process * resources + resource]!;
     }
+  }
+
+  private noteCapacity(machine: number): void {
+    const over = this.isWithinCapacity(machine) ? 0 : 1;
+    this.overfullMachines += over - this.overfull[machine]!;
+    this.overfull[machine] = over;
   }
 
   /** Books (or unbooks) that the process is away from home. */

@@ -11,7 +11,9 @@ const roleid: ParameterRule = { type: "string", format: roleidFormat };
 
 function listRoles(call: Call): unknown {
   const { cluster } = call;
-  const row = (special: 0 | 1) => ([role, privileges]: [string, readonly string[]]) => ({ roleid: role, special, privs: [...privileges].sort().join(",") });
+  const row =
+    (special: 0 | 1) =>
+    ([role, privileges]: [string, readonly string[]]) => ({ roleid: role, special, privs: [...privileges].sort().join(",") });
   return [...Object.entries(builtInRoles[cluster.era]).map(row(1)), ...Object.entries(cluster.access.roles).map(row(0))];
 }
 
@@ -65,10 +67,15 @@ function requireAclRights(call: Call): void {
 /** Without Permissions.Modify one hands on only what one has. */
 function requireOwnPrivileges(call: Call, path: string, role: string): void {
   if (call.hasPrivilege(path, "Permissions.Modify")) return;
-  const missing = (findRole(call.cluster, role) ?? []).filter((privilege) => !call.hasPrivilege(path, privilege));
-  if (missing.length === 0) return;
-  const text = `role: Cannot modify role '${role}' on path '${path}', missing privileges ${missing.join(", ")}`;
-  throw new ApiError(500, `ACL update failed: 400 Parameter verification failed.\n${text}`);
+  const own = privilegesOn(call.cluster, call.user.authid, path, call.world.clock.nowMs());
+  const wanted = findRole(call.cluster, role) ?? [];
+  const refuse = (what: string, superset: string): never => {
+    const text = `role: Cannot ${call.params.delete === true ? "remove" : "add"} role '${role}'${what} - requires 'Permissions.Modify' or ${superset}.`;
+    throw new ApiError(500, `ACL update failed: 400 Parameter verification failed.\n${text}\n`);
+  };
+  if (wanted.some((privilege) => !(privilege in own))) refuse("", "superset of privileges");
+  if (call.params.propagate !== false && wanted.some((privilege) => !own[privilege]))
+    refuse(" with propagation", "propagated superset of privileges");
 }
 
 function updateAcl(call: Call): null {
@@ -187,6 +194,11 @@ export function roleRoutes(era: Era): Route[] {
       },
       handler: updateAcl,
     },
-    { method: "GET", path: "/access/permissions", parameters: { userid: optional({ type: "string", pattern: authidPattern }), path: optional() }, handler: getPermissions },
+    {
+      method: "GET",
+      path: "/access/permissions",
+      parameters: { userid: optional({ type: "string", pattern: authidPattern }), path: optional() },
+      handler: getPermissions,
+    },
   ];
 }

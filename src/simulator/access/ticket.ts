@@ -1,13 +1,14 @@
 /** Login, realms and passwords. */
-import { optional, userid } from "../fields";
+
+import { listOf, parameterError, textOf } from "../answers";
 import { isPassword, issueTicket } from "../authentication";
-import { ApiError, type Call, type ClusterState, type Route } from "../kernel";
+import { optional, userid } from "../fields";
 import { privilegeFormat } from "../formats";
+import { ApiError, type Call, type ClusterState, type Route } from "../kernel";
+import { effectivePermissions, normalizeAclPath, privilegesOn } from "../permissions";
 import { allPrivileges } from "../privileges";
 import type { Era } from "../state";
-import { effectivePermissions } from "../permissions";
-import { parameterError, textOf } from "../answers";
-import { requireUserModify } from "./users";
+import { requireRealm } from "./users";
 
 const realms = [
   { realm: "pve", type: "pve", comment: "Proxmox VE authentication server" },
@@ -50,22 +51,32 @@ function login(call: Call): unknown {
   const realm = textOf(call, "realm");
   const userid = realm === undefined ? name : `${name}@${realm}`;
   if (!isPassword(cluster, userid, textOf(call, "password") ?? "", nowMs)) throw new ApiError(401, "authentication failure");
-  const { ticket, csrfToken } = issueTicket(cluster, userid, nowMs);
   const canSeeName = userid === "root@pam" || "Sys.Audit" in (effectivePermissions(cluster, userid, nowMs)["/"] ?? {});
   return {
     username: userid,
-    ticket,
-    CSRFPreventionToken: csrfToken,
+    ...(call.params.path === undefined ? newSession(cluster, userid, nowMs) : probe(call, userid, nowMs)),
     cap: capabilities(cluster, userid, nowMs),
     ...(cluster.clusterName !== undefined && canSeeName ? { clustername: cluster.clusterName } : {}),
   };
+}
+
+function newSession(cluster: ClusterState, userid: string, nowMs: number): Record<string, string> {
+  const { ticket, csrfToken } = issueTicket(cluster, userid, nowMs);
+  return { ticket, CSRFPreventionToken: csrfToken };
+}
+
+/** With `path` and `privs` a login only asks whether the user has the privileges there; it gives no ticket. */
+function probe(call: Call, userid: string, nowMs: number): Record<string, string> {
+  const held = privilegesOn(call.cluster, userid, normalizeAclPath(String(call.params.path)) ?? "/", nowMs);
+  const wanted = listOf(call, "privs");
+  if (userid !== "root@pam" && !wanted.every((privilege) => privilege in held)) throw new ApiError(401, "authentication failure");
+  return {};
 }
 
 function changePassword(call: Call): null {
   const { cluster, user } = call;
   const target = String(call.params.userid);
   const account = cluster.access.users[target];
-  if (user.userid !== target) requireUserModify(call, target);
   if (!account) throw new ApiError(500, `no such user ('${target}')`);
   if (!user.isRoot) {
     const confirmation = textOf(call, "confirmation-password");
@@ -79,34 +90,37 @@ function changePassword(call: Call): null {
 
 export function ticketRoutes(era: Era): Route[] {
   return [
-  { method: "GET", path: "/access/ticket", parameters: {}, handler: () => null },
-  {
-    method: "POST",
-    path: "/access/ticket",
-    tokenAllowed: false,
-    parameters: {
-      username: { type: "string", maxLength: 64 },
-      password: { type: "string" },
-      realm: optional({ type: "string", maxLength: 32 }),
-      otp: optional(),
-      "tfa-challenge": optional(),
-      "new-format": { type: "boolean", optional: true },
-      path: optional({ type: "string", maxLength: 64, requires: "privs" }),
-      privs: { type: "list", optional: true, requires: "path", format: privilegeFormat(allPrivileges(era)) },
+    { method: "GET", path: "/access/ticket", parameters: {}, handler: () => null },
+    {
+      method: "POST",
+      path: "/access/ticket",
+      tokenAllowed: false,
+      parameters: {
+        username: { type: "string", maxLength: 64 },
+        password: { type: "string" },
+        realm: optional({ type: "string", maxLength: 32 }),
+        otp: optional(),
+        "tfa-challenge": optional(),
+        "new-format": { type: "boolean", optional: true },
+        path: optional({ type: "string", maxLength: 64, requires: "privs" }),
+        privs: { type: "list", optional: true, requires: "path", format: privilegeFormat(allPrivileges(era)) },
+      },
+      handler: login,
     },
-    handler: login,
-  },
-  { method: "GET", path: "/access/domains", parameters: {}, handler: () => realms },
-  {
-    method: "PUT",
-    path: "/access/password",
-    tokenAllowed: false,
-    parameters: {
-      userid,
-      password: { type: "string", minLength: 8, maxLength: 64 },
-      "confirmation-password": optional({ type: "string", minLength: 5, maxLength: 64 }),
+    { method: "GET", path: "/access/domains", parameters: {}, handler: () => realms },
+    {
+      method: "PUT",
+      path: "/access/password",
+      tokenAllowed: false,
+      permission: (call) => {
+        if (call.user.userid !== call.params.userid) requireRealm(call, String(call.params.userid ?? ""));
+      },
+      parameters: {
+        userid,
+        password: { type: "string", minLength: 8, maxLength: 64 },
+        "confirmation-password": optional({ type: "string", minLength: 5, maxLength: 64 }),
+      },
+      handler: changePassword,
     },
-    handler: changePassword,
-  },
-];
+  ];
 }

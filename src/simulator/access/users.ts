@@ -1,7 +1,7 @@
 /** Users and groups. */
 import { flagOf, listOf, textOf } from "../answers";
-import { emailFormat } from "../formats";
 import { comment, expire, flag, groupid, listOf as listRule, optional, userid } from "../fields";
+import { emailFormat } from "../formats";
 import { ApiError, type Call, type Route } from "../kernel";
 import { realmType } from "./ticket";
 
@@ -10,14 +10,14 @@ function realmOf(user: string): string {
 }
 
 /** Making and removing users is a right on their realm. */
-function requireRealm(call: Call, user: string): void {
+export function requireRealm(call: Call, user: string): void {
   call.requirePrivilege(`/access/realm/${realmOf(user)}`, ["Realm.AllocateUser"]);
   if (call.hasPrivilege("/access/groups", "User.Modify")) return;
   throw new ApiError(403, "Permission check failed (/access/groups, User.Modify)");
 }
 
 /** Changing a user: User.Modify on all groups or on one of the user's. */
-export function requireUserModify(call: Call, user: string): void {
+function requireUserModify(call: Call, user: string): void {
   const groups = call.cluster.access.users[user]?.groups ?? [];
   const paths = ["/access/groups", ...groups.map((group) => `/access/groups/${group}`)];
   if (!paths.some((path) => call.hasPrivilege(path, "User.Modify"))) throw new ApiError(403, "Permission check failed");

@@ -10,7 +10,20 @@ const versions: Record<Era, { version: string; release: string; repoid: string }
   "9.2": { version: "9.2.11", release: "9.2", repoid: "51e0000000000092" },
 };
 
-const networkTypes = ["bridge", "bond", "eth", "alias", "vlan", "OVSBridge", "OVSBond", "OVSPort", "OVSIntPort", "vnet", "any_bridge", "any_local_bridge"];
+const networkTypes = [
+  "bridge",
+  "bond",
+  "eth",
+  "alias",
+  "vlan",
+  "OVSBridge",
+  "OVSBond",
+  "OVSPort",
+  "OVSIntPort",
+  "vnet",
+  "any_bridge",
+  "any_local_bridge",
+];
 const networkTypesByEra: Record<Era, readonly string[]> = { "8.4": networkTypes, "9.2": [...networkTypes, "fabric", "include_sdn"] };
 
 function getNode(call: Call): NodeState {
@@ -36,8 +49,22 @@ function getStatus(call: Call): unknown {
     wait: 0,
     idle: 0,
     loadavg: [loadAverage, loadAverage, loadAverage],
-    cpuinfo: { cpus: state.cores, cores: state.cores, sockets: 1, model: "Simulated CPU", mhz: "2500.000", hvm: "1", user_hz: 100, flags: "" },
-    memory: { total: state.memoryBytes, used: load.memoryBytes, free: freeBytes, ...(cluster.era === "9.2" ? { available: freeBytes } : {}) },
+    cpuinfo: {
+      cpus: state.cores,
+      cores: state.cores,
+      sockets: 1,
+      model: "Simulated CPU",
+      mhz: "2500.000",
+      hvm: "1",
+      user_hz: 100,
+      flags: "",
+    },
+    memory: {
+      total: state.memoryBytes,
+      used: load.memoryBytes,
+      free: freeBytes,
+      ...(cluster.era === "9.2" ? { available: freeBytes } : {}),
+    },
     swap: { total: 0, used: 0, free: 0 },
     rootfs: { total: rootDiskBytes, used: rootUsedBytes, free: rootDiskBytes - rootUsedBytes, avail: rootDiskBytes - rootUsedBytes },
     ksm: { shared: 0 },

@@ -6,7 +6,33 @@ import { ApiError, type Call, type ParameterRule, type ParameterTable, type Rout
 import { splitList } from "../parameters";
 
 const text = { type: "string", optional: true } as const;
-const keyboards = ["de", "de-ch", "da", "en-gb", "en-us", "es", "fi", "fr", "fr-be", "fr-ca", "fr-ch", "hu", "is", "it", "ja", "lt", "mk", "nl", "no", "pl", "pt", "pt-br", "sv", "sl", "tr"];
+const keyboards = [
+  "de",
+  "de-ch",
+  "da",
+  "en-gb",
+  "en-us",
+  "es",
+  "fi",
+  "fr",
+  "fr-be",
+  "fr-ca",
+  "fr-ch",
+  "hu",
+  "is",
+  "it",
+  "ja",
+  "lt",
+  "mk",
+  "nl",
+  "no",
+  "pl",
+  "pt",
+  "pt-br",
+  "sv",
+  "sl",
+  "tr",
+];
 
 function propertyString(name: string, properties: Record<string, Property>): ParameterRule {
   return { ...text, format: propertyStringFormat({ properties }, name) };
@@ -68,7 +94,8 @@ function allowedTags(call: Call, registered: readonly string[]): Set<string> {
   if (mode === "list") for (const tag of (access["user-allow-list"] as string[] | undefined) ?? []) allowed.add(tag);
   if (mode !== "free" && mode !== "existing") return allowed;
   for (const guest of Object.values(call.cluster.guests)) {
-    if (guest.config.tags && call.hasPrivilege(`/vms/${guest.vmid}`, "VM.Audit")) for (const tag of splitList(guest.config.tags)) allowed.add(tag);
+    if (guest.config.tags && call.hasPrivilege(`/vms/${guest.vmid}`, "VM.Audit"))
+      for (const tag of splitList(guest.config.tags)) allowed.add(tag);
   }
   return allowed;
 }

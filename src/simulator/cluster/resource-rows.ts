@@ -88,7 +88,13 @@ export function storageRow(call: Call, storage: StorageState, node: string): Row
 
 /** One node. Without Sys.Audit on it only what everybody sees. */
 export function nodeRow(call: Call, node: NodeState): Row {
-  const basic = { id: `node/${node.name}`, type: "node", node: node.name, status: node.status === "offline" ? "offline" : "online", level: "" };
+  const basic = {
+    id: `node/${node.name}`,
+    type: "node",
+    node: node.name,
+    status: node.status === "offline" ? "offline" : "online",
+    level: "",
+  };
   if (!call.hasPrivilege(`/nodes/${node.name}`, "Sys.Audit")) return basic;
   const capacity = { maxcpu: node.cores, maxmem: node.memoryBytes, maxdisk: rootDiskBytes };
   if (node.status === "offline") return { ...basic, ...capacity };

@@ -61,7 +61,14 @@ function zoneRows(call: Call): Record<string, unknown>[] {
   const online = Object.values(cluster.nodes).map((node) => node.name);
   if (cluster.era === "8.4") return online.map((node) => ({ id: `sdn/${node}/${zone}`, type: "sdn", sdn: zone, node, status: "ok" }));
   if (call.params.type !== undefined) return [];
-  return online.map((node) => ({ id: `network/${node}/zone/${zone}`, type: "network", "network-type": "zone", network: zone, node, status: "ok" }));
+  return online.map((node) => ({
+    id: `network/${node}/zone/${zone}`,
+    type: "network",
+    "network-type": "zone",
+    network: zone,
+    node,
+    status: "ok",
+  }));
 }
 
 function getNextVmid(call: Call): string {
@@ -79,19 +86,19 @@ function getNextVmid(call: Call): string {
 }
 
 export const clusterRoutes: Route[] = [
-    {
-      method: "GET",
-      path: "/cluster/status",
-      permission: (call) => call.requirePrivilege("/", ["Sys.Audit"]),
-      parameters: {},
-      handler: getStatus,
-    },
-    {
-      method: "GET",
-      path: "/cluster/resources",
-      parameters: { type: { type: "string", enum: ["vm", "storage", "node", "sdn"], optional: true } },
-      handler: listResources,
-    },
-    { method: "GET", path: "/cluster/nextid", parameters: { vmid: optional(vmid) }, handler: getNextVmid },
-    ...optionRoutes,
+  {
+    method: "GET",
+    path: "/cluster/status",
+    permission: (call) => call.requirePrivilege("/", ["Sys.Audit"]),
+    parameters: {},
+    handler: getStatus,
+  },
+  {
+    method: "GET",
+    path: "/cluster/resources",
+    parameters: { type: { type: "string", enum: ["vm", "storage", "node", "sdn"], optional: true } },
+    handler: listResources,
+  },
+  { method: "GET", path: "/cluster/nextid", parameters: { vmid: optional(vmid) }, handler: getNextVmid },
+  ...optionRoutes,
 ];

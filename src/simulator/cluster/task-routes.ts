@@ -1,6 +1,7 @@
 /** Tasks of a node and of the cluster: lists, status, log, stop. */
-import { flag, node, optional, vmid } from "../fields";
+
 import { parameterError, textOf } from "../answers";
+import { flag, node, optional, vmid } from "../fields";
 import { ApiReply, type Call, type ParameterRule, type Route } from "../kernel";
 import { splitAuthid } from "../permissions";
 import type { TaskState } from "../state";

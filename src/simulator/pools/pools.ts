@@ -1,8 +1,8 @@
 /** Resource pools: all calls, in both spellings (`?poolid=` and the older `/pools/{poolid}`). */
 import { listOf, textOf } from "../answers";
+import { guestRow, storageRow } from "../cluster/resource-rows";
 import { comment, flag, listOf as listRule, optional, poolid, storage, vmid } from "../fields";
 import { ApiError, type Call, type ParameterRule, type Route } from "../kernel";
-import { guestRow, storageRow } from "../cluster/resource-rows";
 
 const memberVmids: ParameterRule = listRule(vmid);
 const memberStorages: ParameterRule = listRule(storage);
@@ -32,7 +32,9 @@ function readPool(call: Call, name: string): Record<string, unknown> {
     // A pool's member list is the old kind of row: membership goes without saying, tags and lock are left out.
     .map((guest) => withoutKeys(guestRow(call, guest), ["pool", "tags", "lock", "hastate"]));
   // A storage shows as the answering node sees it, once.
-  const storages = pool.storages.flatMap((id) => call.cluster.storages[id] ?? []).map((storage) => storageRow(call, storage, call.localNode));
+  const storages = pool.storages
+    .flatMap((id) => call.cluster.storages[id] ?? [])
+    .map((storage) => storageRow(call, storage, call.localNode));
   const members = [...(type === "storage" ? [] : guests), ...(type === undefined || type === "storage" ? storages : [])];
   return { members: type === "lxc" ? [] : members, ...(pool.comment ? { comment: pool.comment } : {}) };
 }
@@ -44,7 +46,8 @@ function withoutKeys(row: Record<string, unknown>, keys: readonly string[]): Rec
 function createPool(call: Call): null {
   const name = String(call.params.poolid);
   if (find(call, name)) throw new ApiError(500, `create pool failed: pool '${name}' already exists`);
-  if (call.cluster.era === "9.2" && !/^[A-Za-z]/.test(name)) throw new ApiError(500, "create pool failed: pool name must start with a letter");
+  if (call.cluster.era === "9.2" && !/^[A-Za-z]/.test(name))
+    throw new ApiError(500, "create pool failed: pool name must start with a letter");
   const parent = name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : undefined;
   if (parent !== undefined && !find(call, parent)) {
     throw new ApiError(500, `create pool failed: parent '${parent}' of pool '${name}' does not exist`);
@@ -104,7 +107,14 @@ function deletePool(call: Call): null {
   // Members that never existed do not count.
   const guest = pool.vms.find((id) => guests[id]);
   const storageId = pool.storages.find((id) => storages[id]);
-  const content = child !== undefined ? `pool '${child}'` : guest !== undefined ? `VM ${guest}` : storageId !== undefined ? `storage '${storageId}'` : undefined;
+  const content =
+    child !== undefined
+      ? `pool '${child}'`
+      : guest !== undefined
+        ? `VM ${guest}`
+        : storageId !== undefined
+          ? `storage '${storageId}'`
+          : undefined;
   if (content !== undefined) throw new ApiError(500, `delete pool failed: pool '${name}' is not empty (contains ${content})`);
   delete call.cluster.pools[name];
   call.cluster.access.acl = call.cluster.access.acl.filter((entry) => entry.path !== `/pool/${name}`);
@@ -116,7 +126,12 @@ const manage = (call: Call) => call.requirePrivilege(`/pool/${call.params.poolid
 const changes = { poolid, comment, vms: memberVmids, storage: memberStorages, delete: flag, "allow-move": flag };
 
 export const poolRoutes: Route[] = [
-  { method: "GET", path: "/pools", parameters: { poolid: optional(poolid), type: { ...memberType, requires: "poolid" } }, handler: listPools },
+  {
+    method: "GET",
+    path: "/pools",
+    parameters: { poolid: optional(poolid), type: { ...memberType, requires: "poolid" } },
+    handler: listPools,
+  },
   { method: "POST", path: "/pools", permission: manage, parameters: { poolid, comment }, handler: createPool },
   { method: "PUT", path: "/pools", permission: manage, parameters: changes, handler: updatePool },
   { method: "DELETE", path: "/pools", permission: manage, parameters: { poolid }, handler: deletePool },

@@ -53,18 +53,27 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
     id: machine.cluster,
     era,
     clusterName: alone ? undefined : machine.cluster,
-    nodes: nodes.map((name, index) => ({ name, cores: 2, memoryBytes: memory, ip: `10.98.1.${index + 1}` })),
+    nodes: nodes.map((name, index) => ({ name, cores: 2, memoryBytes: memory, ip: alone && era === "8.4" ? "10.99.0.1" : `10.98.1.${index + 1}` })),
     storages: ["local", ...storages].map((storage) => ({
       storage,
       type: "dir" as const,
       backend: Object.fromEntries(nodes.map((node) => [node, `${node}:${storage}`])),
-      content: storage === "local" ? ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"] : ["backup", "images", "import", "iso", "rootdir", "snippets", "vztmpl"],
-      options: { path: storage === "local" ? "/var/lib/vz" : `/srv/${storage}`, ...(storage === "local" ? { "prune-backups": "keep-all=1" } : {}) },
+      content:
+        storage === "local"
+          ? ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"]
+          : ["backup", "images", "import", "iso", "rootdir", "snippets", "vztmpl"],
+      options: {
+        path: storage === "local" ? "/var/lib/vz" : `/srv/${storage}`,
+        ...(storage === "local" ? { "prune-backups": "keep-all=1" } : {}),
+      },
     })),
     ...accessOf(era, flow),
   };
   return {
-    layout: { clusters: [cluster], backends: backendIds.map((id) => ({ id, kind: "directory", totalBytes: 270_553_174_016, bytesPerSecond: 200e6 })) },
+    layout: {
+      clusters: [cluster],
+      backends: backendIds.map((id) => ({ id, kind: "directory", totalBytes: 270_553_174_016, bytesPerSecond: 200e6 })),
+    },
     // The 9.2 permission flows ask the second node about itself.
     localNode: nodes[0]!,
     startMs: firstMoment,
@@ -76,6 +85,7 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
 }
 
 function unrecordedOf(era: Era, flow: string): FlowWorld["unrecorded"] {
+  if (flow === "auth") return [{ before: 219, method: "POST", path: "/access/users/root@pam/token/rt", params: { privsep: 0 } }];
   if (flow !== "pools") return undefined;
   // The pools with odd names, tried out in steps 5 to 7.
   const odd = ["a".repeat(50), ...(era === "8.4" ? ["-x", "1"] : [])];
@@ -111,7 +121,7 @@ function accessOf(era: Era, flow: string): Pick<LayoutCluster, "users" | "tokens
     roles,
     acl,
   });
-  if (flow === "auth") return { tokens: [{ tokenid: "root@pam!rt", privsep: false }], ...(era === "9.2" ? leftovers : {}) };
+  if (flow === "auth") return era === "9.2" ? leftovers : {};
   if (flow === "pools" && era === "9.2") return { pools: ["tenant"] };
   if (flow === "tasks") return account("tsk", [{ path: "/vms", role: "PVEVMAdmin", subject: "tsk@pve" }]);
   return {};

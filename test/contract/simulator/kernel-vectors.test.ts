@@ -17,13 +17,15 @@ const known: [RegExp, string][] = [
 ];
 
 /** Methods of the kernel; guests and storages have their own tests. */
-const ownPaths = /^\/(access|cluster\/(nextid|resources|status|options|tasks)|pools|nodes$|nodes\/[^/]+\/(tasks|status|version|network)|version)/;
+const ownPaths =
+  /^\/(access|cluster\/(nextid|resources|status|options|tasks)|pools|nodes$|nodes\/[^/]+\/(tasks|status|version|network)|version)/;
 
 describe.skipIf(referenceMissing)("recorded vectors", () => {
   test("built-in roles have the recorded privileges", () => {
     const recorded = vectorsOf("roles").filter((vector) => String(vector.args?.[0]) in builtInRoles["9.2"]);
     expect(recorded.length).toBeGreaterThan(10);
-    for (const vector of recorded) expect([vector.args?.[0], builtInRoles["9.2"][String(vector.args?.[0])]]).toEqual([vector.args?.[0], vector.result]);
+    for (const vector of recorded)
+      expect([vector.args?.[0], builtInRoles["9.2"][String(vector.args?.[0])]]).toEqual([vector.args?.[0], vector.result]);
   });
 
   test("privileges and roles on a path are the recorded ones", () => {
@@ -36,7 +38,9 @@ describe.skipIf(referenceMissing)("recorded vectors", () => {
         expect([name, Object.keys(privilegesOn(cluster, authid, path, world.clock.nowMs())).sort()]).toEqual([name, vector.result ?? []]);
       } else {
         const roles = vector.result === "Administrator" ? { Administrator: 1 } : vector.result;
-        const got = Object.fromEntries(Object.entries(rolesOn(cluster, authid, path)).map(([role, propagate]) => [role, propagate ? 1 : 0]));
+        const got = Object.fromEntries(
+          Object.entries(rolesOn(cluster, authid, path)).map(([role, propagate]) => [role, propagate ? 1 : 0]),
+        );
         expect([name, got]).toEqual([name, roles]);
       }
     }
@@ -64,7 +68,10 @@ describe.skipIf(referenceMissing)("recorded vectors", () => {
       .filter((vector) => ownPaths.test(vector.path))
       .map((vector) => ({ vector, got: verifyVector(vector) }))
       .filter(({ vector, got }) => JSON.stringify(sorted(got?.errors)) !== JSON.stringify(sorted(vector.errors)))
-      .map(({ vector, got }) => `${vector.method} ${vector.path} ${JSON.stringify(vector.params).slice(0, 120)}: ${JSON.stringify(got?.errors)} recorded ${JSON.stringify(vector.errors)}`);
+      .map(
+        ({ vector, got }) =>
+          `${vector.method} ${vector.path} ${JSON.stringify(vector.params).slice(0, 120)}: ${JSON.stringify(got?.errors)} recorded ${JSON.stringify(vector.errors)}`,
+      );
     expect(differing).toEqual([]);
   });
 
@@ -73,12 +80,23 @@ describe.skipIf(referenceMissing)("recorded vectors", () => {
     const candidates = [...vectorsOf("handler"), ...vectorsOf("acl")].filter((vector) => ownPaths.test(vector.path) && !vector.proxied);
     for (const vector of candidates) {
       const got = await callVector(vector);
-      const left = comparable({ status: vector.status ?? 200, reason: vector.reason, errors: vector.errors, result: vector.result, total: vector.total });
+      const left = comparable({
+        status: vector.status ?? 200,
+        reason: vector.reason,
+        errors: vector.errors,
+        result: vector.result,
+        total: vector.total,
+      });
       const right = comparable(got);
       if (JSON.stringify(left) !== JSON.stringify(right)) {
         const what = `as ${vector.as ?? "root@pam"} ${vector.method} ${vector.path} ${JSON.stringify(vector.params)}`;
         if (known.some(([pattern]) => pattern.test(` ${what} `))) continue;
-        differing.push(`${vector.id} as ${vector.as} ${vector.method} ${vector.path} ${JSON.stringify(vector.params)}\n   got ${JSON.stringify(right)}\n   rec ${JSON.stringify(left)}`.slice(0, 1500));
+        differing.push(
+          `${vector.id} as ${vector.as} ${vector.method} ${vector.path} ${JSON.stringify(vector.params)}\n   got ${JSON.stringify(right)}\n   rec ${JSON.stringify(left)}`.slice(
+            0,
+            1500,
+          ),
+        );
       }
     }
     expect(differing).toEqual([]);
@@ -90,7 +108,8 @@ function vectorsOf(kind: string): Vector[] {
 }
 
 function comparable(outcome: { status: number; reason?: string; errors?: Record<string, string>; result?: unknown; total?: number }) {
-  if (outcome.status !== 200) return { status: outcome.status, reason: normalizeText(outcome.reason ?? ""), errors: sorted(outcome.errors) };
+  if (outcome.status !== 200)
+    return { status: outcome.status, reason: normalizeText(outcome.reason ?? ""), errors: sorted(outcome.errors) };
   return { status: 200, result: normalizeBody(outcome.result ?? null), total: outcome.total };
 }
 

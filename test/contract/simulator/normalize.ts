@@ -62,7 +62,8 @@ export function normalizeBody(value: unknown, key = "", row: Record<string, unkn
   }
   if (volatileKeys.has(key)) return "<volatile>";
   if (hostKeys.has(key) && row.vmid === undefined) return "<host>";
-  if (key === "value" || key === "ticket" || key === "CSRFPreventionToken" || key === "ssl_fingerprint" || key === "repoid") return "<secret>";
+  if (key === "value" || key === "ticket" || key === "CSRFPreventionToken" || key === "ssl_fingerprint" || key === "repoid")
+    return "<secret>";
   if (typeof value === "string" && listKeys.has(key)) return value.split(",").sort().join(",");
   return typeof value === "string" ? normalizeText(value) : value;
 }

@@ -56,7 +56,8 @@ export async function replay(era: Era, flow: string, options: ReplayOptions = {}
     for (const line of loadTranscript(era, flow)) {
       if (options.upTo !== undefined && line.step > options.upTo) break;
       await player.catchUp(line.step);
-      if (isStep(line) && line.response.status !== undefined && line.request.encoding !== "multipart") results.push(await player.play(line));
+      if (isStep(line) && line.response.status !== undefined && line.request.encoding !== "multipart")
+        results.push(await player.play(line));
     }
     return { era, flow, results };
   } finally {
@@ -122,7 +123,12 @@ class Player {
 
   private async callAsRoot(calls: { method: string; path: string; params: Record<string, unknown> }[]): Promise<void> {
     for (const call of calls) {
-      const answer = await this.send(call.method, `/api2/json${call.path}`, this.rootHeaders(), call.method === "DELETE" ? undefined : encodeForm(call.params));
+      const answer = await this.send(
+        call.method,
+        `/api2/json${call.path}`,
+        this.rootHeaders(),
+        call.method === "DELETE" ? undefined : encodeForm(call.params),
+      );
       if (answer.status !== 200) throw new Error(`unrecorded call ${call.method} ${call.path}: ${answer.status} ${answer.reason}`);
       const data = (answer.body as { data?: unknown }).data;
       if (typeof data === "string" && data.startsWith("UPID:")) await this.finish(data);
@@ -155,14 +161,17 @@ class Player {
   private async request(step: RecordedStep): Promise<Answer> {
     const { method, path, params, encoding } = step.request;
     const headers: Record<string, string> = {};
+    await this.logInMissing(step);
     for (const [name, value] of Object.entries(step.request.headers)) headers[name] = this.fillHeader(value);
     const values = Object.fromEntries(Object.entries(params ?? {}).map(([key, value]) => [key, this.fillValue(step, key, value)]));
     const target = this.fillPath(path);
     const raw = expandRawBody(step.request.rawBody);
     const inQuery = method === "GET" || method === "DELETE";
-    if (inQuery && Object.keys(values).length > 0) return this.send(method, `${target}${target.includes("?") ? "&" : "?"}${encodeForm(values)}`, headers);
+    if (inQuery && Object.keys(values).length > 0)
+      return this.send(method, `${target}${target.includes("?") ? "&" : "?"}${encodeForm(values)}`, headers);
     if (inQuery || (params === null && raw === undefined)) return this.send(method, target, headers);
-    if (encoding === "json") return this.send(method, target, { ...headers, "Content-Type": "application/json" }, raw ?? JSON.stringify(values));
+    if (encoding === "json")
+      return this.send(method, target, { ...headers, "Content-Type": "application/json" }, raw ?? JSON.stringify(values));
     return this.send(method, target, headers, raw ?? encodeForm(values));
   }
 
@@ -171,7 +180,15 @@ class Player {
     const length = body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
     const reply = new Promise<Answer>((resolve, reject) => {
       const request = httpsRequest(
-        { host: this.url.hostname, port: this.url.port, method, path: target, headers: { ...form, ...headers, ...length }, rejectUnauthorized: false, agent: false },
+        {
+          host: this.url.hostname,
+          port: this.url.port,
+          method,
+          path: target,
+          headers: { ...form, ...headers, ...length },
+          rejectUnauthorized: false,
+          agent: false,
+        },
         (response) => {
           const chunks: Buffer[] = [];
           response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -215,13 +232,16 @@ class Player {
   private compare(step: RecordedStep, answer: Answer): string[] {
     const { response } = step;
     const differences: string[] = [];
-    if (response.status !== answer.status) differences.push(`status ${answer.status} (${answer.reason}), recorded ${response.status} (${response.reason})`);
+    if (response.status !== answer.status)
+      differences.push(`status ${answer.status} (${answer.reason}), recorded ${response.status} (${response.reason})`);
     else if (normalizeText(response.reason ?? "") !== normalizeText(answer.reason)) {
       differences.push(`reason ${JSON.stringify(answer.reason)}, recorded ${JSON.stringify(response.reason)}`);
     }
     this.bind(response.body, answer.body);
     if (differences.length > 0) return differences;
-    const ignored = this.world.ignoredBodies?.some((pattern) => pattern.test(`${step.request.method} ${step.request.path.replace("/api2/json", "")}`));
+    const ignored = this.world.ignoredBodies?.some((pattern) =>
+      pattern.test(`${step.request.method} ${step.request.path.replace("/api2/json", "")}`),
+    );
     if (ignored) return differences;
     return [...differences, ...diff(normalizeBody(response.body), normalizeBody(answer.body), "body")].slice(0, 8);
   }
@@ -231,8 +251,10 @@ class Player {
     const recorded = task.status.exitstatus;
     const got = state?.exitStatus;
     const differences: string[] = [];
-    if (normalizeText(recorded ?? "") !== normalizeText(got ?? "")) differences.push(`task ${JSON.stringify(got)}, recorded ${JSON.stringify(recorded)}`);
-    if (this.world.compareLogs) differences.push(...diff(task.log.map(normalizeText), (state?.log ?? []).map(normalizeText), "log").slice(0, 4));
+    if (normalizeText(recorded ?? "") !== normalizeText(got ?? ""))
+      differences.push(`task ${JSON.stringify(got)}, recorded ${JSON.stringify(recorded)}`);
+    if (this.world.compareLogs)
+      differences.push(...diff(task.log.map(normalizeText), (state?.log ?? []).map(normalizeText), "log").slice(0, 4));
     return differences;
   }
 
@@ -262,11 +284,25 @@ class Player {
     if (method === "POST" && path.endsWith("/access/ticket") && typeof data?.username === "string") {
       this.tickets.set(data.username, { ticket: String(data.ticket), csrf: String(data.CSRFPreventionToken) });
     }
-    if (method === "POST" && path.endsWith("/access/users") && params?.userid) this.passwords.set(String(params.userid), String(params.password ?? ""));
+    if (method === "POST" && path.endsWith("/access/users") && params?.userid)
+      this.passwords.set(String(params.userid), String(params.password ?? ""));
+  }
+
+  /** Logins were not always recorded. */
+  private async logInMissing(step: RecordedStep): Promise<void> {
+    for (const value of Object.values(step.request.headers)) {
+      const user = /<TICKET ([^>]+)>/.exec(value)?.[1];
+      if (user !== undefined && !this.tickets.has(user) && this.passwords.has(user)) await this.logIn(user);
+    }
   }
 
   private async logIn(user: string): Promise<{ ticket: string; csrf: string }> {
-    const answer = await this.send("POST", "/api2/json/access/ticket", {}, encodeForm({ username: user, password: this.passwords.get(user) }));
+    const answer = await this.send(
+      "POST",
+      "/api2/json/access/ticket",
+      {},
+      encodeForm({ username: user, password: this.passwords.get(user) }),
+    );
     const data = (answer.body as { data: { ticket: string; CSRFPreventionToken: string } }).data;
     if (!data) throw new Error(`cannot log in as ${user}: ${answer.status} ${answer.reason}`);
     const session = { ticket: data.ticket, csrf: data.CSRFPreventionToken };
@@ -306,7 +342,8 @@ class Player {
 
   private fillValue(step: RecordedStep, key: string, value: unknown): unknown {
     if (typeof value !== "string") return value;
-    if (value === "<PASSWORD>") return this.passwords.get(String(step.request.params?.username ?? "root@pam").replace(/^root$/, "root@pam")) ?? "";
+    if (value === "<PASSWORD>")
+      return this.passwords.get(String(step.request.params?.username ?? "root@pam").replace(/^root$/, "root@pam")) ?? "";
     const ticket = /^<TICKET ([^>]+)>$/.exec(value)?.[1];
     if (ticket !== undefined) return this.session(ticket).ticket;
     return key === "digest" ? (this.bindings.get(value) ?? value) : this.substitute(value);
@@ -333,7 +370,9 @@ class Player {
 }
 
 function encodeForm(values: Record<string, unknown>): string {
-  const pairs = Object.entries(values).flatMap(([key, value]) => (Array.isArray(value) ? value.map((item) => [key, item] as const) : [[key, value] as const]));
+  const pairs = Object.entries(values).flatMap(([key, value]) =>
+    Array.isArray(value) ? value.map((item) => [key, item] as const) : [[key, value] as const],
+  );
   return pairs.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value ?? ""))}`).join("&");
 }
 
@@ -347,10 +386,18 @@ function expandRawBody(raw: string | undefined): string | undefined {
 function diff(recorded: unknown, got: unknown, path: string): string[] {
   if (JSON.stringify(recorded) === JSON.stringify(got)) return [];
   if (Array.isArray(recorded) && Array.isArray(got)) {
-    if (recorded.length !== got.length) return [`${path}: ${got.length} items ${shorten(got)}, recorded ${recorded.length} ${shorten(recorded)}`];
+    if (recorded.length !== got.length)
+      return [`${path}: ${got.length} items ${shorten(got)}, recorded ${recorded.length} ${shorten(recorded)}`];
     return recorded.flatMap((item, index) => diff(item, got[index], `${path}[${index}]`));
   }
-  if (typeof recorded === "object" && recorded !== null && typeof got === "object" && got !== null && !Array.isArray(recorded) && !Array.isArray(got)) {
+  if (
+    typeof recorded === "object" &&
+    recorded !== null &&
+    typeof got === "object" &&
+    got !== null &&
+    !Array.isArray(recorded) &&
+    !Array.isArray(got)
+  ) {
     const left = recorded as Record<string, unknown>;
     const right = got as Record<string, unknown>;
     return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) => {

@@ -1,6 +1,7 @@
 /** The set-ups that the recorded vectors ran against, as states of the simulator, and one call in such a state. */
-import { ApiError, type ApiReply } from "../../../src/simulator/kernel";
+
 import { performCall } from "../../../src/simulator/calls";
+import { ApiError, type ApiReply } from "../../../src/simulator/kernel";
 import { verifyParameters } from "../../../src/simulator/parameters";
 import { Router } from "../../../src/simulator/router";
 import { routesOf } from "../../../src/simulator/routes";
@@ -43,7 +44,16 @@ interface RecordedState {
 }
 
 interface ParsedState {
-  users: Record<string, { enable: number; expire: number; comment?: string | null; email?: string | null; tokens?: Record<string, { expire: number; privsep: number; comment?: string }> }>;
+  users: Record<
+    string,
+    {
+      enable: number;
+      expire: number;
+      comment?: string | null;
+      email?: string | null;
+      tokens?: Record<string, { expire: number; privsep: number; comment?: string }>;
+    }
+  >;
   groups: Record<string, { comment?: string; users: Record<string, number> }>;
   pools: Record<string, { comment?: string; vms: Record<string, number>; storage: Record<string, number> }>;
   storages: Record<string, Record<string, unknown>>;
@@ -67,7 +77,10 @@ export function loadVectors(): { vectors: Vector[]; states: Map<string, Recorded
   if (!cache) {
     const all = lines();
     const states = all.filter((line): line is RecordedState => line.id.startsWith("state:"));
-    cache = { vectors: all.filter((line): line is Vector => !line.id.startsWith("state:")), states: new Map(states.map((state) => [state.name, state])) };
+    cache = {
+      vectors: all.filter((line): line is Vector => !line.id.startsWith("state:")),
+      states: new Map(states.map((state) => [state.name, state])),
+    };
   }
   return cache;
 }
@@ -143,7 +156,12 @@ export function buildWorld(name: string): SimulatorWorld {
   }
   addTasks(cluster, state);
   addForeignGuests(cluster, { ...std.files, ...state.files });
-  const federation: FederationState = { clusters: { vectors: cluster }, backends: backendsOf(cluster), nowMs: (std.now ?? 0) * 1000, seed: 1 };
+  const federation: FederationState = {
+    clusters: { vectors: cluster },
+    backends: backendsOf(cluster),
+    nowMs: (std.now ?? 0) * 1000,
+    seed: 1,
+  };
   return new SimulatorWorld({ state: federation, timeScale: 0 });
 }
 
@@ -192,7 +210,10 @@ function buildCluster(parsed: ParsedState, running: Set<number>, now: number): C
     nodes: { n1: node("n1", "online", 1), n2: node("n2", "online", 2), n3: node("n3", "offline", 3) },
     guests: Object.fromEntries(Object.entries(parsed.vms).map(([vmid, vm]) => [vmid, buildGuest(Number(vmid), vm, running)])),
     pools: Object.fromEntries(
-      Object.entries(parsed.pools).map(([id, pool]) => [id, { comment: pool.comment ?? "", vms: Object.keys(pool.vms).map(Number), storages: Object.keys(pool.storage) }]),
+      Object.entries(parsed.pools).map(([id, pool]) => [
+        id,
+        { comment: pool.comment ?? "", vms: Object.keys(pool.vms).map(Number), storages: Object.keys(pool.storage) },
+      ]),
     ),
     storages: Object.fromEntries(Object.entries(parsed.storages).map(([id, storage]) => [id, buildStorage(id, storage)])),
     access: buildAccess(parsed),
@@ -215,16 +236,18 @@ function buildGuest(vmid: number, vm: ParsedState["vms"][string], running: Set<n
     config: text(config),
     pending: {},
     snapshots: Object.fromEntries(
-      Object.entries((snapshots ?? {}) as Record<string, Record<string, unknown>>).map(([name, { snaptime, parent, description, vmstate, ...rest }]) => [
-        name,
-        {
-          config: text(rest),
-          snaptime: Number(snaptime),
-          ...(parent === undefined ? {} : { parent: String(parent) }),
-          ...(description === undefined ? {} : { description: String(description) }),
-          ...(vmstate === undefined ? {} : { vmstate: true }),
-        },
-      ]),
+      Object.entries((snapshots ?? {}) as Record<string, Record<string, unknown>>).map(
+        ([name, { snaptime, parent, description, vmstate, ...rest }]) => [
+          name,
+          {
+            config: text(rest),
+            snaptime: Number(snaptime),
+            ...(parent === undefined ? {} : { parent: String(parent) }),
+            ...(description === undefined ? {} : { description: String(description) }),
+            ...(vmstate === undefined ? {} : { vmstate: true }),
+          },
+        ],
+      ),
     ),
     running: running.has(vmid),
     qmpStatus: running.has(vmid) ? "running" : "stopped",
@@ -247,19 +270,34 @@ function buildStorage(id: string, storage: Record<string, unknown>): StorageStat
 
 function backendsOf(cluster: ClusterState): Record<string, BackendState> {
   return Object.fromEntries(
-    Object.keys(cluster.storages).map((id) => [id, { id, kind: "directory", totalBytes: 2 ** 40, volumes: {}, chunks: {}, bytesPerSecond: 1e9 }]),
+    Object.keys(cluster.storages).map((id) => [
+      id,
+      { id, kind: "directory", totalBytes: 2 ** 40, volumes: {}, chunks: {}, bytesPerSecond: 1e9 },
+    ]),
   );
 }
 
 function buildAccess(parsed: ParsedState): AccessState {
   const access: AccessState = { ticketKey: "vectors", users: {}, tokens: {}, groups: {}, roles: {}, acl: [] };
   for (const [userid, user] of Object.entries(parsed.users)) {
-    access.users[userid] = { enabled: user.enable === 1, expire: user.expire, groups: [], comment: user.comment ?? undefined, email: user.email ?? undefined };
+    access.users[userid] = {
+      enabled: user.enable === 1,
+      expire: user.expire,
+      groups: [],
+      comment: user.comment ?? undefined,
+      email: user.email ?? undefined,
+    };
     for (const [token, state] of Object.entries(user.tokens ?? {})) {
-      access.tokens[`${userid}!${token}`] = { secret: tokenSecret, privsep: state.privsep === 1, expire: state.expire, comment: state.comment };
+      access.tokens[`${userid}!${token}`] = {
+        secret: tokenSecret,
+        privsep: state.privsep === 1,
+        expire: state.expire,
+        comment: state.comment,
+      };
     }
   }
-  for (const [group, { comment, users }] of Object.entries(parsed.groups)) access.groups[group] = { comment: comment ?? "", users: Object.keys(users) };
+  for (const [group, { comment, users }] of Object.entries(parsed.groups))
+    access.groups[group] = { comment: comment ?? "", users: Object.keys(users) };
   const { vectors } = loadVectors();
   for (const role of ["IaC", "CPUonly", "NoRole"]) {
     const recorded = vectors.find((vector) => vector.fn === "role_privs" && vector.args?.[0] === role);
@@ -270,7 +308,11 @@ function buildAccess(parsed: ParsedState): AccessState {
 }
 
 function collectAcl(branch: AclBranch, path: string, access: AccessState): void {
-  for (const [kind, entries] of [["user", branch.users], ["group", branch.groups], ["token", branch.tokens]] as const) {
+  for (const [kind, entries] of [
+    ["user", branch.users],
+    ["group", branch.groups],
+    ["token", branch.tokens],
+  ] as const) {
     for (const [subject, roles] of Object.entries(entries ?? {})) {
       for (const [role, propagate] of Object.entries(roles)) access.acl.push({ path, subject, kind, role, propagate: propagate === 1 });
     }
