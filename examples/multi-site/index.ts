@@ -45,9 +45,11 @@ const sandbox = new FederatedVM("dev-1", {
   tags: ["dev"],
 });
 
-export const placements = Object.fromEntries(
-  [...web.map((vm, index) => [`web-${index + 1}`, vm.placement] as const), ["db-1", database.placement] as const, ["dev-1", sandbox.placement] as const].map(
-    ([name, placement]) => [name, placement.apply(({ cluster, node, why }) => `${cluster}/${node}: ${why}`)],
-  ),
-);
+/** Where everything is, and why. */
+export const placements = {
+  "web-1": web[0].placement.why,
+  "web-2": web[1].placement.why,
+  "db-1": database.placement.why,
+  "dev-1": sandbox.placement.why,
+};
 export const databaseDisk = data.volid;

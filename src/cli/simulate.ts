@@ -1,7 +1,9 @@
 /** `federate simulate`: the clusters of a federation.yaml, simulated. */
+import { readFile, writeFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { type Federation, loadFederation } from "../config";
 import { layoutFromFederation, type SimulatedCluster, startSimulator } from "../simulator";
+import { pointAtSimulator } from "./simulated-config";
 
 interface SimulateOptions {
   config: string;
@@ -9,6 +11,7 @@ interface SimulateOptions {
   portBase?: number;
   latency?: number;
   timeScale?: number;
+  writeConfig?: string;
 }
 
 /** The command; `federate` adds it. Its action ends when SIGINT or SIGTERM arrives. */
@@ -20,6 +23,7 @@ export function simulateCommand(): Command {
     .option("--port-base <port>", "admin API on this port, one port per node after it (default: free ports)", parsePort)
     .option("--latency <ms>", "virtual time that every request takes at least", parseAmount)
     .option("--time-scale <factor>", "how many times as fast as real time (0: only by the admin API)", parseAmount)
+    .option("--write-config <file>", "write the federation's file there with endpoints and fingerprints of the simulated clusters")
     .action(async (options: SimulateOptions) => {
       const { federation, warnings } = await loadFederation(options.config);
       for (const warning of warnings) process.stderr.write(`${warning.file}:${warning.line}:${warning.column}: ${warning.message}\n`);
@@ -31,6 +35,8 @@ export function simulateCommand(): Command {
         latencyMs: options.latency,
         timeScale: options.timeScale,
       });
+      if (options.writeConfig !== undefined)
+        await writeFile(options.writeConfig, pointAtSimulator(await readFile(options.config, "utf8"), simulator.clusters));
       const stopped = new Promise<void>((resolve) => {
         for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
       });

@@ -3,8 +3,8 @@
  * 31, 32). So: try, and on "already exists" look whose it is.
  */
 import type { ApiParams, GuestConfig, ProxmoxApi } from "../proxmox";
-import { AlreadyExistsError, OutcomeUnknownError } from "../proxmox";
-import { findActiveTask, type GuestRef, type Pace, waitForTask, whileFileLocked } from "./operations";
+import { AlreadyExistsError, OutcomeUnknownError, retryWhileLocked } from "../proxmox";
+import { findActiveTask, type GuestRef, type Pace, waitForTask } from "./operations";
 
 export interface ClaimSpec {
   api: ProxmoxApi;
@@ -54,7 +54,7 @@ async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<Guest
   // A repeated claim of the same vmid cannot make a second guest: the loser gets "already exists".
   for (let attempt = 1; ; attempt++) {
     try {
-      const upid = await whileFileLocked(pace, () => spec.api.qemu.create(spec.node, { ...spec.params, vmid }));
+      const upid = await retryWhileLocked(() => spec.api.qemu.create(spec.node, { ...spec.params, vmid }), { signal: pace.signal });
       await waitForTask(spec.api, upid, {}, pace);
       return { api: spec.api, node: spec.node, vmid };
     } catch (error) {

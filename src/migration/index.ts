@@ -31,7 +31,6 @@ export {
   startGuest,
   stopGuest,
   waitForTask,
-  whileFileLocked,
 } from "./operations";
 export { preflight, type PreflightFacts } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";

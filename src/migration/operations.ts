@@ -3,7 +3,7 @@
  * (live finding 26), so after a lost reply we look and never blindly repeat (28).
  */
 import type { ApiParams, GuestConfig, ProxmoxApi, TaskResult, Upid } from "../proxmox";
-import { isProxmoxError, LockedError, NotFoundError, OutcomeUnknownError, TaskFailedError } from "../proxmox";
+import { NotFoundError, OutcomeUnknownError, retryWhileLocked, TaskFailedError } from "../proxmox";
 
 export interface Pace {
   sleep(ms: number): Promise<void>;
@@ -45,14 +45,19 @@ export interface TaskSpec {
  * @throws OutcomeUnknownError when neither task nor effect showed up; the task's own error otherwise.
  */
 export async function runTask(guest: GuestRef, spec: TaskSpec, pace: Pace, start: () => Promise<Upid | undefined>): Promise<TaskResult | undefined> {
-  try {
-    const upid = await whileFileLocked(pace, start);
-    if (upid === undefined) return undefined;
-    await spec.onStarted?.(upid);
-    return await waitForTask(guest.api, upid, spec, pace);
-  } catch (error) {
-    if (!(error instanceof OutcomeUnknownError)) throw error;
-    return await followLostReply(guest, spec, pace, error);
+  const deadlineMs = pace.nowMs() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      const upid = await whileFileLocked(pace, start);
+      if (upid === undefined) return undefined;
+      await spec.onStarted?.(upid);
+      return await waitForTask(guest.api, upid, spec, pace);
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) return await followLostReply(guest, spec, pace, error);
+      // The clean-up after a stopped guest may hold its lock file for half a minute (transcripts, fact 15).
+      if (!(error instanceof TaskFailedError && error.reason === "LOCKED") || pace.nowMs() > deadlineMs) throw error;
+      await pace.sleep(2_000);
+    }
   }
 }
 
@@ -78,20 +83,8 @@ export async function findActiveTask(guest: GuestRef, type: string): Promise<Upi
 }
 
 /** Repeats a call that was refused for the guest's lock file: nothing was done, waiting helps (live finding 28). */
-export async function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
-  const deadlineMs = pace.nowMs() + LOCK_PATIENCE_MS;
-  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 5_000)) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!isFileLock(error) || pace.nowMs() + waitMs > deadlineMs) throw error;
-      await pace.sleep(waitMs);
-    }
-  }
-}
-
-function isFileLock(error: unknown): boolean {
-  return error instanceof LockedError && error.lockFile;
+function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
+  return retryWhileLocked(call, { timeoutMs: LOCK_PATIENCE_MS, signal: pace.signal });
 }
 
 /** Sets and deletes configuration keys; safe to repeat since the values are absolute. */
@@ -155,7 +148,7 @@ export async function destroyGuest(guest: GuestRef, pace: Pace): Promise<void> {
     await runTask(guest, { type: "qmdestroy", isDone: isGone }, pace, () => guest.api.qemu.delete(guest.node, guest.vmid, { purge: true }));
   } catch (error) {
     if (error instanceof NotFoundError) return;
-    if (isProxmoxError(error) && error instanceof TaskFailedError && (await isGone())) return;
+    if (error instanceof TaskFailedError && (await isGone())) return;
     throw error;
   }
 }

@@ -17,6 +17,7 @@ import { diffVm } from "./vm/diff";
 import { checkVm } from "./vm/plan";
 import { readVm } from "./vm/read";
 import { updateVm } from "./vm/update";
+import { exitWithEngine } from "./watchdog";
 
 /** What Pulumi's dynamic-provider process calls. */
 export interface ResourceHandlers {
@@ -28,6 +29,8 @@ export interface ResourceHandlers {
   update(id: string, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }>;
   delete(id: string, props: Inputs): Promise<void>;
 }
+
+exitWithEngine(process.argv.at(-1));
 
 /** One process serves all resources of one preview or update: they share the look at the federation and its promises. */
 const session = new Session();

@@ -6,17 +6,18 @@ import type { BroadcastRow, ClusterState, GuestState } from "./state";
 import type { SimulatorWorld } from "./world";
 
 export const broadcastPeriodMs = 10_000;
-/** What a node that is gone last said is forgotten after that long. */
+/** What was last said of a guest is forgotten after that long. */
 const broadcastLifetimeMs = 300_000;
 
 /** Sends a cluster's statistics now. */
 export function broadcast(cluster: ClusterState, nowMs: number): void {
-  const old = cluster.broadcast.guests;
   const guests: Record<string, BroadcastRow> = {};
+  // Also of guests that are gone: a new guest with an old id shows the old one's name until its node speaks.
+  for (const [vmid, last] of Object.entries(cluster.broadcast.guests)) {
+    if (nowMs - (last.sentAtMs ?? 0) < broadcastLifetimeMs) guests[vmid] = last;
+  }
   for (const [vmid, guest] of Object.entries(cluster.guests)) {
-    const last = old[vmid];
     if (cluster.nodes[guest.node]?.status !== "offline") guests[vmid] = summarize(guest, nowMs);
-    else if (last && nowMs - (last.sentAtMs ?? 0) < broadcastLifetimeMs) guests[vmid] = last;
   }
   cluster.broadcast = { atMs: nowMs, guests };
 }

@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { ensureSelfLink } from "../../scripts/setup/dependencies.mjs";
 import { CommandFailedError, createStack, type PulumiStack } from "./engine";
 import { isRunning, killTree, listDescendants } from "./process-tree";
 
@@ -134,6 +135,50 @@ test(
       rmSync(join(cloud, "hold-create-a"));
     }
     await expect.poll(() => survivors.filter(isRunning)).toEqual([]);
+  },
+  timeoutMs,
+);
+
+test(
+  "a TypeScript program in a folder below loads its provider by the package's own name",
+  async () => {
+    const root = mkdtempSync(join(tmpdir(), "linked-package-"));
+    const write = (path: string, text: string) => {
+      mkdirSync(join(root, path, ".."), { recursive: true });
+      writeFileSync(join(root, path), text);
+    };
+    write("Pulumi.yaml", "name: linked\nruntime: nodejs\nmain: examples/one\n");
+    write("package.json", JSON.stringify({ name: "linked", exports: { "./runtime": "./runtime.js" } }));
+    write("runtime.js", "exports.echo = { create: async ({ text }) => ({ id: text, outs: { text, cwd: process.cwd() } }) };");
+    write("examples/one/package.json", JSON.stringify({ name: "one", private: true, main: "index.ts" }));
+    write("examples/one/tsconfig.json", JSON.stringify({ compilerOptions: { module: "node16", types: [], skipLibCheck: true } }));
+    write(
+      "examples/one/index.ts",
+      `import * as pulumi from "@pulumi/pulumi";
+       class Echo extends pulumi.CustomResource {
+         declare readonly cwd: pulumi.Output<string>;
+         constructor(name: string, text: string) {
+           const __provider = 'exports.handler=()=>require("linked/runtime").echo';
+           super("pulumi-nodejs:dynamic/linked:Echo", name, { cwd: undefined, text, __provider });
+         }
+       }
+       export const cwd = new Echo("one", "hello").cwd;`,
+    );
+    for (const name of ["@pulumi", "typescript"]) {
+      mkdirSync(join(root, "node_modules"), { recursive: true });
+      symlinkSync(join(__dirname, "..", "..", "node_modules", name), join(root, "node_modules", name));
+    }
+    ensureSelfLink(root);
+    const linked = await createStack(root);
+    try {
+      const { steps } = await linked.up();
+      expect(steps.map((step) => [step.operation, step.name])).toEqual([["create", "one"]]);
+      const outputs = JSON.parse((await linked.run(["stack", "output", "--json"])).stdout);
+      expect(outputs).toEqual({ cwd: realpathSync(join(root, "examples/one")) });
+    } finally {
+      linked.dispose();
+      rmSync(root, { recursive: true, force: true });
+    }
   },
   timeoutMs,
 );

@@ -54,6 +54,8 @@ function getStatus(call: Call): unknown {
       cores: state.cores,
       sockets: 1,
       model: "Simulated CPU",
+      vendor: "GenuineIntel",
+      family: "6",
       mhz: "2500.000",
       hvm: "1",
       user_hz: 100,
@@ -92,7 +94,7 @@ function listInterfaces(call: Call): unknown {
       bridge_ports: index === 0 ? "eth0" : "",
       bridge_stp: "off",
       bridge_fd: "0",
-      ...(index === 0 ? { address: state.ip, netmask: "24", cidr: `${state.ip}/24` } : {}),
+      ...(index === 0 ? { address: state.ip, netmask: "16", cidr: `${state.ip}/16` } : {}),
       ...common,
     })),
   ];

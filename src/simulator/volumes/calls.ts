@@ -57,7 +57,7 @@ export interface Place {
   node: string;
 }
 
-/** The node that the call names in its path. */
+/** The node that carries out the call. */
 export function placeOf(call: Call): Place {
-  return { world: call.world, cluster: call.cluster, node: String(call.params.node ?? call.pathVariables.node ?? call.localNode) };
+  return { world: call.world, cluster: call.cluster, node: call.localNode };
 }

@@ -4,6 +4,7 @@
  */
 import { request as httpsRequest } from "node:https";
 import { type Era, type Simulator, startSimulator } from "../../../src/simulator";
+import { broadcastPeriodMs } from "../../../src/simulator/broadcast";
 import { type FlowWorld, flowWorld } from "./flow-world";
 import { normalizeBody, normalizeText } from "./normalize";
 import { isStep, loadTranscript, type RecordedStep } from "./transcripts";
@@ -99,6 +100,7 @@ class Player {
   private readonly url: URL;
   /** Virtual time of the last change, for notes like `created: 3.0 s after`. */
   private anchorMs = 0;
+  private onTimeline = false;
 
   constructor(
     private readonly simulator: Simulator,
@@ -119,6 +121,11 @@ class Player {
   /** Makes the unrecorded calls that belong before a step. */
   async catchUp(step: number): Promise<void> {
     await this.callAsRoot((this.world.unrecorded ?? []).filter((call) => call.before === step));
+    const { nextBroadcast } = this.world;
+    if (nextBroadcast?.before !== step) return;
+    const { clock } = this.simulator.world;
+    const phaseMs = (clock.nowMs() - this.world.startMs + nextBroadcast.inMs) % broadcastPeriodMs;
+    await clock.advance(phaseMs === 0 ? 0 : broadcastPeriodMs - phaseMs);
   }
 
   private async callAsRoot(calls: { method: string; path: string; params: Record<string, unknown> }[]): Promise<void> {
@@ -153,7 +160,13 @@ class Player {
   /** `… : 3.0 s after` moves time to that moment after the last change. */
   private async followNote(note: string | undefined): Promise<void> {
     const seconds = /: (\d+\.\d) s after/.exec(note ?? "")?.[1];
-    if (seconds === undefined) return;
+    if (seconds === undefined) {
+      // A timeline was taken second by second; the next thing happened when its last second was over.
+      if (this.onTimeline) await this.simulator.world.clock.advance(900);
+      this.onTimeline = false;
+      return;
+    }
+    this.onTimeline = true;
     const waitMs = this.anchorMs + Number(seconds) * 1000 - this.simulator.world.clock.nowMs();
     if (waitMs > 0) await this.simulator.world.clock.advance(waitMs);
   }
