@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { fileURLToPath } from "node:url";
-import { ensureBuild, ensureDependencies, ensureEngine, requireNode, SetupError } from "./setup/index.mjs";
+import { ensureCheckout, ensureEngine, requireNode, SetupError } from "./setup/index.mjs";
 
 // Everything `npm test` and `npm run demo` need, on a fresh clone or a used one. It runs before the first `npm ci`, so it
 // depends on nothing but Node. `--no-engine` leaves the Pulumi engine out.
@@ -10,8 +10,7 @@ const log = (line) => console.error(line);
 
 try {
   requireNode();
-  await ensureDependencies(root, log);
-  await ensureBuild(root, log);
+  await ensureCheckout(root, log);
   if (!process.argv.includes("--no-engine")) {
     const engine = await ensureEngine(root, log);
     log(`Pulumi engine ${engine.version} (${engine.source}): ${engine.pulumi}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runChecks } from "./checks/checks.mjs";
 import { readTestReport } from "./checks/test-report.mjs";
-import { ensureBuild, ensureDependencies, ensureEngine, requireNode, run, SetupError } from "./setup/index.mjs";
+import { ensureCheckout, ensureEngine, requireNode, run, SetupError } from "./setup/index.mjs";
 
 // The whole of `npm test`: set-up, lint, layers, types, then every vitest project. The last line is `N passed, N failed`;
 // a check that fails, and a test file that does not load, count as one failed. Arguments go to vitest.
@@ -15,8 +15,7 @@ const log = (line) => console.error(line);
 
 async function main() {
   requireNode();
-  await ensureDependencies(root, log);
-  await ensureBuild(root, log);
+  await ensureCheckout(root, log);
   await ensureEngine(root, log);
   const failedChecks = await runChecks(root, log);
   const tests = await runTests(process.argv.slice(2));

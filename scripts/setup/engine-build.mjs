@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { executableName, isExecutable, readEngineVersion } from "./engine-on-path.mjs";
 import { run } from "./processes.mjs";
@@ -49,37 +49,34 @@ export function findBuiltEngine(root, cache) {
 /**
  * Builds engine and language host from their Go modules into the cache; all or nothing.
  *
- * @param {string} root the repository
- * @param {string} cache
- * @param {(line: string) => void} log
+ * @param {object} options
+ * @param {string} options.root the repository
+ * @param {string} options.cache
+ * @param {string} options.scratch an existing folder beside the cache's own, which the caller removes
+ * @param {(line: string) => void} options.log
  * @returns {Promise<import("./engine.mjs").Engine>}
  */
-export async function buildEngine(root, cache, log) {
+export async function buildEngine({ root, cache, scratch, log }) {
   const version = wantedEngineVersion(root);
   const env = buildEnvironment();
   await requireGo(join(root, "tools", "pulumi-engine"), env);
   log(`Building the Pulumi engine ${version} from its Go modules; some ten minutes on two cores, once.`);
-  const temporary = mkdtempSync(join(cache, "build-"));
-  try {
-    const binDir = join(temporary, "bin");
-    mkdirSync(binDir);
-    for (const command of commands) {
-      await buildCommand(command, { moduleDir: join(root, "tools", command.module), binDir, version, env, log });
-    }
-    // The script that starts the provider process belongs beside the engine, which warns when it finds it elsewhere.
-    for (const script of providerScripts) cpSync(join(root, "node_modules", "@pulumi", "pulumi", script), join(binDir, script));
-    const built = await readEngineVersion(join(binDir, executableName("pulumi")));
-    if (built !== version) throw new SetupError(`The engine that was built does not run: \`pulumi version\` says ${built ?? "nothing"}.`);
-    chmodSync(temporary, 0o755); // mkdtemp makes it private
-    const target = installFolder(cache, version);
-    rmSync(target, { recursive: true, force: true });
-    renameSync(temporary, target);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
+  const folder = join(scratch, "build");
+  const binDir = join(folder, "bin");
+  mkdirSync(binDir, { recursive: true });
+  for (const command of commands) {
+    await buildCommand(command, { moduleDir: join(root, "tools", command.module), binDir, version, env, log });
   }
-  log(`Built into ${installFolder(cache, version)}.`);
+  // The script that starts the provider process belongs beside the engine, which warns when it finds it elsewhere.
+  for (const script of providerScripts) cpSync(join(root, "node_modules", "@pulumi", "pulumi", script), join(binDir, script));
+  const built = await readEngineVersion(join(binDir, executableName("pulumi")));
+  if (built !== version) throw new SetupError(`The engine that was built does not run: \`pulumi version\` says ${built ?? "nothing"}.`);
+  const target = installFolder(cache, version);
+  rmSync(target, { recursive: true, force: true });
+  renameSync(folder, target);
+  log(`Built into ${target}.`);
   const engine = findBuiltEngine(root, cache);
-  if (!engine) throw new SetupError(`The build left no complete engine in ${installFolder(cache, version)}.`);
+  if (!engine) throw new SetupError(`The build left no complete engine in ${target}.`);
   return engine;
 }
 

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { executableName, isExecutable, readEngineVersion } from "./engine-on-path.mjs";
 import { npmCommand, run } from "./processes.mjs";
@@ -25,43 +25,42 @@ export function findDownloadedEngine(root, cache) {
  * Lets the npm package `pulumi` (pinned, with its hash, in tools/pulumi-npm) download the official CLI into the cache.
  * Returns undefined where that is not possible, after a line saying so.
  *
- * @param {string} root the repository
- * @param {string} cache
- * @param {(line: string) => void} log
- * @param {Record<string, string | undefined>} [env]
+ * @param {object} options
+ * @param {string} options.root the repository
+ * @param {string} options.cache
+ * @param {string} options.scratch an existing folder beside the cache's own, which the caller removes
+ * @param {(line: string) => void} options.log
+ * @param {Record<string, string | undefined>} [options.env]
  * @returns {Promise<import("./engine.mjs").Engine | undefined>}
  */
-export async function downloadEngine(root, cache, log, env = process.env) {
+export async function downloadEngine({ root, cache, scratch, log, env = process.env }) {
   const version = downloadVersion(root);
-  const temporary = mkdtempSync(join(cache, "download-"));
-  try {
-    log(`Downloading the Pulumi engine ${version} …`);
-    for (const file of ["package.json", "package-lock.json"]) cpSync(join(root, "tools", "pulumi-npm", file), join(temporary, file));
-    const npm = npmCommand();
-    const install = [...npm.args, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-    const installed = await run(npm.command, install, { cwd: temporary, env, timeoutMs: downloadTimeoutMs });
-    if (installed.code !== 0) return giveUp(log, "npm could not install the package pulumi", installed);
+  const folder = join(scratch, "download");
+  mkdirSync(folder);
+  log(`Downloading the Pulumi engine ${version} …`);
+  for (const file of ["package.json", "package-lock.json"]) cpSync(join(root, "tools", "pulumi-npm", file), join(folder, file));
+  const npm = npmCommand();
+  const install = [...npm.args, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  const installed = await run(npm.command, install, { cwd: folder, env, timeoutMs: downloadTimeoutMs });
+  if (installed.code !== 0) return giveUp(log, "npm could not install the package pulumi", installed);
 
-    // The package keeps what it downloads under PULUMI_HOME; ours, so that the user's stays as it is.
-    const home = join(temporary, "home");
-    const downloader = join(temporary, "node_modules", "pulumi", "run.js");
-    const downloaded = await run(process.execPath, [downloader, "version"], {
-      cwd: temporary,
-      env: { ...env, PULUMI_HOME: home, PULUMI_VERSION: version, PULUMI_SKIP_UPDATE_CHECK: "true" },
-      timeoutMs: downloadTimeoutMs,
-    });
-    if (downloaded.code !== 0) return giveUp(log, "get.pulumi.com did not deliver it", downloaded);
+  // The package keeps what it downloads under PULUMI_HOME; ours, so that the user's stays as it is.
+  const home = join(folder, "home");
+  const downloader = join(folder, "node_modules", "pulumi", "run.js");
+  const downloaded = await run(process.execPath, [downloader, "version"], {
+    cwd: folder,
+    env: { ...env, PULUMI_HOME: home, PULUMI_VERSION: version, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    timeoutMs: downloadTimeoutMs,
+  });
+  if (downloaded.code !== 0) return giveUp(log, "get.pulumi.com did not deliver it", downloaded);
 
-    const folder = join(home, "versions", version);
-    const pulumi = join(folder, "bin", executableName("pulumi"));
-    if ((await readEngineVersion(pulumi, { ...env, PULUMI_HOME: home })) !== version)
-      return giveUp(log, "what came does not run", downloaded);
-    rmSync(installFolder(cache, version), { recursive: true, force: true });
-    renameSync(folder, installFolder(cache, version));
-    return findDownloadedEngine(root, cache);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+  const delivered = join(home, "versions", version);
+  const pulumi = join(delivered, "bin", executableName("pulumi"));
+  if ((await readEngineVersion(pulumi, { ...env, PULUMI_HOME: home })) !== version)
+    return giveUp(log, "what came does not run", downloaded);
+  rmSync(installFolder(cache, version), { recursive: true, force: true });
+  renameSync(delivered, installFolder(cache, version));
+  return findDownloadedEngine(root, cache);
 }
 
 function giveUp(log, what, { stderr, timedOut }) {

@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensureCacheDirectory } from "./cache.mjs";
 import { buildEngine, findBuiltEngine, wantedEngineVersion } from "./engine-build.mjs";
@@ -28,13 +29,23 @@ export async function ensureEngine(root, log) {
   const ready = (await findEngineOnPath(log)) ?? findProvidedEngine(root);
   if (ready) return ready;
   const cache = ensureCacheDirectory();
-  return withLock(
-    join(cache, `pulumi-${wantedEngineVersion(root)}.lock`),
-    async () => findProvidedEngine(root) ?? (await downloadEngine(root, cache, log)) ?? (await buildEngine(root, cache, log)),
-    {
-      onWait: (holder) => log(`Another set-up (process ${holder.pid} on ${holder.host}) is providing the Pulumi engine; waiting for it …`),
-    },
-  );
+  const name = `pulumi-${wantedEngineVersion(root)}`;
+  return withLock(join(cache, `${name}.lock`), () => provideEngine(root, cache, join(cache, `${name}.partial`), log), {
+    onWait: (holder) => log(`Another set-up (process ${holder.pid} on ${holder.host}) is providing the Pulumi engine; waiting for it …`),
+  });
+}
+
+async function provideEngine(root, cache, scratch, log) {
+  const ready = findProvidedEngine(root);
+  if (ready) return ready;
+  // What is there is of a set-up that was killed.
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch);
+  try {
+    return (await downloadEngine({ root, cache, scratch, log })) ?? (await buildEngine({ root, cache, scratch, log }));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 function findProvidedEngine(root) {

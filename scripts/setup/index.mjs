@@ -1,4 +1,5 @@
 export { ensureBuild } from "./build.mjs";
+export { ensureCheckout } from "./checkout.mjs";
 export { ensureDependencies } from "./dependencies.mjs";
 export { ensureEngine } from "./engine.mjs";
 export { pulumiEnvironment } from "./environment.mjs";

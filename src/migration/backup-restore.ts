@@ -35,6 +35,11 @@ export interface MoveRequest {
   shutdown: { timeoutSeconds: number; force: boolean };
   /** Whether the guest shall run afterwards. */
   running: boolean;
+  /**
+   * Runs shutdown and backup when it is this guest's turn. Proxmox backs up one guest per node at a time: without a queue
+   * the others would wait for their turn switched off.
+   */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** Brings the restored, stopped guest to its declared shape. */
   adapt: (target: GuestRef) => Promise<void>;
   /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
@@ -86,8 +91,11 @@ class Move {
     await this.begin();
     const target = await this.claimTarget();
     if (!(await this.isSettled(target))) {
-      await this.stopAndFenceSource();
-      await this.restore(target, await this.backUp());
+      const archive = await this.request.inTurn(async () => {
+        await this.stopAndFenceSource();
+        return this.backUp();
+      });
+      await this.restore(target, archive);
       await this.verify(target);
       await this.request.adapt(target);
       await this.finish(target);

@@ -30,6 +30,7 @@ export class UserError extends Error {
 export class Session {
   readonly pace: RunPace = createPace();
   readonly promised = new Map<string, Promised>();
+  private readonly lines = new Map<string, Promise<unknown>>();
   private config: StackConfig = { get: () => undefined };
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
   private look: Promise<Look> | undefined;
@@ -102,6 +103,14 @@ export class Session {
     return row?.kind === "guest" ? { api, node: row.node, vmid, row } : undefined;
   }
 
+  /** Runs one piece of work at a time per key, in the order of the calls. */
+  alone<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.lines.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.lines.set(key, mine);
+    return mine;
+  }
+
   private load(): Promise<{ federation: Federation; clients: ClusterClients }> {
     this.loaded ??= this.readFederation();
     return this.loaded;
@@ -128,6 +137,7 @@ export class Session {
   private async takeLook(): Promise<Look> {
     const { federation, clients } = await this.load();
     const snapshot = await takeSnapshot(federation, clients);
+    const pools = new Set([...federation.resourcePools.map((pool) => pool.name), federation.defaultPool]);
     const owned = new Map<string, OwnedGuest[]>();
     const keys = new Map<string, string>();
     for (const entry of snapshot.clusters.values()) {
@@ -137,7 +147,7 @@ export class Session {
       }
       const api = await clients.get(entry.cluster);
       for (const row of entry.guests) {
-        const tag = row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) ? await tagByMark(api, row) : undefined);
+        const tag = row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) || mayHaveLostTags(row, pools) ? await tagByMark(api, row) : undefined);
         if (tag === undefined) continue;
         keys.set(`${entry.cluster.id}/${row.vmid}`, tag);
         owned.set(tag, [...(owned.get(tag) ?? []), { cluster: entry.cluster.id, row }]);
@@ -159,6 +169,11 @@ interface Look {
  */
 function mayBeUnfinished(row: GuestRow): boolean {
   return row.guestType === "qemu" && row.pool !== undefined && row.status !== "running" && !row.tags.some(isIdentityTag);
+}
+
+/** In a pool of the federation nearly every guest is ours: one without our tag has probably lost it to an operator. */
+function mayHaveLostTags(row: GuestRow, pools: ReadonlySet<string | undefined>): boolean {
+  return row.guestType === "qemu" && row.pool !== undefined && pools.has(row.pool) && !row.tags.some(isIdentityTag);
 }
 
 async function tagByMark(api: ProxmoxApi, row: GuestRow): Promise<string | undefined> {

@@ -93,6 +93,8 @@ export class VirtualClock implements Clock {
   async advance(virtualMs: number): Promise<void> {
     if (!Number.isFinite(virtualMs) || virtualMs < 0) throw new RangeError(`cannot advance by ${virtualMs} ms`);
     const targetMs = this.exactNowMs() + virtualMs;
+    // Work that was just started sets its timers first.
+    await untilIdle();
     await this.fireUntil(targetMs);
     this.moveTo(targetMs);
     this.arm();
@@ -100,6 +102,7 @@ export class VirtualClock implements Clock {
 
   /** Moves time on to the next timer somebody waits for; false when nobody waits. */
   async advanceToNextTimer(): Promise<boolean> {
+    await untilIdle();
     const next = this.timers.find((timer) => !timer.background);
     if (!next) return false;
     await this.advance(Math.max(0, next.dueMs - this.exactNowMs()));

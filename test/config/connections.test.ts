@@ -58,7 +58,7 @@ describe("connections", () => {
     [
       "short fingerprint",
       `api_url: 'https://a', ${TOKEN}, fingerprint: 'ab:cd'`,
-      "4 ': clusters[0].connection.fingerprint: is not a SHA-256 fingerprint. Write its 32 hexadecimal pairs joined by colons, as `pvenode cert info` shows them.",
+      "4 ': clusters[0].connection.fingerprint: is not a SHA-256 fingerprint. Write its 32 hexadecimal pairs joined by colons, as `pvenode cert info` shows them; several, one per node, with commas between them.",
     ],
     ["no time", `api_url: 'https://a', ${TOKEN}, request_timeout: 0`, "4 0: clusters[0].connection.request_timeout: must be longer than 0"],
   ])("%s", (_name, keys, expected) => {

@@ -93,7 +93,8 @@ describe("the engine in the cache", () => {
     const before = { PATH: process.env.PATH, npm_execpath: process.env.npm_execpath };
     Object.assign(process.env, env);
     try {
-      return await downloadEngine(repository, folder, log, { ...process.env, HOME: join(folder, "home") });
+      const env = { ...process.env, HOME: join(folder, "home") };
+      return await downloadEngine({ root: repository, cache: folder, scratch: mkdtempSync(join(folder, "scratch-")), log, env });
     } finally {
       process.env.PATH = before.PATH;
       if (before.npm_execpath === undefined) delete process.env.npm_execpath;

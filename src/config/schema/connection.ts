@@ -21,14 +21,16 @@ export const apiUrl = () =>
     return `https://${url.hostname}:${url.port || (explicitHttpsPort ? "443" : DEFAULT_PORT)}`;
   });
 
+/** Each node of a cluster has a certificate of its own: several fingerprints may stand behind each other. */
 const fingerprint = () =>
   refined(z.string().min(1, "must not be empty"), (value) => {
-    if (!/^([0-9a-f]{2}:){31}[0-9a-f]{2}$/i.test(value))
+    const fingerprints = value.split(/[\s,]+/).filter((part) => part !== "");
+    if (!fingerprints.every((part) => /^([0-9a-f]{2}:){31}[0-9a-f]{2}$/i.test(part)))
       throw new ValueError(
         "is not a SHA-256 fingerprint",
-        "Write its 32 hexadecimal pairs joined by colons, as `pvenode cert info` shows them.",
+        "Write its 32 hexadecimal pairs joined by colons, as `pvenode cert info` shows them; several, one per node, with commas between them.",
       );
-    return value.toUpperCase();
+    return fingerprints.join(",").toUpperCase();
   });
 
 /** `user@realm!name`. Never quoted: people paste `user@realm!name=secret` here. */
@@ -70,7 +72,7 @@ export const connection = z.strictObject({
   api_url: apiUrl().optional().describe("https://host:port of one node; without a port 8006."),
   api_urls: z.array(apiUrl()).min(1, "must name at least one URL").optional().describe("Several nodes, tried in order."),
   ...credentialKeys,
-  fingerprint: fingerprint().optional().describe("SHA-256 fingerprint of the certificate; pins it."),
+  fingerprint: fingerprint().optional().describe("SHA-256 fingerprints of the nodes' certificates, with commas between them; pins them."),
   ca_file: text().optional().describe("PEM file of the certificate authority; relative to federation.yaml."),
   verify_ssl: z.boolean().optional().describe("Default true. false trusts any certificate."),
   connection_timeout: duration().optional().describe("Time to connect; a bare number is in seconds. Default 10s."),

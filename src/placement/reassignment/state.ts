@@ -30,6 +30,9 @@ export class ReassignmentState {
   private readonly overfull: Uint8Array;
   overfullMachines = 0;
   private excessWeight = FORBIDDEN;
+  stayWeight = 0;
+  movedMass = 0;
+  private readonly transientMass: Float64Array;
   private mostMoved = 0;
   private moveCost = 0;
   /** One row of zeros behind the last process: "nobody" as a process. */
@@ -48,6 +51,8 @@ export class ReassignmentState {
     this.occupied = new Float64Array(machines * resources);
     this.slot = new Int32Array(processes);
     this.overfull = new Uint8Array(machines);
+    this.transientMass = new Float64Array(processes + 1);
+    for (let p = 0; p < processes; p++) for (let r = 0; r < resources; r++) if (problem.transient[r]) this.transientMass[p]! += problem.requirement[p * resources + r]!;
     this.present = new Uint8Array(services * machines);
     this.locations = 1 + problem.location.reduce((most, value) => Math.max(most, value), -1);
     this.locationCount = new Int32Array(services * this.locations);
@@ -193,8 +198,8 @@ export class ReassignmentState {
     const { weights, machineMoveCost, machines, processMoveCost } = this.problem;
     const home = this.initial[process]!;
     let delta = weights.machineMove * (machineMoveCost[home * machines + to]! - machineMoveCost[home * machines + from]!);
-    if (from === home) delta += weights.processMove * processMoveCost[process]!;
-    else if (to === home) delta -= weights.processMove * processMoveCost[process]!;
+    if (from === home) delta += weights.processMove * processMoveCost[process]! + this.stayWeight * this.transientMass[process]!;
+    else if (to === home) delta -= weights.processMove * processMoveCost[process]! + this.stayWeight * this.transientMass[process]!;
     return delta;
   }
 
@@ -303,6 +308,7 @@ export class ReassignmentState {
   private noteMove(process: number, home: number, to: number, sign: 1 | -1 = 1): void {
     const { weights, machineMoveCost, machines, processMoveCost, service } = this.problem;
     this.moveCost += sign * (weights.processMove * processMoveCost[process]! + weights.machineMove * machineMoveCost[home * machines + to]!);
+    this.movedMass += sign * this.transientMass[process]!;
     const own = service[process]!;
     const before = this.movedOfService[own]!;
     const after = before + sign;

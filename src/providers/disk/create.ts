@@ -123,6 +123,7 @@ async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner:
       shutdown: { timeoutSeconds: 60, force: false },
       running: false,
       keepFenced: true,
+      inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
       adapt: (target) => fenceOwner(target, session.pace),
       waitUntilAlive: async () => undefined,
     },

@@ -26,7 +26,10 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   if (guest.mark.generation > generation) return;
   if (guest.mark.phase === "retired") await refuseWithoutSuccessor(session, identity, guest);
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
-  if (guest.mark.phase === "settled") await destroyRetiredSources(session, identity, guest);
+  if (guest.mark.phase === "settled") {
+    await refuseTwin(session, identity, guest);
+    await destroyRetiredSources(session, identity, guest);
+  }
   await destroyWithArchives(session, identity, guest);
 }
 
@@ -53,22 +56,37 @@ async function destroyUnfinishedTarget(session: Session, identity: Identity, sou
   if (ours || (source.mark?.move?.step === "restoring" && isRestoreWreck(guest, found.pool, pool))) await destroyGuest(found, session.pace);
 }
 
-/** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
-async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
-  for (const owned of await session.ownedGuests(identity)) {
-    if (owned.cluster === successor.ref.api.clusterId && owned.row.vmid === successor.ref.vmid) continue;
-    const ref = await session.locate(owned.cluster, owned.row.vmid);
-    const guest = ref && (await readMarkedGuest(ref));
-    if (guest?.mark?.phase === "retired" && sameIdentity(guest.mark, identity)) await destroyWithArchives(session, identity, guest);
+/** A second guest that did not come from this one: then this one's data exists only here. */
+async function refuseTwin(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  for (const other of await otherGuests(session, identity, guest)) {
+    if (other.mark?.phase !== "settled") continue;
+    throw new UserError(
+      `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is kept: vm ${other.ref.vmid} on ${other.ref.api.clusterId} carries the same mark (${identity.name}) but was not made from it. Remove the proxmox-federation block and the fed- tag of the one that is not wanted, then run again.`,
+    );
   }
 }
 
-async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+async function otherGuests(session: Session, identity: Identity, guest: MarkedGuest): Promise<MarkedGuest[]> {
+  const others: MarkedGuest[] = [];
   for (const owned of await session.ownedGuests(identity)) {
+    if (owned.cluster === guest.ref.api.clusterId && owned.row.vmid === guest.ref.vmid) continue;
     const ref = await session.locate(owned.cluster, owned.row.vmid);
     const other = ref && (await readMarkedGuest(ref));
-    if (other?.mark && sameIdentity(other.mark, identity) && other.mark.phase === "settled" && other.mark.generation > guest.mark!.generation) return;
+    if (other?.mark && sameIdentity(other.mark, identity)) others.push(other);
   }
+  return others;
+}
+
+/** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
+async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  for (const other of await otherGuests(session, identity, successor))
+    if (other.mark?.phase === "retired") await destroyWithArchives(session, identity, other);
+}
+
+async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  // It may have moved on meanwhile: any later generation that stands will do.
+  const others = await otherGuests(session, identity, guest);
+  if (others.some(({ mark }) => mark?.phase === "settled" && mark.generation > guest.mark!.generation)) return;
   const { successor } = guest.mark!;
   const found = successor && (await session.locate(successor.cluster, successor.vmid));
   const target = found && (await readMarkedGuest(found));

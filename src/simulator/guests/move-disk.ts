@@ -128,7 +128,7 @@ async function copyToStorage(call: Call, place: Place, guest: GuestState, drive:
 }
 
 /** What copying says when the target storage is full. */
-export function fullError(guest: GuestState, key: string): string {
+export function fullError(guest: Pick<GuestState, "running">, key: string): string {
   return guest.running
     ? `block job (mirror) error: mirror-${key}: No space left on device (io-status: ok)`
     : "copy failed: error while writing: No space left on device";
@@ -200,7 +200,11 @@ function reassignUnderLock(
   task: TaskContext,
 ): void {
   const { source, target, drive, volid } = checkReassign(call, place, move.vmid, move.targetVmid, move.targetKey);
-  task.log(`reassign disk '${move.key}' from VM '${move.vmid}' as '${move.targetKey}' to VM '${move.targetVmid}'`);
+  task.log(
+    place.cluster.era === "9.2"
+      ? `reassign disk '${move.key}' from VM '${move.vmid}' as '${move.targetKey}' to VM '${move.targetVmid}'`
+      : `moving disk '${move.key}' from VM '${move.vmid}' to '${move.targetVmid}'`,
+  );
   const renamed = renameVolume(place, getVolume(place, volid), { vmid: move.targetVmid, kind: "vm" });
   task.log(`removing disk '${move.key}' from VM '${move.vmid}' config`);
   delete source.config[move.key];

@@ -55,7 +55,12 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
     id: machine.cluster,
     era,
     clusterName: alone ? undefined : machine.cluster,
-    nodes: nodes.map((name, index) => ({ name, cores: 2, memoryBytes: memory, ip: alone && era === "8.4" ? "10.99.0.1" : `10.98.1.${index + 1}` })),
+    nodes: nodes.map((name, index) => ({
+      name,
+      cores: 2,
+      memoryBytes: memory,
+      ip: alone && era === "8.4" ? "10.99.0.1" : `10.98.1.${index + 1}`,
+    })),
     storages: ["local", ...storages].map((storage) => ({
       storage,
       type: "dir" as const,
@@ -89,7 +94,8 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
 }
 
 function unrecordedOf(era: Era, flow: string): FlowWorld["unrecorded"] {
-  if (flow === "cluster-reads") return [{ before: 1, method: "DELETE", path: `/nodes/${era === "8.4" ? "pve1" : "ca-1"}/qemu/100`, params: {} }];
+  if (flow === "cluster-reads")
+    return [{ before: 1, method: "DELETE", path: `/nodes/${era === "8.4" ? "pve1" : "ca-1"}/qemu/100`, params: {} }];
   if (flow === "auth") return [{ before: 219, method: "POST", path: "/access/users/root@pam/token/rt", params: { privsep: 0 } }];
   if (flow !== "pools") return undefined;
   // The pools with odd names, tried out in steps 5 to 7.
