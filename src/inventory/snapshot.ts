@@ -1,7 +1,7 @@
 /** One look at every cluster: a single `/cluster/resources` call each, all in parallel. */
 import type { Cluster, Federation } from "../config";
 import type { GuestRow, NodeRow, StorageRow } from "../proxmox";
-import { ConnectionError, OutcomeUnknownError, QuorumError, RequestTimeoutError } from "../proxmox";
+import { AuthenticationError, ConnectionError, OutcomeUnknownError, QuorumError, RequestTimeoutError } from "../proxmox";
 import { type ClusterClients, NoConnectionError } from "./clients";
 
 export type ClusterSnapshot = ReachableCluster | UnreachableCluster;
@@ -47,8 +47,26 @@ async function lookAt(cluster: Cluster, clients: ClusterClients): Promise<Cluste
       storages: rows.filter((row) => row.kind === "storage"),
     };
   } catch (error) {
+    if (error instanceof AuthenticationError) throw new CredentialsRefusedError(cluster, error);
     if (error instanceof NoConnectionError || isOutage(error)) return { reachable: false, cluster, reason: error.message };
     throw error;
+  }
+}
+
+/** Names the credential and where it comes from, never its value. */
+export class CredentialsRefusedError extends Error {
+  readonly code = "CREDENTIALS_REFUSED";
+
+  constructor(cluster: Cluster, cause: AuthenticationError) {
+    const source = cluster.connection?.credentials;
+    const account = source?.kind === "token" ? `token ${source.tokenId}` : `user ${source?.username}`;
+    const secret = source?.kind === "token" ? source.secret : source?.password;
+    const origin = secret && { environment: "environment variable", file: "file", pulumi: "Pulumi configuration key" }[secret.kind];
+    const where = secret && (secret.kind === "environment" ? secret.variable : secret.kind === "file" ? secret.path : secret.key);
+    super(
+      `Cluster ${cluster.id} refuses ${account}: ${cause.proxmoxMessage ?? cause.message} Check that it exists and has not expired, and its secret in ${origin} ${where}.`,
+      { cause },
+    );
   }
 }
 

@@ -81,7 +81,7 @@ function storagesOf(federation: Federation, cluster: Cluster, nodes: LayoutNode[
   const add = (storage: LayoutStorage) => {
     if (!storages.has(storage.storage)) storages.set(storage.storage, storage);
   };
-  for (const store of federation.backupStores) for (const storage of storeStorages(store, cluster.id)) add(storage);
+  for (const store of federation.backupStores) for (const storage of storeStorages(store, federation, cluster.id)) add(storage);
   for (const backend of cluster.storage.backends) add(diskStorage(cluster, backend, nodes, backends));
   // Storages that are only named somewhere still have to exist.
   const named = [cluster.storage.primary, ...Object.values(cluster.storage.classes), "local"];
@@ -147,7 +147,7 @@ function storeBackend(store: BackupStore): LayoutBackend {
 }
 
 /** How one cluster sees a backup store: its own storage, and on a PBS one more per other cluster's namespace. */
-function storeStorages(store: BackupStore, clusterId: string): LayoutStorage[] {
+function storeStorages(store: BackupStore, federation: Federation, clusterId: string): LayoutStorage[] {
   const access = store.access[clusterId];
   if (!access) return [];
   const mount = (storage: string, namespace: string): LayoutStorage => ({
@@ -158,7 +158,9 @@ function storeStorages(store: BackupStore, clusterId: string): LayoutStorage[] {
     content: ["backup"],
     options: store.type === "pbs" ? { server: "pbs.simulated.invalid", datastore: store.name, namespace } : optionsOf(store.type, storage),
   });
-  const others = Object.entries(access.readAs).filter(([source, storage]) => source !== clusterId && storage !== access.storage);
+  const contactable = new Set(federation.clusters.filter((cluster) => cluster.connection !== undefined).map((cluster) => cluster.id));
+  contactable.delete(clusterId);
+  const others = Object.entries(access.readAs).filter(([source, storage]) => contactable.has(source) && storage !== access.storage);
   return [mount(access.storage, clusterId), ...others.map(([source, storage]) => mount(storage, source))];
 }
 

@@ -1,8 +1,8 @@
-/** The rights a provisioner's token needs and no more, as roles and ACL entries of a layout. */
+/** The rights that docs/privileges.md asks for and no more, as roles and ACL entries of a layout. */
 import type { LayoutAcl } from "./layout";
 import type { Era } from "./state";
 
-/** Privileges on guests: create, change, power, back up, restore, move between nodes, look at. */
+/** What asking the guest agent takes. */
 const guestPrivileges: Record<Era, string[]> = {
   "8.4": ["VM.Monitor"],
   "9.2": ["VM.GuestAgent.Audit"],
@@ -10,11 +10,10 @@ const guestPrivileges: Record<Era, string[]> = {
 
 export function provisionerRoles(era: Era): Record<string, string[]> {
   return {
-    FederationProvisioner: [
+    FederationGuests: [
       "VM.Allocate",
       "VM.Audit",
       "VM.Backup",
-      "VM.Clone",
       "VM.Config.CDROM",
       "VM.Config.CPU",
       "VM.Config.Cloudinit",
@@ -25,7 +24,6 @@ export function provisionerRoles(era: Era): Record<string, string[]> {
       "VM.Config.Options",
       "VM.Migrate",
       "VM.PowerMgmt",
-      "VM.Snapshot",
       ...guestPrivileges[era],
     ],
     FederationStorage: ["Datastore.AllocateSpace", "Datastore.Audit"],
@@ -38,7 +36,7 @@ export function provisionerRoles(era: Era): Record<string, string[]> {
 /** Grants those roles to a user; a token of it without privilege separation has them too. */
 export function provisionerAcl(userid: string, storages: readonly string[]): LayoutAcl[] {
   return [
-    { path: "/vms", role: "FederationProvisioner", subject: userid },
+    { path: "/vms", role: "FederationGuests", subject: userid },
     ...storages.map((storage) => ({ path: `/storage/${storage}`, role: "FederationStorage", subject: userid })),
     { path: "/sdn/zones/localnetwork", role: "FederationNetwork", subject: userid },
     { path: "/pool", role: "FederationPool", subject: userid },

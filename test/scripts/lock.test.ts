@@ -44,7 +44,7 @@ test("work under one lock runs one after the other, and the lock is gone afterwa
 test("who waits is told for whom", async () => {
   const { promise, resolve } = deferred();
   const first = withLock(lock, () => promise, quick);
-  await expect.poll(() => existsSync(lock)).toBe(true);
+  await expect.poll(() => existsSync(lock), { timeout: 10_000 }).toBe(true);
   const holders: { pid: number }[] = [];
   const second = withLock(lock, async () => "done", {
     ...quick,

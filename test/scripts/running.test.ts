@@ -32,7 +32,7 @@ describe("run", () => {
     expect(result).toMatchObject({ code: 128, timedOut: true });
     const grandchild = Number(result.stdout);
     expect(grandchild).toBeGreaterThan(1);
-    await expect.poll(() => isRunning(grandchild)).toBe(false);
+    await expect.poll(() => isRunning(grandchild), { timeout: 10_000 }).toBe(false);
   });
 });
 

@@ -23,7 +23,7 @@ export function sendPlain(baseUrl: string, options: PlainRequest): Promise<Plain
   const url = new URL(baseUrl);
   const form = typeof options.body === "object";
   const body = form
-    ? new URLSearchParams(Object.entries(options.body as object).map(([key, value]) => [key, String(value)])).toString()
+    ? new URLSearchParams(Object.entries(options.body as object).map(([key, value]): [string, string] => [key, String(value)])).toString()
     : (options.body as string | undefined);
   const headers = {
     ...(form ? { "Content-Type": "application/x-www-form-urlencoded" } : {}),

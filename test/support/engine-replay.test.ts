@@ -1,14 +1,20 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EngineReplay, type EngineReplayOptions } from "./engine-replay";
 import { type PropertyMap, secret, unknownValue } from "./property-values";
 import { ProviderProcess } from "./provider-process";
 import { type DesiredResource, OperationFailedError, type StepOperation } from "./replay-model";
 
+// Each operation starts a process, whatever project these tests run in.
+vi.setConfig({ testTimeout: 120_000 });
+
 const fixture = join(__dirname, "fixtures", "minimal-program");
 const provider = 'exports.handler=()=>require("./provider").thing';
+
+/** For what happens in another process, on a machine that may be busy. */
+const patience = { timeout: 15_000 };
 
 let cloud: string;
 beforeEach(() => {
@@ -142,7 +148,7 @@ describe("what the engine replay calls and records", () => {
     for (const name of ["a", "b"]) writeFileSync(join(cloud, `hold-create-${name}`), "");
     const engine = replay();
     const done = engine.up([thing("a", { site: "hel" }), thing("b", { site: "hel" })]);
-    await expect.poll(() => journal().filter((entry) => entry.held === "create").length).toBe(2);
+    await expect.poll(() => journal().filter((entry) => entry.held === "create").length, patience).toBe(2);
     for (const name of ["a", "b"]) rmSync(join(cloud, `hold-create-${name}`));
     expect(operations(await done)).toEqual(["create", "create"]);
   });
@@ -197,7 +203,7 @@ describe("failures in the engine replay", () => {
     writeFileSync(join(cloud, "hold-create-a"), "");
     const engine = replay();
     const dying = failureOf(engine.up([thing("a", { site: "hel" })]));
-    await expect.poll(() => journal().length).toBe(1);
+    await expect.poll(() => journal().length, patience).toBe(1);
     engine.kill();
     expect((await dying).failures).toMatchObject([{ name: "a", method: "create", providerGone: true }]);
     expect(engine.state).toMatchObject({ resources: [], pendingCreates: [expect.stringMatching(/::a$/)] });
@@ -207,7 +213,7 @@ describe("failures in the engine replay", () => {
 
     writeFileSync(join(cloud, "hold-delete-a"), "");
     const interrupted = failureOf(engine.up([thing("a", { site: "fsn" })]));
-    await expect.poll(() => journal().some((entry) => entry.held === "delete")).toBe(true);
+    await expect.poll(() => journal().some((entry) => entry.held === "delete"), patience).toBe(true);
     engine.kill();
     await interrupted;
     expect(engine.state.resources.map((resource) => [resource.id, resource.delete])).toEqual([

@@ -107,7 +107,7 @@ test(
     const provider = await providerThatCreates();
     const killed = await command.kill();
     expect(killed.code).toBe(-1);
-    await expect.poll(() => isRunning(provider)).toBe(false);
+    await expect.poll(() => isRunning(provider), { timeout: 60_000 }).toBe(false);
     rmSync(join(cloud, "hold-create-a"));
     await expect(stack.up(at("hel"))).rejects.toThrow(/the stack is currently locked/);
     await stack.cancel();
@@ -134,7 +134,7 @@ test(
       for (const pid of survivors) killTree(pid);
       rmSync(join(cloud, "hold-create-a"));
     }
-    await expect.poll(() => survivors.filter(isRunning)).toEqual([]);
+    await expect.poll(() => survivors.filter(isRunning), { timeout: 60_000 }).toEqual([]);
   },
   timeoutMs,
 );

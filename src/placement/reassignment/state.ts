@@ -194,6 +194,74 @@ export class ReassignmentState {
     for (let machine = 0; machine < this.problem.machines; machine++) this.machineCost[machine] = this.costOf(machine, nobody, nobody);
   }
 
+  /**
+   * Takes the process's amounts off its machine while everything else about it stays as it is, so that others may use the
+   * room. Returns what that saves (negative). Ends with {@link putBack}.
+   */
+  lift(process: number): number {
+    const machine = this.assignment[process]!;
+    const before = this.machineCost[machine]!;
+    this.addAmounts(process, machine, -1);
+    return this.machineCost[machine]! - before;
+  }
+
+  putBack(process: number): void {
+    this.addAmounts(process, this.assignment[process]!, 1);
+  }
+
+  /** What putting a lifted process there would add, or {@link FORBIDDEN}. */
+  dropDelta(process: number, to: number): number {
+    const from = this.assignment[process]!;
+    const service = this.problem.service[process]!;
+    const nobody = this.problem.processes;
+    if (this.present[service * this.problem.machines + to] === 1) return FORBIDDEN;
+    const arrival = this.exchangeDelta(to, nobody, process);
+    if (arrival === FORBIDDEN) return FORBIDDEN;
+    return arrival + this.moveDelta(process, from, to) + this.serviceMoveDelta(process, to, nobody, 0);
+  }
+
+  mayMove(process: number, to: number): boolean {
+    const service = this.problem.service[process]!;
+    const from = this.assignment[process]!;
+    return from !== to && this.present[service * this.problem.machines + to] === 0 && this.mayRelocate(service, from, to);
+  }
+
+  /** The resource of which the machine would be most overfull with the process, relative to its capacity; else above safety. */
+  tightestResource(machine: number, coming: number): number {
+    const { resources, capacity, transient, safety } = this.problem;
+    const comesHome = this.initial[coming] === machine;
+    let tightest = 0;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let resource = 0; resource < resources; resource++) {
+      const index = machine * resources + resource;
+      const added = this.requirement[coming * resources + resource]!;
+      const isTransient = transient[resource] === 1;
+      const use = isTransient ? this.occupied[index]! + (comesHome ? 0 : added) : this.usage[index]! + added;
+      const excess = (use - capacity[index]!) / (capacity[index]! + 1);
+      const value = excess > 0 ? 1000 + excess : (this.usage[index]! + added - safety[index]!) / (safety[index]! + 1);
+      if (value > most) {
+        most = value;
+        tightest = resource;
+      }
+    }
+    return tightest;
+  }
+
+  requirementOf(process: number, resource: number): number {
+    return this.requirement[process * this.problem.resources + resource]!;
+  }
+
+  private addAmounts(process: number, machine: number, sign: 1 | -1): void {
+    const { resources, transient } = this.problem;
+    const isHome = this.initial[process] === machine;
+    for (let resource = 0; resource < resources; resource++) {
+      const amount = sign * this.requirement[process * resources + resource]!;
+      this.usage[machine * resources + resource]! += amount;
+      if (!(isHome && transient[resource] === 1)) this.occupied[machine * resources + resource]! += amount;
+    }
+    this.machineCost[machine] = this.costOf(machine, this.problem.processes, this.problem.processes);
+  }
+
   private moveDelta(process: number, from: number, to: number): number {
     const { weights, machineMoveCost, machines, processMoveCost } = this.problem;
     const home = this.initial[process]!;

@@ -31,7 +31,8 @@ export function requirePool(call: Call, pool: string): void {
 export function requireOptionPrivileges(call: Call, vmid: number, pool: string | undefined, keys: readonly string[]): void {
   if (call.user.isRoot) return;
   for (const key of keys) {
-    if (isDriveKey(key) || isUnusedKey(key) || key === "cdrom" || key === "tags" || /^(serial|usb|hostpci|virtiofs)\d+$/.test(key)) continue;
+    if (isDriveKey(key) || isUnusedKey(key) || key === "cdrom" || key === "tags" || /^(serial|usb|hostpci|virtiofs)\d+$/.test(key))
+      continue;
     const guard = findOption(call.cluster.era, key)?.guard;
     if (guard === undefined || guard === "root" || guard === "own") fail(`only root can set '${key}' config`);
     if (guard === "VM.Config.Cloudinit") requireGuestPrivilege(call, vmid, pool, [guard, "VM.Config.Network"], "any");

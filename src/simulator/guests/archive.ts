@@ -17,7 +17,13 @@ export function compressionOf(compress: string | undefined): { suffix: string; f
 
 /** `2026_11_22-05_50_30` of virtual time, in UTC. */
 export function archiveTime(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 19).replace("T", "-").replaceAll("-", "_").replaceAll(":", "_").replace(/^(\d+_\d+_\d+)_/, "$1-");
+  return new Date(ms)
+    .toISOString()
+    .slice(0, 19)
+    .replace("T", "-")
+    .replaceAll("-", "_")
+    .replaceAll(":", "_")
+    .replace(/^(\d+_\d+_\d+)_/, "$1-");
 }
 
 /** `2026-11-22 05:50:30` as task logs write it. */
@@ -34,11 +40,7 @@ export function extractCommand(found: FoundVolume, pid: number, limitKibibytes: 
   const temporary = `/var/tmp/vzdumptmp${pid}`;
   const unpack = Object.values(compression).find(({ suffix }) => suffix !== "" && path.endsWith(suffix))?.unpack;
   const limit = limitKibibytes ? `cstream -t ${limitKibibytes * 1024} -- ${path}` : undefined;
-  const stages = limit
-    ? [limit, ...(unpack === undefined ? [] : [`${unpack} -`])]
-    : unpack === undefined
-      ? []
-      : [`${unpack} ${path}`];
+  const stages = limit ? [limit, ...(unpack === undefined ? [] : [`${unpack} -`])] : unpack === undefined ? [] : [`${unpack} ${path}`];
   const source = stages.length === 0 ? path : "-";
   return [...stages, `vma extract -v -r ${temporary}.fifo ${source} ${temporary}`].join(" | ");
 }

@@ -100,7 +100,8 @@ function makePlan(call: Call, place: Place, vmid: number): ClonePlan {
   requireUnlocked(guest);
   const source = configOf(guest, textParameter(call, "snapname"));
   const full = call.params.full === undefined ? !isTemplate(guest) : flagParameter(call, "full");
-  for (const key of ["storage", "format"]) if (!full && call.params[key] !== undefined) fail(`parameter '${key}' not allowed for linked clones`);
+  for (const key of ["storage", "format"])
+    if (!full && call.params[key] !== undefined) fail(`parameter '${key}' not allowed for linked clones`);
   const shared = requireCloneStorages(call, place, source, storage);
   if (targetNode !== place.node && !shared) fail(`can't clone VM to node '${targetNode}' (VM uses local storage)`);
   requireFreeId(place, newid);
@@ -142,7 +143,8 @@ function splitConfig(place: Place, source: Config, full: boolean): { config: Con
       continue;
     }
     const found = getVolume(place, drive.file);
-    if (!full && !isCloudInit(drive) && !hasFeature(found, "clone")) fail(`Linked clone feature is not supported for '${drive.file}' (${key})`);
+    if (!full && !isCloudInit(drive) && !hasFeature(found, "clone"))
+      fail(`Linked clone feature is not supported for '${drive.file}' (${key})`);
     drives.push(drive);
   }
   return { config, drives };
@@ -167,7 +169,8 @@ async function cloneInWorker(call: Call, place: Place, vmid: number, plan: Clone
 
 async function fillClone(call: Call, place: Place, plan: ClonePlan, created: string[], task: TaskContext): Promise<void> {
   const { world, cluster } = place;
-  const guest = cluster.guests[plan.newid] ?? fail(`Configuration file 'nodes/${place.node}/qemu-server/${plan.newid}.conf' does not exist`);
+  const guest =
+    cluster.guests[plan.newid] ?? fail(`Configuration file 'nodes/${place.node}/qemu-server/${plan.newid}.conf' does not exist`);
   const config = identityOf(call, place, plan);
   for (const drive of plan.drives) config[drive.key] = await cloneDrive(call, place, plan, drive, created, task);
   guest.config = config;
@@ -186,7 +189,9 @@ function identityOf(call: Call, place: Place, plan: ClonePlan): Config {
     config[key] = isNetKey(key) ? printNet({ ...parseNet(value, key), macaddr: randomMac(world) }) : value;
   }
   const smbios = config.smbios1 ?? "";
-  config.smbios1 = /uuid=/.test(smbios) ? smbios.replace(/uuid=[^,]+/, `uuid=${uuid(random)}`) : [`uuid=${uuid(random)}`, smbios].filter(Boolean).join(",");
+  config.smbios1 = /uuid=/.test(smbios)
+    ? smbios.replace(/uuid=[^,]+/, `uuid=${uuid(random)}`)
+    : [`uuid=${uuid(random)}`, smbios].filter(Boolean).join(",");
   if (config.vmgenid !== undefined && config.vmgenid !== "0") config.vmgenid = uuid(random);
   config.name = textParameter(call, "name") ?? `Copy-of-VM-${plan.source.name ?? textParameter(call, "vmid")}`;
   const description = textParameter(call, "description");
@@ -208,7 +213,11 @@ async function cloneDrive(call: Call, place: Place, plan: ClonePlan, drive: Driv
   task.log(`create full clone of drive ${drive.key} (${drive.file})`);
   const format = imageFormat(getUsableStorage(place, storageId), textParameter(call, "format") ?? source.volume.format);
   const stem = isCloudInit(drive) ? { stem: `vm-${plan.newid}-cloudinit` } : {};
-  const volid = allocateVolume(place, { storage: storageId, vmid: plan.newid, sizeBytes: source.volume.sizeBytes, format, ...stem }, task.log);
+  const volid = allocateVolume(
+    place,
+    { storage: storageId, vmid: plan.newid, sizeBytes: source.volume.sizeBytes, format, ...stem },
+    task.log,
+  );
   created.push(volid);
   if (place.cluster.era === "9.2") task.log(`allocated target volume '${volid}'`);
   const snapshot = textParameter(call, "snapname");

@@ -40,7 +40,13 @@ export function snapshotSection(guest: GuestState, name: string): Config {
 /** Description as comment lines on top, then `key: value` sorted. */
 export function formatSection(config: Config): string {
   const { description, ...rest } = config;
-  const comment = description === undefined ? "" : description.split("\n").map((line) => `#${encodeText(line)}\n`).join("");
+  const comment =
+    description === undefined
+      ? ""
+      : description
+          .split("\n")
+          .map((line) => `#${encodeText(line)}\n`)
+          .join("");
   const lines = Object.keys(rest)
     .sort()
     .map((key) => `${key}: ${rest[key]}\n`);

@@ -12,9 +12,10 @@ import { configWithPending } from "./pending";
 
 const atGuest = { node: nodeRule, vmid: vmidRule };
 const audit = (call: Call) => call.requirePrivilege(`/vms/${call.pathVariables.vmid}`, ["VM.Audit"]);
-const subdirectories = "config cloudinit pending status unlink vncproxy termproxy migrate resize move rrd rrddata monitor agent snapshot spiceproxy sendkey firewall mtunnel remote_migrate".split(
-  " ",
-);
+const subdirectories =
+  "config cloudinit pending status unlink vncproxy termproxy migrate resize move rrd rrddata monitor agent snapshot spiceproxy sendkey firewall mtunnel remote_migrate".split(
+    " ",
+  );
 
 export function configViewRoutes(): Route[] {
   return [
@@ -87,5 +88,8 @@ function pendingRows(era: Era, guest: GuestState): Record<string, unknown>[] {
     };
   });
   const added = Object.entries(guest.pending).filter(([key, change]) => guest.config[key] === undefined && change.value !== undefined);
-  return [...rows, ...added.map(([key, change]) => ({ key, pending: isDriveKey(key) ? change.value : jsonValue(era, key, change.value!) }))];
+  return [
+    ...rows,
+    ...added.map(([key, change]) => ({ key, pending: isDriveKey(key) ? change.value : jsonValue(era, key, change.value!) })),
+  ];
 }

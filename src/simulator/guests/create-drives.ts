@@ -71,13 +71,24 @@ async function createDrive(work: Work, request: DriveRequest, drive: Drive, crea
   return printed;
 }
 
-function allocateBlank(work: Work, request: DriveRequest, drive: Drive, storage: string, gibibytes: number, created: string[]): FoundVolume {
+function allocateBlank(
+  work: Work,
+  request: DriveRequest,
+  drive: Drive,
+  storage: string,
+  gibibytes: number,
+  created: string[],
+): FoundVolume {
   const { place, vmid } = request;
   const format = drive.options.format;
   requireFormat(place, storage, format);
   const firmware = drive.key === "efidisk0" ? efiVarsBytes : drive.key === "tpmstate0" ? tpmStateBytes : undefined;
   const sizeBytes = firmware ?? Math.floor(gibibytes * 1024 ** 2) * 1024;
-  const volid = allocateVolume(place, { storage, vmid, sizeBytes, ...(drive.key === "tpmstate0" ? { format: "raw" } : { format }) }, work.log);
+  const volid = allocateVolume(
+    place,
+    { storage, vmid, sizeBytes, ...(drive.key === "tpmstate0" ? { format: "raw" } : { format }) },
+    work.log,
+  );
   created.push(volid);
   return getVolume(place, volid);
 }

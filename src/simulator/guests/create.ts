@@ -66,7 +66,9 @@ async function createOrRestore(call: Call): Promise<string> {
   const complete = withRandomMacs(call, settings);
   await claim(call, place, vmid, restore !== undefined);
   if (restore) {
-    return call.startTask({ type: "qmrestore", id: String(vmid) }, (task) => restoreGuest(call, place, { ...restore, overrides: complete }, task));
+    return call.startTask({ type: "qmrestore", id: String(vmid) }, (task) =>
+      restoreGuest(call, place, { ...restore, overrides: complete }, task),
+    );
   }
   return call.startTask({ type: "qmcreate", id: String(vmid) }, (task) => createGuest(call, place, vmid, complete, task));
 }

@@ -92,7 +92,10 @@ const schemas: Record<Bus | "efidisk" | "tpmstate" | "unused", PropertySchema> =
       "ms-cert": string({ enum: ["2011", "2023", "2023w", "2023k"] }),
     },
   },
-  tpmstate: { aliases, properties: { ...importable, format: string({ enum: ["raw", "qcow2", "vmdk"] }), version: string({ enum: ["v1.2", "v2.0"] }) } },
+  tpmstate: {
+    aliases,
+    properties: { ...importable, format: string({ enum: ["raw", "qcow2", "vmdk"] }), version: string({ enum: ["v1.2", "v2.0"] }) },
+  },
   unused: { aliases: { volume: "file" }, properties: { file: { type: "string", defaultKey: true, format: volumeIdFormat } } },
 };
 
@@ -144,5 +147,7 @@ export function newDiskOf(fileText: string): { storage?: string; gibibytes: numb
 
 /** Volume id of a drive that has one. */
 export function volidOf(drive: Drive): string | undefined {
-  return drive.file === "none" || drive.file === "cdrom" || drive.file.startsWith("/") || !drive.file.includes(":") ? undefined : drive.file;
+  return drive.file === "none" || drive.file === "cdrom" || drive.file.startsWith("/") || !drive.file.includes(":")
+    ? undefined
+    : drive.file;
 }

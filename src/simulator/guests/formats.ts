@@ -60,14 +60,42 @@ export function hotplugFormat(value: string): string | undefined {
 }
 
 export function bootOrderFormat(value: string): string | undefined {
-  const devices = /^((ide[0-3]|sata[0-5]|scsi(\d|[12]\d|30)|virtio(\d|1[0-5])|efidisk0)|net([0-9]|[12]\d|3[01])|usb(\d|1[0-3])|hostpci(\d|1[0-5]))$/;
+  const devices =
+    /^((ide[0-3]|sata[0-5]|scsi(\d|[12]\d|30)|virtio(\d|1[0-5])|efidisk0)|net([0-9]|[12]\d|3[01])|usb(\d|1[0-3])|hostpci(\d|1[0-5]))$/;
   const bad = value.split(";").find((part) => part !== "" && !devices.test(part));
   return bad === undefined ? undefined : `invalid boot device '${bad}'`;
 }
 
 const cpuFlags = {
-  "8.4": ["pcid", "spec-ctrl", "ibpb", "ssbd", "virt-ssbd", "amd-ssbd", "amd-no-ssb", "pdpe1gb", "md-clear", "hv-tlbflush", "hv-evmcs", "aes"],
-  "9.2": ["aes", "amd-no-ssb", "amd-ssbd", "hv-evmcs", "hv-tlbflush", "ibpb", "md-clear", "nested-virt", "pcid", "pdpe1gb", "spec-ctrl", "ssbd", "virt-ssbd"],
+  "8.4": [
+    "pcid",
+    "spec-ctrl",
+    "ibpb",
+    "ssbd",
+    "virt-ssbd",
+    "amd-ssbd",
+    "amd-no-ssb",
+    "pdpe1gb",
+    "md-clear",
+    "hv-tlbflush",
+    "hv-evmcs",
+    "aes",
+  ],
+  "9.2": [
+    "aes",
+    "amd-no-ssb",
+    "amd-ssbd",
+    "hv-evmcs",
+    "hv-tlbflush",
+    "ibpb",
+    "md-clear",
+    "nested-virt",
+    "pcid",
+    "pdpe1gb",
+    "spec-ctrl",
+    "ssbd",
+    "virt-ssbd",
+  ],
 } as const;
 
 const cpuModelPattern =
@@ -80,5 +108,7 @@ export function cpuError(era: keyof typeof cpuFlags, values: Record<string, stri
   if (!cpuModelPattern.test(model)) return `Built-in cputype '${model}' is not defined (missing 'custom-' prefix?)`;
   const allowed: readonly string[] = cpuFlags[era];
   const flags = (values.flags ?? "").split(";").filter((flag) => flag !== "");
-  return flags.every((flag) => allowed.includes(flag.slice(1))) ? undefined : `VM-specific CPU flags must be a subset of: ${allowed.join(", ")}`;
+  return flags.every((flag) => allowed.includes(flag.slice(1)))
+    ? undefined
+    : `VM-specific CPU flags must be a subset of: ${allowed.join(", ")}`;
 }

@@ -51,7 +51,8 @@ function moveDisk(call: Call): string {
 }
 
 function requireSameDigest(guest: GuestState, digest: string | undefined): void {
-  if (digest !== undefined && digest !== configDigest(guest)) fail("detected modified configuration - file changed by other user? Try again.");
+  if (digest !== undefined && digest !== configDigest(guest))
+    fail("detected modified configuration - file changed by other user? Try again.");
 }
 
 function inSnapshot(guest: GuestState, volid: string): boolean {
@@ -103,7 +104,11 @@ async function copyToStorage(call: Call, place: Place, guest: GuestState, drive:
   task.log(`create full clone of drive ${drive.key} (${volid})`);
   const format = imageFormat(getUsableStorage(place, storageId), textParameter(call, "format") ?? source.volume.format);
   const stem = isCloudInit(drive) ? { stem: `vm-${guest.vmid}-cloudinit` } : {};
-  const target = allocateVolume(place, { storage: storageId, vmid: guest.vmid, sizeBytes: source.volume.sizeBytes, format, ...stem }, task.log);
+  const target = allocateVolume(
+    place,
+    { storage: storageId, vmid: guest.vmid, sizeBytes: source.volume.sizeBytes, format, ...stem },
+    task.log,
+  );
   await undoing(
     task,
     async () => {

@@ -5,14 +5,33 @@ import type { Property, PropertySchema } from "./property-string";
 const string = (rules: Omit<Property, "type"> = {}): Property => ({ type: "string", optional: true, ...rules });
 const flag: Property = { type: "boolean", optional: true };
 const integer = (rules: Omit<Property, "type"> = {}): Property => ({ type: "integer", optional: true, ...rules });
-const schema = (properties: Record<string, Property>, aliases?: Record<string, string>): PropertySchema => ({ properties, ...(aliases ? { aliases } : {}) });
+const schema = (properties: Record<string, Property>, aliases?: Record<string, string>): PropertySchema => ({
+  properties,
+  ...(aliases ? { aliases } : {}),
+});
 
 const cpuRanges = /^\d+(-\d+)?(;\d+(-\d+)?)*$/;
 const machinePattern =
   /^(pc|pc(-i440fx)?-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?|q35|pc-q35-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?|virt(-\d+(\.\d+)+)?(\+pve\d+)?)$/;
-const vgaTypes = ["cirrus", "qxl", "qxl2", "qxl3", "qxl4", "none", "serial0", "serial1", "serial2", "serial3", "std", "virtio", "virtio-gl", "vmware"];
+const vgaTypes = [
+  "cirrus",
+  "qxl",
+  "qxl2",
+  "qxl3",
+  "qxl4",
+  "none",
+  "serial0",
+  "serial1",
+  "serial2",
+  "serial3",
+  "std",
+  "virtio",
+  "virtio-gl",
+  "vmware",
+];
 const usbDevice = /^((0x)?[0-9A-Fa-f]{4}:(0x)?[0-9A-Fa-f]{4}|\d+-\d+(\.\d+)*|spice)$/i;
-const pciDevice = /^([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(\.[0-9A-Fa-f])?(;([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(\.[0-9A-Fa-f])?)*$/;
+const pciDevice =
+  /^([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(\.[0-9A-Fa-f])?(;([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(\.[0-9A-Fa-f])?)*$/;
 const address = string({ pattern: /^[0-9a-fA-F.:/]+$|^dhcp$|^auto$/ });
 const encoded = string({ pattern: /^[A-Za-z0-9+/]*={0,2}$|^[^,]*$/ });
 
@@ -26,7 +45,10 @@ export const optionSchemas = {
     },
     { "freeze-fs-on-backup": "freeze-fs", "guest-fsfreeze": "freeze-fs" },
   ),
-  audio0: schema({ device: { type: "string", enum: ["ich9-intel-hda", "intel-hda", "AC97"] }, driver: string({ enum: ["spice", "none"] }) }),
+  audio0: schema({
+    device: { type: "string", enum: ["ich9-intel-hda", "intel-hda", "AC97"] },
+    driver: string({ enum: ["spice", "none"] }),
+  }),
   "amd-sev": schema({
     type: { type: "string", defaultKey: true, enum: ["std", "es", "snp"] },
     "no-debug": flag,

@@ -48,8 +48,7 @@ const propertyString = (guard: OptionGuard, key: string, schema: PropertySchema,
   text(guard, { schema, format: propertyStringFormat(schema, key), ...more });
 
 const osTypes = ["other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris"];
-const keyboards =
-  "de,de-ch,da,en-gb,en-us,es,fi,fr,fr-be,fr-ca,fr-ch,hu,is,it,ja,lt,mk,nl,no,pl,pt,pt-br,sv,sl,tr".split(",");
+const keyboards = "de,de-ch,da,en-gb,en-us,es,fi,fr,fr-be,fr-ca,fr-ch,hu,is,it,ja,lt,mk,nl,no,pl,pt,pt-br,sv,sl,tr".split(",");
 const locks = ["backup", "clone", "create", "migrate", "rollback", "snapshot", "snapshot-delete", "suspending", "suspended"];
 
 const cloudInit = (more: Partial<GuestOption> = {}): GuestOption => text("VM.Config.Cloudinit", { immediate: true, ...more });
@@ -165,7 +164,10 @@ function expandFamilies(options: Record<string, GuestOption>): Record<string, Gu
   return expanded;
 }
 
-const tables: Record<Era, Record<string, GuestOption>> = { "8.4": expandFamilies(guestOptions("8.4")), "9.2": expandFamilies(guestOptions("9.2")) };
+const tables: Record<Era, Record<string, GuestOption>> = {
+  "8.4": expandFamilies(guestOptions("8.4")),
+  "9.2": expandFamilies(guestOptions("9.2")),
+};
 
 /** Options of an era as a parameter table. */
 export function optionTable(era: Era): ParameterTable {

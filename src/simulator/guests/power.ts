@@ -106,7 +106,8 @@ export function shutdownGuest(place: Place, vmid: number, work: Work, options: S
 async function waitForPowerdown(place: Place, guest: GuestState, work: Work, options: ShutdownOptions): Promise<void> {
   const timeoutMs = 1000 * (options.timeoutSeconds ?? defaultShutdownTimeoutSeconds);
   const agent = isAgentEnabled(guest.config.agent);
-  if (agent && !isAgentReady(place, guest)) work.log(`QEMU Guest Agent is not running - VM ${guest.vmid} qga command 'guest-ping' failed - got timeout`);
+  if (agent && !isAgentReady(place, guest))
+    work.log(`QEMU Guest Agent is not running - VM ${guest.vmid} qga command 'guest-ping' failed - got timeout`);
   if (!guest.unresponsive && guest.qmpStatus === "running" && shutdownMs <= timeoutMs) {
     await work.pass(shutdownMs);
     return;

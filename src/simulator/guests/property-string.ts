@@ -109,11 +109,13 @@ function verify(schema: PropertySchema, values: Record<string, string>, path: st
 const typePatterns = { boolean: /^[01]$/, integer: /^[+-]?\d+$/, number: /^[+-]?(\d+(\.\d*)?|\.\d+)$/ };
 
 function verifyValue(property: Property, value: string): string | undefined {
-  if (property.type !== "string" && !typePatterns[property.type].test(value)) return `type check ('${property.type}') failed - got '${value}'`;
+  if (property.type !== "string" && !typePatterns[property.type].test(value))
+    return `type check ('${property.type}') failed - got '${value}'`;
   const format = property.format?.(value);
   if (format !== undefined) return `invalid format - ${format}\n`;
   if (property.pattern && !property.pattern.test(value)) return "value does not match the regex pattern";
-  if (property.maxLength !== undefined && value.length > property.maxLength) return `value may only be ${property.maxLength} characters long`;
+  if (property.maxLength !== undefined && value.length > property.maxLength)
+    return `value may only be ${property.maxLength} characters long`;
   if (property.maximum !== undefined && Number(value) > property.maximum) return `value must have a maximum value of ${property.maximum}`;
   if (property.minimum !== undefined && Number(value) < property.minimum) return `value must have a minimum value of ${property.minimum}`;
   if (property.enum && !property.enum.includes(value)) {

@@ -50,7 +50,8 @@ function resize(call: Call, vmid: number, task: TaskContext): Promise<void> {
     if (sizeBytes < volume.sizeBytes) fail("shrinking disks is not supported");
     if (sizeBytes === volume.sizeBytes) return;
     const newSizeBytes = roundedSizeBytes(storage, sizeBytes);
-    if (!volume.thin && newSizeBytes - volume.sizeBytes > backendFreeBytes(backend, world.blockBytes)) fail("not enough free space to grow the volume");
+    if (!volume.thin && newSizeBytes - volume.sizeBytes > backendFreeBytes(backend, world.blockBytes))
+      fail("not enough free space to grow the volume");
     await task.pass(200);
     volume.sizeBytes = newSizeBytes;
     if (!guest.running && traitsOf(storage).naming === "file") task.log("Image resized.");

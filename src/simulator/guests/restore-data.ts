@@ -119,7 +119,8 @@ function allocateTarget({ place, request, task, found }: DataRestore, archive: A
   task.log(`new volume ID is '${volid}'`);
   const made = getVolume(place, volid);
   const path = volumePath(made.storage, made.name);
-  if (!isDatastore(found.storage)) task.log(`map 'drive-${target.key}' to '${path}' (write zeros = ${traitsOf(made.storage).thin ? 0 : 1})`);
+  if (!isDatastore(found.storage))
+    task.log(`map 'drive-${target.key}' to '${path}' (write zeros = ${traitsOf(made.storage).thin ? 0 : 1})`);
   return { volid, sizeBytes: made.volume.sizeBytes };
 }
 
@@ -254,7 +255,13 @@ function withNewCloudInit({ place, request, task }: DataRestore, config: Config)
   if (!drive || volid === undefined) return config;
   const storage = getUsableStorage(place, request.storage ?? volid.split(":", 1)[0]!);
   const format = traitsOf(storage).naming === "file" ? "qcow2" : "raw";
-  const allocation = { storage: storage.storage, vmid: request.vmid, sizeBytes: 4 * 1024 * 1024, format, stem: `vm-${request.vmid}-cloudinit` };
+  const allocation = {
+    storage: storage.storage,
+    vmid: request.vmid,
+    sizeBytes: 4 * 1024 * 1024,
+    format,
+    stem: `vm-${request.vmid}-cloudinit`,
+  };
   const key = traitsOf(storage).naming === "file" ? `${request.vmid}/${allocation.stem}.${format}` : allocation.stem;
   if (getBackend(place, storage).volumes[key]) freeVolume(place, `${storage.storage}:${key}`, task.log);
   const made = allocateVolume(place, allocation, task.log);

@@ -134,12 +134,16 @@ async function takeUnderLock(call: Call, place: Place, guest: GuestState, name: 
   try {
     const withMemory = flagParameter(call, "vmstate") && guest.running;
     const state = withMemory ? await saveMemory(place, guest, name, task) : undefined;
-    if (guest.running && !withMemory && !isAgentEnabled(guest.config.agent)) task.log("skipping guest filesystem freeze - disabled in VM options");
+    if (guest.running && !withMemory && !isAgentEnabled(guest.config.agent))
+      task.log("skipping guest filesystem freeze - disabled in VM options");
     await task.pass(200);
     for (const found of volumes) snapshotVolume(found, guest, name, task);
     if (guest.running && place.cluster.era === "9.2") task.log("internal qemu snapshot");
     guest.snapshots[name] = {
-      config: { ...snapshotConfig(guest.config), ...(state === undefined ? {} : { vmstate: state, runningmachine: machineVersion[place.cluster.era] }) },
+      config: {
+        ...snapshotConfig(guest.config),
+        ...(state === undefined ? {} : { vmstate: state, runningmachine: machineVersion[place.cluster.era] }),
+      },
       snaptime: Math.floor(place.world.clock.nowMs() / 1000),
       ...(guest.config.parent === undefined ? {} : { parent: guest.config.parent }),
       ...(description === undefined ? {} : { description }),

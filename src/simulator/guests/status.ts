@@ -3,6 +3,7 @@ import type { Call, GuestState, Route, TaskContext } from "../kernel";
 import type { Era } from "../state";
 import { fail, failParameter, flagParameter, integerParameter, type Place, placeOf, requireRootFor, textParameter } from "../volumes/calls";
 import { nodeRule, optional, optionalFlag, optionalText, storageRule, vmidRule } from "../volumes/rules";
+import { parseDiskSize } from "../volumes/sizes";
 import { drivesOf, isCdrom, isDisk } from "./drive";
 import { machineVersion, qemuVersion } from "./eras";
 import { findGuest, getGuest, isHaManaged, isTemplate, memoryMebibytes } from "./lookup";
@@ -17,7 +18,6 @@ import {
   stopGuest,
   suspendGuest,
 } from "./power";
-import { parseDiskSize } from "../volumes/sizes";
 
 const base = "/nodes/{node}/qemu/{vmid}/status";
 const atGuest = { node: nodeRule, vmid: vmidRule };
@@ -55,7 +55,14 @@ export function statusRoutes(era: Era): Route[] {
     {
       method: "POST",
       path: `${base}/stop`,
-      parameters: { ...atGuest, skiplock: optionalFlag, timeout, keepActive: optionalFlag, migratedfrom: optional(nodeRule), "overrule-shutdown": optionalFlag },
+      parameters: {
+        ...atGuest,
+        skiplock: optionalFlag,
+        timeout,
+        keepActive: optionalFlag,
+        migratedfrom: optional(nodeRule),
+        "overrule-shutdown": optionalFlag,
+      },
       permission: power,
       handler: stop,
     },
@@ -71,11 +78,22 @@ export function statusRoutes(era: Era): Route[] {
     {
       method: "POST",
       path: `${base}/suspend`,
-      parameters: { ...atGuest, skiplock: optionalFlag, todisk: optionalFlag, statestorage: { ...optional(storageRule), requires: "todisk" } },
+      parameters: {
+        ...atGuest,
+        skiplock: optionalFlag,
+        todisk: optionalFlag,
+        statestorage: { ...optional(storageRule), requires: "todisk" },
+      },
       permission: power,
       handler: suspend,
     },
-    { method: "POST", path: `${base}/resume`, parameters: { ...atGuest, skiplock: optionalFlag, nocheck: optionalFlag }, permission: power, handler: resume },
+    {
+      method: "POST",
+      path: `${base}/resume`,
+      parameters: { ...atGuest, skiplock: optionalFlag, nocheck: optionalFlag },
+      permission: power,
+      handler: resume,
+    },
   ];
 }
 
@@ -102,7 +120,12 @@ function requestHa(call: Call, type: "hastart" | "hastop", state: "started" | "s
   });
 }
 
-async function startIfStopped(place: Place, vmid: number, work: Parameters<typeof startGuest>[2], options: { skipLock: boolean }): Promise<void> {
+async function startIfStopped(
+  place: Place,
+  vmid: number,
+  work: Parameters<typeof startGuest>[2],
+  options: { skipLock: boolean },
+): Promise<void> {
   if (!getGuest(place, vmid).running) await startGuest(place, vmid, work, options);
 }
 
@@ -173,7 +196,9 @@ function resume(call: Call): string {
   const hibernated = guest.config.lock === "suspended";
   if (!hibernated && !guest.running) fail(`VM ${vmid} not running`);
   const options = { skipLock: flagParameter(call, "skiplock") };
-  return worker(call, "qmresume", (task) => (hibernated ? startGuest(place, vmid, task, options) : resumeGuest(place, vmid, task, options)));
+  return worker(call, "qmresume", (task) =>
+    hibernated ? startGuest(place, vmid, task, options) : resumeGuest(place, vmid, task, options),
+  );
 }
 
 function listGuests(call: Call): unknown {
@@ -224,14 +249,18 @@ function summaryOf(place: Place, guest: GuestState): Record<string, unknown> {
     ...(guest.config.lock === undefined ? {} : { lock: guest.config.lock }),
     ...(isTemplate(guest) ? { template: 1 } : {}),
     ...(config.serial0 === undefined ? {} : { serial: 1 }),
-    ...(balloonMiB > 0 && balloonMiB * 1024 * 1024 !== memoryBytes ? { balloon_min: balloonMiB * 1024 * 1024, shares: Number(config.shares ?? 1000) } : {}),
+    ...(balloonMiB > 0 && balloonMiB * 1024 * 1024 !== memoryBytes
+      ? { balloon_min: balloonMiB * 1024 * 1024, shares: Number(config.shares ?? 1000) }
+      : {}),
   };
 }
 
 /** Size of the first disk in the boot order, or of the first disk. */
 function bootDiskBytes(config: Record<string, string>): number {
   const order = (/order=([^,]*)/.exec(config.boot ?? "")?.[1] ?? "").split(";");
-  const disks = drivesOf(config).filter((drive) => isDisk(drive) && !isCdrom(drive) && drive.key !== "efidisk0" && drive.key !== "tpmstate0");
+  const disks = drivesOf(config).filter(
+    (drive) => isDisk(drive) && !isCdrom(drive) && drive.key !== "efidisk0" && drive.key !== "tpmstate0",
+  );
   const first = order.map((key) => disks.find((disk) => disk.key === key)).find((disk) => disk !== undefined) ?? disks[0];
   return parseDiskSize(first?.options.size ?? "0") ?? 0;
 }

@@ -43,6 +43,11 @@ export function freeDrive(place: Place, guest: GuestState, drive: Drive, log: (l
 }
 
 function isInUse(guest: GuestState, key: string, volid: string): boolean {
-  const configs: [string, Config][] = [["current", guest.config], ...Object.entries(guest.snapshots).map(([name, { config }]): [string, Config] => [name, config])];
-  return configs.some(([name, config]) => drivesOf(config).some((drive) => drive.file === volid && !(name === "current" && drive.key === key)));
+  const configs: [string, Config][] = [
+    ["current", guest.config],
+    ...Object.entries(guest.snapshots).map(([name, { config }]): [string, Config] => [name, config]),
+  ];
+  return configs.some(([name, config]) =>
+    drivesOf(config).some((drive) => drive.file === volid && !(name === "current" && drive.key === key)),
+  );
 }

@@ -1,6 +1,7 @@
 /** `PUT` and `POST …/config`, and `PUT …/unlink`: changing a guest. */
-import { splitList } from "../parameters";
+
 import type { Call, GuestState, Route } from "../kernel";
+import { splitList } from "../parameters";
 import type { Era } from "../state";
 import {
   errorMessage,
@@ -68,7 +69,13 @@ export function updateRoutes(era: Era): Route[] {
       parameters: { ...atGuest, idlist: { type: "list" }, force: optionalFlag },
       permission: (call) => call.requirePrivilege(`/vms/${call.pathVariables.vmid}`, ["VM.Config.Disk"]),
       handler: (call) =>
-        updateNow(call, { settings: {}, deletes: listParameter(call, "idlist"), reverts: [], force: flagParameter(call, "force"), skipLock: false }),
+        updateNow(call, {
+          settings: {},
+          deletes: listParameter(call, "idlist"),
+          reverts: [],
+          force: flagParameter(call, "force"),
+          skipLock: false,
+        }),
     },
   ];
 }
@@ -232,7 +239,8 @@ function deleteKey({ call, place, vmid, request }: Update, guest: GuestState, ke
     requireDrivePrivileges(call, vmid, key, value);
     if (pending !== undefined) registerUnused(place, guest, parseDrive(key, pending), work.log);
   }
-  if (/^(serial|usb|hostpci|virtiofs)\d+$/.test(key) && value !== "socket") requireDevicePrivileges(call, vmid, undefined, { [key]: value });
+  if (/^(serial|usb|hostpci|virtiofs)\d+$/.test(key) && value !== "socket")
+    requireDevicePrivileges(call, vmid, undefined, { [key]: value });
   if (key === "tags") requireTagPrivileges(call, vmid, value, "");
   dropFromBootOrder(guest, key);
   guest.pending[key] = { delete: request.force ? "force" : "soft" };
@@ -278,7 +286,11 @@ function bootOrder(boot: string | undefined): string[] | undefined {
 
 function dropFromBootOrder(guest: GuestState, key: string): void {
   const order = bootOrder(guest.pending.boot?.value ?? guest.config.boot);
-  if (order?.includes(key)) setBootOrder(guest, order.filter((device) => device !== key));
+  if (order?.includes(key))
+    setBootOrder(
+      guest,
+      order.filter((device) => device !== key),
+    );
 }
 
 function appendToBootOrder(guest: GuestState, key: string): void {

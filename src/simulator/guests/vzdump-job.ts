@@ -4,9 +4,9 @@ import { errorMessage, fail, type Place } from "../volumes/calls";
 import { requireProtectedSlot } from "../volumes/protection";
 import { pruneMarks } from "../volumes/prune";
 import { formatRetention, keepsEverything, parseRetention, type Retention, retentionLimit } from "../volumes/retention";
+import { formatArchiveSize } from "../volumes/sizes";
 import { getBackend, getStorage, getUsableStorage } from "../volumes/storages";
 import { freeVolume, listVolumes } from "../volumes/volumes";
-import { formatArchiveSize } from "../volumes/sizes";
 import { logTime } from "./archive";
 import { findGuest, requireUnlocked } from "./lookup";
 import { makeArchive } from "./vzdump-archive";
@@ -113,7 +113,9 @@ function requireRoom(call: Call, place: Place, { job, storage, vmid }: GuestBack
   const keep = parseRetention(job.retention ?? storage.options["prune-backups"]);
   if (job.protected || job.remove || keepsEverything(keep)) return keep;
   const limit = retentionLimit(keep);
-  const count = listVolumes(place, storage).filter(({ volume }) => volume.content === "backup" && volume.vmid === vmid && !volume.protected).length;
+  const count = listVolumes(place, storage).filter(
+    ({ volume }) => volume.content === "backup" && volume.vmid === vmid && !volume.protected,
+  ).length;
   if (count >= limit) {
     fail(
       `There is a max backup limit of ${limit} enforced by the target storage or the vzdump parameters. Either increase the limit or delete old backups.`,
@@ -140,7 +142,14 @@ async function undoLock(place: Place, guest: GuestState, task: TaskContext, work
   }
 }
 
-async function produce(call: Call, place: Place, backup: GuestBackup, guest: GuestState, keep: Retention, task: TaskContext): Promise<void> {
+async function produce(
+  call: Call,
+  place: Place,
+  backup: GuestBackup,
+  guest: GuestState,
+  keep: Retention,
+  task: TaskContext,
+): Promise<void> {
   const { job, storage, vmid } = backup;
   const made = await makeArchive(place, backup, guest, task);
   if (storage.type !== "pbs") info(task, `archive file size: ${formatArchiveSize(made.volume.sizeBytes)}`);
@@ -163,7 +172,10 @@ function expandNotes(call: Call, template: string, guest: GuestState): string {
     node: guest.node,
     vmid: String(guest.vmid),
   };
-  return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? "").replaceAll("\\n", "\n").replaceAll("\\\\", "\\");
+  return template
+    .replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? "")
+    .replaceAll("\\n", "\n")
+    .replaceAll("\\\\", "\\");
 }
 
 /** Retention goes by the guest's number: archives of another cluster's guest with the same number go too. */

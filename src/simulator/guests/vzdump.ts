@@ -7,7 +7,7 @@ import { configText, fail, failParameter, flagParameter, integerParameter, listP
 import { retentionFormat } from "../volumes/retention";
 import { bandwidthRule, nodeRule, optional, optionalFlag, optionalText, storageRule } from "../volumes/rules";
 import { getVolume } from "../volumes/volumes";
-import { parsePropertyString, PropertyError, type PropertySchema } from "./property-string";
+import { PropertyError, type PropertySchema, parsePropertyString } from "./property-string";
 import { type BackupJob, runBackupJob } from "./vzdump-job";
 
 export function vzdumpRoutes(era: Era): Route[] {
@@ -103,7 +103,8 @@ function requireConsistent(call: Call): void {
   if (all === true && vmid !== undefined) failParameter({ all: "option conflicts with option 'vmid'" });
   if (exclude !== undefined && vmid !== undefined) failParameter({ exclude: "option conflicts with option 'vmid'" });
   if (pool !== undefined && vmid !== undefined) failParameter({ pool: "option conflicts with option 'vmid'" });
-  if (vmid === undefined && all !== true && pool === undefined && stop !== true && exclude === undefined) failParameter({ vmid: "property is missing" });
+  if (vmid === undefined && all !== true && pool === undefined && stop !== true && exclude === undefined)
+    failParameter({ vmid: "property is missing" });
   const template = textParameter(call, "notes-template");
   const unknown = template === undefined ? undefined : unknownVariable(template);
   if (unknown) failParameter({ "notes-template": `found unknown: variable '${unknown.name}' at char ${unknown.position}\n` });

@@ -15,7 +15,10 @@ export function synchronousWork(world: World): Work {
 
 function slowest(world: World, through: readonly string[], limitBytesPerSecond: number | undefined): number {
   const backends = through.map((resource): BackendState | undefined => world.state.backends[resource.replace(/^backend:/, "")]);
-  return Math.min(limitBytesPerSecond || Number.POSITIVE_INFINITY, ...backends.map((backend) => backend?.bytesPerSecond ?? Number.POSITIVE_INFINITY));
+  return Math.min(
+    limitBytesPerSecond || Number.POSITIVE_INFINITY,
+    ...backends.map((backend) => backend?.bytesPerSecond ?? Number.POSITIVE_INFINITY),
+  );
 }
 
 /** Bytes per second of a limit in KiB/s; 0 and absent mean none. */

@@ -22,7 +22,9 @@ function listConfigurations(call: Call): unknown {
   const type = textParameter(call, "type");
   return Object.values(call.cluster.storages)
     .filter((storage) => type === undefined || storage.type === type)
-    .filter(({ storage }) => ["Datastore.Audit", "Datastore.AllocateSpace"].some((right) => call.hasPrivilege(`/storage/${storage}`, right)))
+    .filter(({ storage }) =>
+      ["Datastore.Audit", "Datastore.AllocateSpace"].some((right) => call.hasPrivilege(`/storage/${storage}`, right)),
+    )
     .map((storage) => configurationOf(call.cluster, storage));
 }
 
@@ -42,5 +44,7 @@ export function configurationOf(cluster: ClusterState, storage: StorageState): R
 
 /** Changes with every edit of any storage, as the sha1 of the file does. */
 export function configurationDigest(cluster: ClusterState): string {
-  return createHash("sha1").update(JSON.stringify(Object.values(cluster.storages))).digest("hex");
+  return createHash("sha1")
+    .update(JSON.stringify(Object.values(cluster.storages)))
+    .digest("hex");
 }

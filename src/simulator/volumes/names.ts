@@ -66,7 +66,14 @@ function parseFileName(volname: string): VolumeName {
   const image = /^(\d+)\/(\S+)$/.exec(volname);
   if (image) {
     const name = image[2]!;
-    return { content: "images", name, vmid: Number(image[1]), format: imageFileFormat(name), isBase: name.startsWith("base-"), key: volname };
+    return {
+      content: "images",
+      name,
+      vmid: Number(image[1]),
+      format: imageFileFormat(name),
+      isBase: name.startsWith("base-"),
+      key: volname,
+    };
   }
   const archive = archivePattern.exec(volname);
   if (archive) {
@@ -142,7 +149,13 @@ export function volnameOfKey(storage: StorageState, key: string, volume: VolumeS
 export function volumePath(storage: StorageState, name: VolumeName): string {
   if (traitsOf(storage).naming === "file") {
     const directory = storageDirectory(storage);
-    const subdirectories = { images: `images/${name.vmid}`, backup: "dump", iso: "template/iso", vztmpl: "template/cache", rootdir: "private" };
+    const subdirectories = {
+      images: `images/${name.vmid}`,
+      backup: "dump",
+      iso: "template/iso",
+      vztmpl: "template/cache",
+      rootdir: "private",
+    };
     const subdirectory = name.content in subdirectories ? subdirectories[name.content as keyof typeof subdirectories] : name.content;
     return `${directory}/${subdirectory}/${name.name}`;
   }

@@ -14,7 +14,9 @@ export function maxProtectedBackups(call: Call, storage: StorageState): number {
 export function requireProtectedSlot(call: Call, storage: StorageState, backend: BackendState, vmid: number): void {
   const limit = maxProtectedBackups(call, storage);
   const count = Object.entries(backend.volumes).filter(
-    ([key, volume]) => volume.content === "backup" && volume.vmid === vmid && volume.protected && volnameOfKey(storage, key, volume) !== undefined,
+    ([key, volume]) =>
+      volume.content === "backup" && volume.vmid === vmid && volume.protected && volnameOfKey(storage, key, volume) !== undefined,
   ).length;
-  if (limit >= 0 && count >= limit) fail(`The number of protected backups per guest is limited to ${limit} on storage '${storage.storage}'`);
+  if (limit >= 0 && count >= limit)
+    fail(`The number of protected backups per guest is limited to ${limit} on storage '${storage.storage}'`);
 }

@@ -1,7 +1,7 @@
 /** Pruning archives by a storage's retention, as a call and as vzdump does it after a backup. */
 import type { Call, Route, StorageState } from "../kernel";
 import { integerParameter, type Place, placeOf, textParameter } from "./calls";
-import { markForPruning, parseRetention, type PruneMark, type Retention, retentionFormat } from "./retention";
+import { markForPruning, type PruneMark, parseRetention, type Retention, retentionFormat } from "./retention";
 import { nodeRule, onStorage, optional, storageRule, vmidRule } from "./rules";
 import { getUsableStorage } from "./storages";
 import { freeVolume, listVolumes } from "./volumes";
@@ -17,7 +17,13 @@ const parameters = {
 
 export function pruneRoutes(): Route[] {
   return [
-    { method: "GET", path, parameters, permission: onStorage("Datastore.Audit", "Datastore.AllocateSpace"), handler: (call) => marksFor(call) },
+    {
+      method: "GET",
+      path,
+      parameters,
+      permission: onStorage("Datastore.Audit", "Datastore.AllocateSpace"),
+      handler: (call) => marksFor(call),
+    },
     { method: "DELETE", path, parameters, handler: prune },
   ];
 }

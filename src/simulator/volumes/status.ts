@@ -37,7 +37,13 @@ export function statusRoutes(era: Era): Route[] {
     { method: "GET", path: "/nodes/{node}/storage/{storage}/status", parameters: atStorage, permission: readers, handler: getStatus },
   ];
   if (era === "9.2") {
-    routes.push({ method: "GET", path: "/nodes/{node}/storage/{storage}/identity", parameters: atStorage, permission: readers, handler: getIdentity });
+    routes.push({
+      method: "GET",
+      path: "/nodes/{node}/storage/{storage}/identity",
+      parameters: atStorage,
+      permission: readers,
+      handler: getIdentity,
+    });
   }
   return routes;
 }
@@ -69,7 +75,9 @@ function listStorages(call: Call): unknown {
     .filter((storage) => contents.length === 0 || contents.some((content) => storage.content.includes(content)))
     .filter((storage) => target === undefined || isUsable(storage, target))
     .filter((storage) => call.params.enabled !== true || isUsable(storage, place.node))
-    .filter(({ storage }) => ["Datastore.Audit", "Datastore.AllocateSpace"].some((right) => call.hasPrivilege(`/storage/${storage}`, right)))
+    .filter(({ storage }) =>
+      ["Datastore.Audit", "Datastore.AllocateSpace"].some((right) => call.hasPrivilege(`/storage/${storage}`, right)),
+    )
     .map((storage) => {
       const status = statusOf(place, storage);
       const fraction = Number(status.total) > 0 ? { used_fraction: Number(status.used) / Number(status.total) } : {};
@@ -88,5 +96,8 @@ function getIdentity(call: Call): unknown {
   const storage = getUsableStorage(place, String(call.params.storage));
   if (storage.type !== "pbs") fail(`storage type '${storage.type}' does not support getting an identity`);
   const digest = createHash("sha256").update(getBackend(place, storage).id).digest("hex");
-  return { type: storage.type, id: [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20, 32)].join("-") };
+  return {
+    type: storage.type,
+    id: [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20, 32)].join("-"),
+  };
 }

@@ -38,7 +38,8 @@ export function getBackend(place: Place, storage: StorageState): BackendState {
     const reason = `directory is expected to be a mount point but is not mounted: '${storageDirectory(storage)}'`;
     return fail(`unable to activate storage '${storage.storage}' - ${reason}`);
   }
-  if (storage.type === "pbs") return fail(`${storage.storage}: error fetching datastores - 500 Can't connect to ${storage.options.server}:8007`);
+  if (storage.type === "pbs")
+    return fail(`${storage.storage}: error fetching datastores - 500 Can't connect to ${storage.options.server}:8007`);
   return fail(`storage '${storage.storage}' is not online`);
 }
 

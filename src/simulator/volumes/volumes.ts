@@ -72,7 +72,8 @@ export function allocateVolume(place: Place, allocation: Allocation, log: Log): 
   const backend = getBackend(place, storage);
   const { vmid } = allocation;
   const fileNamed = traitsOf(storage).naming === "file";
-  const format = allocation.filename !== undefined && fileNamed ? imageFileFormat(allocation.filename) : imageFormat(storage, allocation.format);
+  const format =
+    allocation.filename !== undefined && fileNamed ? imageFileFormat(allocation.filename) : imageFormat(storage, allocation.format);
   const name = allocation.filename ?? withSuffix(storage, allocation.stem ?? freeStem(backend, vmid, "vm"), format);
   const volname = fileNamed ? `${vmid}/${name}` : name;
   const parsed = parseVolname(storage, volname);

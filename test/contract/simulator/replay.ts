@@ -294,7 +294,7 @@ class Player {
     const { method, path, params } = step.request;
     if (answer.status !== 200) return;
     const data = (answer.body as { data?: Record<string, unknown> })?.data;
-    if (method === "POST" && path.endsWith("/access/ticket") && typeof data?.username === "string") {
+    if (method === "POST" && path.endsWith("/access/ticket") && typeof data?.username === "string" && data.ticket !== undefined) {
       this.tickets.set(data.username, { ticket: String(data.ticket), csrf: String(data.CSRFPreventionToken) });
     }
     if (method === "POST" && path.endsWith("/access/users") && params?.userid)
