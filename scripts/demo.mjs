@@ -25,7 +25,7 @@ try {
   step("pulumi up: pools, VMs and a data disk; placement is decided in the preview");
   await demo.pulumi("up", "--yes");
 
-  step("The database writes data");
+  step("The servers write data");
   const before = await demo.writeData();
 
   step("Maintenance: federation.yaml says that worldstream-prod is draining");

@@ -13,6 +13,13 @@ const project = join(root, "examples", "multi-site");
 /** Simulated hours pass in seconds; real clusters take what disks and lines take. */
 const TIME_SCALE = 60;
 const WRITTEN_BLOCKS = 200;
+/** scsi16 is where the ProxmoxDisk is attached. */
+const WRITTEN_DISKS = [
+  ["web-1", "scsi0"],
+  ["web-2", "scsi0"],
+  ["db-1", "scsi0"],
+  ["db-1", "scsi16"],
+];
 
 export async function createDemo() {
   const { layoutFromFederation, startSimulator } = require("./dist/simulator/index.js");
@@ -82,12 +89,13 @@ class Demo {
     return guest;
   }
 
-  /** Random-looking blocks on the boot disk and on the attached data disk. */
+  /** Blocks of its own on every disk that will move, so that each can be told apart afterwards. */
   async writeData() {
-    const database = await this.guestNamed("db-1");
-    for (const [disk, seed] of [["scsi0", "system"], ["scsi16", "tables"]])
-      await this.admin("POST", `/guests/${database.cluster}/${database.vmid}/write`, { disk, blocks: WRITTEN_BLOCKS, seed });
-    tell(`  ${WRITTEN_BLOCKS} blocks of 4 MiB on each of the disks of db-1 (vm ${database.vmid} on ${database.cluster}/${database.node})`);
+    for (const [name, disk] of WRITTEN_DISKS) {
+      const guest = await this.guestNamed(name);
+      await this.admin("POST", `/guests/${guest.cluster}/${guest.vmid}/write`, { disk, blocks: WRITTEN_BLOCKS, seed: `${name} ${disk}` });
+      tell(`  ${name} (vm ${guest.vmid} on ${guest.cluster}/${guest.node}) wrote ${WRITTEN_BLOCKS} blocks of 4 MiB to ${disk}`);
+    }
     return this.checksums();
   }
 
@@ -108,6 +116,7 @@ class Demo {
     for (const disk of before) {
       const found = after.find((candidate) => candidate.sha256 === disk.sha256);
       if (!found) throw new Error(`the data of ${disk.where.cluster} ${disk.where.volid} is nowhere any more`);
+      if (found.where.cluster === disk.where.cluster) continue;
       tell(`  ${disk.sha256.slice(0, 16)}…  ${String(disk.blockCount).padStart(4)} blocks   ${disk.where.cluster} ${disk.where.volid}  →  ${found.where.cluster} ${found.where.volid}`);
     }
     const left = after.filter((disk) => disk.where.cluster === "worldstream-prod");

@@ -103,7 +103,7 @@ export function reportProgress(pace: Pace, what: string): (lines: string[]) => v
       const tenth = Math.floor(Number(percent) / 10);
       if (tenth <= lastTenth) continue;
       lastTenth = tenth;
-      pace.report(`${what}: ${tenth * 10} %`);
+      pace.progress(`${what}: ${tenth * 10} %`);
     }
   };
 }

@@ -9,8 +9,10 @@ export interface Pace {
   sleep(ms: number): Promise<void>;
   nowMs(): number;
   signal?: AbortSignal;
-  /** One line of progress for the user. */
+  /** One line for the user, kept on the screen. */
   report(message: string): void;
+  /** How far something has come; the next message replaces it. */
+  progress(message: string): void;
 }
 
 export interface GuestRef {

@@ -3,7 +3,8 @@
 export { DEFAULT_CAPACITY_RULES } from "./capacity";
 export { type ExplanationJson, explainJson, explainLine, explainText } from "./explain";
 export { type Coordinates, clusterCoordinates, distanceKm, findCoordinates } from "./location";
-export { type Decision, explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";
+export { explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";
+export type { Decision } from "./many/placement-run";
 export type {
   CandidateReport,
   CapacityFractions,

@@ -16,6 +16,8 @@ export interface World {
   pools: Map<string, PoolUse>;
   /** Lower-case tags that a cluster or node carries: a rule on such a tag means the place, not the guests there. */
   placeTags: ReadonlySet<string>;
+  /** Number of each node that changed, in order of the changes; readers keep their own position in it. */
+  changes: number[];
   /** Live guests of ours by key. A guest in the middle of a move is there twice. */
   liveByKey: ReadonlyMap<string, Held[]>;
 }
@@ -47,6 +49,8 @@ export interface NodeState {
   cluster: ClusterState;
   /** `cluster/node`. */
   key: string;
+  /** Position among all nodes of the world. */
+  index: number;
   cpuCapacityMilli: number;
   memoryCapacityMiB: number;
   cpuAllocatedMilli: number;
@@ -80,20 +84,14 @@ export interface Occupant {
   pool?: string;
   /** What a live guest adds to the node's live memory use. */
   memoryUsedMiB: number;
+  /** Provisioned bytes of all its disks; 0 where unknown. */
   diskBytes: number;
 }
 
-/** What a live guest of ours occupies right now. */
-export interface Held {
+/** A live guest of ours and where it is. */
+export interface Held extends Occupant {
   cluster: string;
   node: string;
-  cpuMilli: number;
-  memoryMiB: number;
-  pool?: string;
-  /** Lower-case. */
-  tags: readonly string[];
-  /** Provisioned bytes of all its disks; 0 where unknown. */
-  diskBytes: number;
   disks?: readonly { storage: string; sizeBytes: number }[];
 }
 
@@ -105,18 +103,20 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
   const placeTags = new Set<string>();
   const clusterById = new Map<string, ClusterState>();
   const liveByKey = new Map<string, Held[]>();
-  const world: World = { clusters: [], clusterById, pools: new Map(), placeTags, liveByKey };
+  const world: World = { clusters: [], clusterById, pools: new Map(), placeTags, changes: [], liveByKey };
+  let nodeCount = 0;
   for (const facts of [...inventory.clusters].sort((left, right) => compareText(left.id, right.id))) {
     addTags(placeTags, facts.tags);
     const cluster = emptyCluster(facts);
     for (const nodeFacts of [...facts.nodes].sort((left, right) => compareText(left.name, right.name))) {
       addTags(placeTags, nodeFacts.tags);
-      const node = emptyNode(nodeFacts, cluster);
+      const node = emptyNode(nodeFacts, cluster, nodeCount);
+      nodeCount += 1;
       cluster.nodes.push(node);
       cluster.nodeByName.set(nodeFacts.name, node);
-      for (const guest of [...nodeFacts.guests].sort((left, right) => left.vmid - right.vmid)) {
-        const occupant = occupantOf(guest);
-        if (guest.key !== undefined) append(liveByKey, guest.key, heldBy(facts.id, nodeFacts.name, guest, occupant));
+      for (const guest of inOrderOfVmid(nodeFacts.guests)) {
+        const occupant = occupantOf(guest, facts.id, nodeFacts.name);
+        if (guest.key !== undefined) append(liveByKey, guest.key, occupant);
         if (guest.key !== undefined && (guest.key === without || promises.has(guest.key))) {
           node.memoryUsedMiB -= occupant.memoryUsedMiB;
           continue;
@@ -154,7 +154,9 @@ export function occupy(
   if (cluster === undefined || node === undefined) return;
   settle(node, occupant);
   node.memoryUsedMiB += occupant.memoryMiB;
+  world.changes.push(node.index);
   if (apart.length > 0) guard(node, occupant, apart);
+  if (request.disks.length === 0) return;
   const held = heldIn(world, request.key, placement.cluster);
   for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) {
     storage.usedBytes += needBytes;
@@ -188,6 +190,7 @@ export function withdraw(world: World, key: string): Withdrawn[] {
     adjustTagCounts(node, occupant, -1);
     adjustTagCounts(node.cluster, occupant, -1);
     addToPool(world, occupant, -1);
+    world.changes.push(node.index);
     withdrawn.push({ node, occupant });
   }
   return withdrawn;
@@ -203,6 +206,7 @@ export function restore(world: World, withdrawn: readonly Withdrawn[]): void {
   for (const { node, occupant } of withdrawn) {
     settle(node, occupant);
     node.memoryUsedMiB += occupant.memoryUsedMiB;
+    world.changes.push(node.index);
     addToPool(world, occupant, 1);
   }
 }
@@ -247,14 +251,14 @@ export function findCluster(world: World, id: string): ClusterState | undefined 
 
 /** What the live guest of that key holds in that cluster. */
 export function heldIn(world: World, key: string, cluster: string): Held[] {
-  return (world.liveByKey.get(key) ?? []).filter((held) => held.cluster === cluster);
+  return world.liveByKey.get(key)?.filter((held) => held.cluster === cluster) ?? [];
 }
 
 export function occupantOfRequest(request: PlacementRequest): Occupant {
   return {
     key: request.key,
     name: request.name,
-    tags: request.tags.map((tag) => tag.toLowerCase()),
+    tags: lowerCase(request.tags),
     cpuMilli: cpuMilli(request.cores),
     memoryMiB: wholeNonNegative(request.memoryMiB),
     pool: request.pool?.name,
@@ -285,11 +289,12 @@ function emptyCluster(facts: ClusterFacts): ClusterState {
   return { facts, nodes: [], nodeByName: new Map(), storages: [], guests: 0, guarded: [], refusedTags: new Set() };
 }
 
-function emptyNode(facts: NodeFacts, cluster: ClusterState): NodeState {
+function emptyNode(facts: NodeFacts, cluster: ClusterState, index: number): NodeState {
   return {
     facts,
     cluster,
     key: `${cluster.facts.id}/${facts.name}`,
+    index,
     cpuCapacityMilli: cpuCapacityMilli(facts, cluster.facts.capacityRules),
     memoryCapacityMiB: memoryCapacityMiB(facts, cluster.facts.capacityRules),
     cpuAllocatedMilli: 0,
@@ -333,22 +338,32 @@ function provisionedOn(cluster: ClusterState, storage: StorageFacts): number {
   return bytes;
 }
 
-function occupantOf(guest: GuestFacts): Occupant {
+function inOrderOfVmid(guests: readonly GuestFacts[]): readonly GuestFacts[] {
+  const isInOrder = guests.every((guest, index) => index === 0 || guest.vmid >= guests[index - 1]!.vmid);
+  return isInOrder ? guests : [...guests].sort((left, right) => left.vmid - right.vmid);
+}
+
+function occupantOf(guest: GuestFacts, cluster: string, node: string): Held {
+  const memoryMiB = wholeNonNegative(guest.memoryMiB);
   return {
+    cluster,
+    node,
     key: guest.key,
     name: guest.name ?? `vm ${guest.vmid}`,
-    tags: guest.tags.map((tag) => tag.toLowerCase()),
+    tags: lowerCase(guest.tags),
     cpuMilli: cpuMilli(guest.cores),
-    memoryMiB: wholeNonNegative(guest.memoryMiB),
+    memoryMiB,
     pool: guest.pool,
-    memoryUsedMiB: guest.running ? wholeNonNegative(guest.memoryMiB) : 0,
+    memoryUsedMiB: guest.running ? memoryMiB : 0,
     diskBytes: guestDiskBytes(guest),
+    disks: guest.disks,
   };
 }
 
-function heldBy(cluster: string, node: string, guest: GuestFacts, occupant: Occupant): Held {
-  const { cpuMilli: cpu, memoryMiB, pool, tags, diskBytes } = occupant;
-  return { cluster, node, cpuMilli: cpu, memoryMiB, pool, tags, diskBytes, disks: guest.disks };
+const NO_TAGS: readonly string[] = [];
+
+function lowerCase(tags: readonly string[]): readonly string[] {
+  return tags.length === 0 ? NO_TAGS : tags.map((tag) => tag.toLowerCase());
 }
 
 function guestDiskBytes(guest: GuestFacts): number {

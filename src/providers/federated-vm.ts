@@ -114,7 +114,7 @@ export interface VmPlacement {
   why: string;
 }
 
-const OUTPUTS = ["placement", "migration", "cluster", "node", "vmid", "macAddresses", "addresses", "lastMove", "drift"];
+const OUTPUTS = ["placement", "migration", "vmid", "macAddresses", "addresses", "lastMove", "drift"];
 
 /**
  * A VM somewhere in the federation. Where is decided in the preview; a change of cluster is a replacement whose create
@@ -125,8 +125,6 @@ export class FederatedVM extends FederationResource {
   declare readonly placement: pulumi.Output<VmPlacement>;
   /** What a move will do; only while one is planned. */
   declare readonly migration: pulumi.Output<MigrationSummary | undefined>;
-  declare readonly cluster: pulumi.Output<string>;
-  declare readonly node: pulumi.Output<string>;
   declare readonly vmid: pulumi.Output<number>;
   /** One per card. */
   declare readonly macAddresses: pulumi.Output<string[]>;

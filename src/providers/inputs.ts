@@ -23,6 +23,11 @@ export function userInputs(inputs: Inputs, computed: readonly string[]): Inputs 
   return Object.fromEntries(Object.entries(inputs).filter(([key, value]) => !key.startsWith("__") && !computed.includes(key) && value !== undefined && value !== null));
 }
 
+/** What the resource class has added, kept in the checked inputs. */
+export function engineInputs(inputs: Inputs): Inputs {
+  return { __identity: inputs.__identity, ...(inputs.__urn === undefined ? {} : { __urn: inputs.__urn }) };
+}
+
 export function identityOf(inputs: Inputs, federation: string, kind: Identity["kind"]): Identity {
   const { stack, name } = inputs.__identity as IdentityInput;
   return { federation, stack, kind, name };

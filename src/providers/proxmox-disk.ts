@@ -26,15 +26,13 @@ export interface ProxmoxDiskArgs {
   identity?: string;
 }
 
-const OUTPUTS = ["placement", "migration", "cluster", "node", "ownerVmid", "volid", "sizeBytes", "slot", "lastMove", "drift"];
+const OUTPUTS = ["placement", "migration", "ownerVmid", "volid", "sizeBytes", "slot", "lastMove", "drift"];
 
 /** A disk with a life of its own: it outlives every VM it is attached to and moves with its data. */
 export class ProxmoxDisk extends FederationResource {
   /** Known in the preview. */
   declare readonly placement: pulumi.Output<VmPlacement>;
   declare readonly migration: pulumi.Output<MigrationSummary | undefined>;
-  declare readonly cluster: pulumi.Output<string>;
-  declare readonly node: pulumi.Output<string>;
   /** The stopped guest that owns the volume; never start or delete it by hand. */
   declare readonly ownerVmid: pulumi.Output<number>;
   /** `local-lvm:vm-3000-disk-0`; another one after a move. */

@@ -24,13 +24,16 @@ export abstract class FederationResource extends pulumi.CustomResource {
   ) {
     // The engine returns only what is declared here, if only as undefined.
     const declared = Object.fromEntries(outputs.map((key) => [key, undefined]));
+    const token = `pulumi-nodejs:dynamic/proxmox:${type}`;
     super(
-      `pulumi-nodejs:dynamic/proxmox:${type}`,
+      token,
       name,
       {
         ...declared,
         ...inputs,
         __provider: providerText(handler),
+        // The provider process is not told the URN; progress is shown beside it.
+        __urn: pulumi.createUrn(name, token, options?.parent),
         __identity: { stack: `${pulumi.getProject()}/${pulumi.getStack()}`, name: identityName ?? name },
       },
       options,

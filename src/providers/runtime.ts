@@ -7,6 +7,7 @@ import { deleteDisk, diffDisk, readDisk } from "./disk/disk";
 import { checkDisk } from "./disk/plan";
 import { updateDisk } from "./disk/update";
 import { type Inputs, withoutUndefined } from "./inputs";
+import { createPace, forResource } from "./pace";
 import { PartialCreateError } from "./partial";
 import { checkPool, createPool, deletePool, diffPool, readPool, updatePool } from "./pool/pool";
 import { Session, type StackConfig } from "./session";
@@ -30,10 +31,12 @@ export interface ResourceHandlers {
   delete(id: string, props: Inputs): Promise<void>;
 }
 
-exitWithEngine(process.argv.at(-1));
+/** The engine passes its address as the last argument. */
+const engineAddress = process.argv.at(-1);
+exitWithEngine(engineAddress);
 
 /** One process serves all resources of one preview or update: they share the look at the federation and its promises. */
-const session = new Session();
+const session = new Session(createPace(engineAddress));
 
 const vmHandlers = handlers({
   check: (olds, news) => checkVm(session, olds, news),
@@ -74,12 +77,12 @@ interface Operations {
 function handlers(operations: Operations): ResourceHandlers {
   return {
     configure: async ({ config }) => session.configure(config),
-    check: async (olds, news) => withoutUndefined(await failuresOf(news, () => operations.check(olds, news))),
+    check: async (olds, news) => withoutUndefined(await forResource(news.__urn, () => failuresOf(news, () => operations.check(olds, news)))),
     diff: async (_id, olds, news) => operations.diff(olds, news),
-    create: (inputs) => plainly(() => operations.create(inputs)),
-    read: (id, props) => plainly(() => operations.read(id, props)),
-    update: (_id, olds, news) => plainly(() => operations.update(olds, news)),
-    delete: (_id, props) => plainly(() => operations.delete(props)),
+    create: (inputs) => plainly(inputs, () => operations.create(inputs)),
+    read: (id, props) => plainly(props, () => operations.read(id, props)),
+    update: (_id, olds, news) => plainly(news, () => operations.update(olds, news)),
+    delete: (_id, props) => plainly(props, () => operations.delete(props)),
   };
 }
 
@@ -94,9 +97,9 @@ async function failuresOf(news: Inputs, check: () => Promise<{ inputs: Inputs; f
 }
 
 /** The process prints the stack of what read and delete throw; the message says what is to be done, the stack does not. */
-async function plainly<T>(operation: () => Promise<T>): Promise<T> {
+async function plainly<T>(properties: Inputs, operation: () => Promise<T>): Promise<T> {
   try {
-    return withoutUndefined(await operation());
+    return withoutUndefined(await forResource(properties.__urn, operation));
   } catch (error) {
     if (error instanceof PartialCreateError) throw error;
     // A new error: one with an `id` of its own would make the engine record a half-made resource.

@@ -7,10 +7,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Cluster, type Federation, loadFederation, type ResourcePool } from "../config";
 import { type ClusterClients, createClusterClients, type FederationSnapshot, type ReachableCluster, takeSnapshot, toInventory } from "../inventory";
-import { type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, MOVING_TAG, readMarkedGuest, sameIdentity } from "../migration";
+import { type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, MOVING_TAG, type Pace, readMarkedGuest, sameIdentity } from "../migration";
 import type { Inventory, Promised } from "../placement";
 import type { GuestRow, ProxmoxApi } from "../proxmox";
-import { createPace, type RunPace } from "./pace";
 
 /** Stack configuration of the program, `get("proxmox-federation:file")`. */
 export interface StackConfig {
@@ -28,12 +27,13 @@ export class UserError extends Error {
 }
 
 export class Session {
-  readonly pace: RunPace = createPace();
   readonly promised = new Map<string, Promised>();
   private readonly lines = new Map<string, Promise<unknown>>();
   private config: StackConfig = { get: () => undefined };
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
   private look: Promise<Look> | undefined;
+
+  constructor(readonly pace: Pace) {}
 
   configure(config: StackConfig): void {
     this.config = config;

@@ -14,7 +14,7 @@ export function routesOf(era: Era): Route[] {
   return [
     ...indexRoutes(era),
     ...accessRoutes(era),
-    ...clusterRoutes,
+    ...clusterRoutes(era),
     ...nodeRoutes(era),
     ...taskRoutes,
     ...poolRoutes,

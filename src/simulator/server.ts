@@ -99,12 +99,15 @@ export class NodeServer {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.options.world.requestsInProgress += 1;
     try {
       const answer = await this.answer(request);
       if (!response.destroyed) writeAnswer(response, answer);
     } catch (error) {
       if (!(error instanceof ConnectionReset)) this.options.world.event("internal-error", { message: String(error) });
       request.socket.destroy();
+    } finally {
+      this.options.world.requestsInProgress -= 1;
     }
   }
 

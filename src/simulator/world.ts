@@ -32,6 +32,8 @@ export class SimulatorWorld implements World {
   readonly bandwidth: Bandwidth;
   readonly tasks: TaskRunner;
   readonly events: SimulatorEvent[] = [];
+  /** API requests that have arrived and are not answered yet: when time stands still, they wait for it. */
+  requestsInProgress = 0;
   private readonly random: RandomSource;
   private readonly onTouch: () => void;
   private nextSequence = 1;

@@ -116,8 +116,8 @@ describe("placeMany, for any federation", () => {
       fc.property(arbitraryInventory, arbitraryRequests, (facts, requests) => {
         const world = buildWorld(facts, []);
         for (const asked of requests) {
-          const kind = kindOf("kind", asked, world);
-          const shape = new Shape(kind, "shape", asked);
+          const kind = kindOf(asked, world);
+          const shape = new Shape(kind, asked);
           kind.nodes.forEach((place, index) => {
             const ask = { ...kind.ask, request: asked };
             expect(shape.score(index)).toBe(scoreNode(ask, place).score);

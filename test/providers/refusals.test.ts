@@ -128,9 +128,9 @@ describe("one cluster down", () => {
       "dev-1": "same",
     });
     await stack.up(changed);
-    expect(stack.get("web-2").outputs.cluster).not.toBe("hetzner-edge");
+    expect((stack.get("web-2").outputs.placement as { cluster: string }).cluster).not.toBe("hetzner-edge");
     await stack.refresh();
-    expect(stack.get("dev-1").outputs.cluster).toBe("hetzner-edge");
+    expect((stack.get("dev-1").outputs.placement as { cluster: string }).cluster).toBe("hetzner-edge");
   });
 
   it("fails only the resource that needs it, with one clear error", async () => {

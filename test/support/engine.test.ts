@@ -112,7 +112,10 @@ test(
     await expect(stack.up(at("hel"))).rejects.toThrow(/the stack is currently locked/);
     await stack.cancel();
     const pending = (await stack.export()).deployment.pending_operations;
-    expect(pending).toHaveLength(1);
+    // The create of b may or may not have been recorded as done by then.
+    expect(pending).toContainEqual(
+      expect.objectContaining({ type: "creating", resource: expect.objectContaining({ urn: expect.stringMatching(/::a$/) }) }),
+    );
     await stack.up(at("hel"));
     expect(things()).toEqual(["hel@a.json", "hel@b.json"]);
     await stack.destroy(at("hel"));

@@ -64,7 +64,7 @@ export interface ExportedResource {
 }
 
 export interface ExportedStack {
-  deployment: { resources?: ExportedResource[]; pending_operations?: unknown[] };
+  deployment: { resources?: ExportedResource[]; pending_operations?: { type: string; resource: ExportedResource }[] };
 }
 
 /** A command that ended with another exit code than 0. */

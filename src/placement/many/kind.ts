@@ -8,7 +8,8 @@ import { distance } from "../scores/distance";
 import { weightedPoints } from "../scores/normalize";
 import { POINTS_PER_WEIGHT, satisfiesPreference } from "../scores/preferences";
 import { STRATEGIES } from "../scores/strategies";
-import { findStorage, type NodeState, type StorageState, type World } from "../world";
+import { type ClusterState, findStorage, type NodeState, type StorageState, type World } from "../world";
+import { kindText } from "./signature";
 
 /** What requests that differ in amounts only have in common: which nodes could ever take them, and the fixed part of each score. */
 export interface Kind {
@@ -18,6 +19,9 @@ export interface Kind {
   /** In key order. */
   nodes: NodeState[];
   nodeHashes: Uint32Array;
+  /** At least 1. */
+  largestCpu: number;
+  largestMemoryMiB: number;
   /** Fixed points per node, before and after the cluster's weight is applied. */
   basePoints: Int32Array;
   extraPoints: Int32Array;
@@ -32,12 +36,16 @@ export interface Kind {
   storageClasses: string[];
   /** Soft rules about guests: their points change as guests are placed. */
   softGuestRules: AppliedRule[];
+  /** Storage id per disk, by cluster. */
+  storageIds: Map<ClusterState, string[]>;
+  /** False where neither pool limits nor anything else but nodes can refuse a request. */
+  hasPoolLimits: boolean;
   /** True when placing can only make scores and fit worse, never better: what a heap with lazy updates needs. */
   worsensOnly: boolean;
 }
 
 /** Evaluates every filter that does not change during the run, and every score term likewise, once. */
-export function kindOf(signature: string, request: PlacementRequest, world: World): Kind {
+export function kindOf(request: PlacementRequest, world: World): Kind {
   const ask = askFor({ ...request, prior: request.prior === undefined ? undefined : { ...request.prior, node: "", storages: [] } }, world);
   const nodes = world.clusters
     .filter((cluster) =>
@@ -52,9 +60,11 @@ export function kindOf(signature: string, request: PlacementRequest, world: Worl
   const fixed = STRATEGIES[strategy].filter(({ scorer }) => !VARIABLE_TERMS.includes(scorer.term));
   const kind: Kind = {
     ask,
-    hash: hashText(signature),
+    hash: hashText(kindText(request)),
     nodes,
     nodeHashes: Uint32Array.from(nodes, (node) => hashText(node.key) >>> 0),
+    largestCpu: nodes.reduce((most, node) => Math.max(most, node.cpuCapacityMilli), 1),
+    largestMemoryMiB: nodes.reduce((most, node) => Math.max(most, node.memoryCapacityMiB), 1),
     basePoints: new Int32Array(nodes.length),
     extraPoints: new Int32Array(nodes.length),
     clusterPercents: Int32Array.from(nodes, (node) => clusterPercent(ask, node.cluster.facts.id)),
@@ -64,6 +74,8 @@ export function kindOf(signature: string, request: PlacementRequest, world: Worl
     storages: [],
     storageClasses: [...new Set(request.disks.map((disk) => disk.storageClass))],
     softGuestRules,
+    storageIds: new Map(world.clusters.map((cluster) => [cluster, storageIds(ask, cluster).map((id) => id ?? "")])),
+    hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
     worsensOnly: ask.rules.together.length === 0 && softGuestRules.every(({ direction }) => direction === "away"),
   };
   nodes.forEach((node, index) => {
@@ -79,13 +91,7 @@ export function kindOf(signature: string, request: PlacementRequest, world: Worl
 
 const VARIABLE_TERMS = ["headroom", "pressure", "cost"];
 
-function storagesPerNode({ ask, nodes, storageClasses }: Kind): (StorageState | undefined)[] {
-  if (storageClasses.length === 0) return [];
-  const idsOf = new Map(
-    ask.world.clusters.map((cluster) => {
-      const ids = storageIds(ask, cluster);
-      return [cluster, storageClasses.map((name) => ids[ask.request.disks.findIndex((disk) => disk.storageClass === name)] ?? "")];
-    }),
-  );
-  return nodes.flatMap((node) => (idsOf.get(node.cluster) ?? []).map((id) => findStorage(node, id)));
+function storagesPerNode({ ask, nodes, storageClasses, storageIds: ids }: Kind): (StorageState | undefined)[] {
+  const firstDisk = storageClasses.map((name) => ask.request.disks.findIndex((disk) => disk.storageClass === name));
+  return nodes.flatMap((node) => firstDisk.map((disk) => findStorage(node, ids.get(node.cluster)?.[disk] ?? "")));
 }

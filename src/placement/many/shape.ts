@@ -1,6 +1,6 @@
 import { storageAvailableBytes } from "../capacity";
 import { guestAffinity } from "../filters/guest-affinity";
-import type { PlacementRequest } from "../model";
+import type { Placement, PlacementRequest } from "../model";
 import { wholeNonNegative } from "../numbers";
 import { hashText, mixHashes } from "../order";
 import { cost } from "../scores/cost";
@@ -9,26 +9,26 @@ import { clusterWeightPoints, weightedPoints } from "../scores/normalize";
 import { POINTS_PER_WEIGHT, satisfiesPreference } from "../scores/preferences";
 import { pressureRelief } from "../scores/pressure";
 import { countTag } from "../tag-counts";
-import { cpuMilli, type StorageState } from "../world";
+import { cpuMilli, occupy, type StorageState } from "../world";
 import type { Kind } from "./kind";
+import { shapeText } from "./signature";
 
 /**
  * Requests of one kind and the same amounts: interchangeable, so that what is known about a node for one of them holds
  * for all. Scores and fit are the same as those of the filters and scorers, computed without texts.
  */
 export class Shape {
-  private readonly cpu: number;
-  private readonly memoryMiB: number;
+  readonly cpu: number;
+  readonly memoryMiB: number;
   /** Bytes per storage class, in the kind's order. */
   private readonly classBytes: number[];
   private readonly tags: string[];
-  private readonly costPoints: Int32Array | undefined;
+  readonly costPoints: Int32Array | undefined;
   /** Tie-breaks: interchangeable requests share one, or their heap could not. */
   private readonly hash: number;
 
   constructor(
     readonly kind: Kind,
-    signature: string,
     readonly request: PlacementRequest,
   ) {
     this.cpu = cpuMilli(request.cores);
@@ -37,7 +37,7 @@ export class Shape {
       request.disks.reduce((sum, disk) => sum + (disk.storageClass === name ? wholeNonNegative(disk.sizeBytes) : 0), 0),
     );
     this.tags = request.tags.map((tag) => tag.toLowerCase());
-    this.hash = mixHashes(kind.hash, hashText(signature));
+    this.hash = mixHashes(kind.hash, hashText(shapeText(request)));
     this.costPoints = kind.costWeight === 0 ? undefined : this.costPerNode();
   }
 
@@ -45,13 +45,19 @@ export class Shape {
     return this.kind.nodes.length;
   }
 
+  /** Puts one more guest of the shape on that node and returns where that is. */
+  place(request: PlacementRequest, index: number): Placement {
+    const { kind } = this;
+    const node = kind.nodes[index]!;
+    const ids = kind.storageIds.get(node.cluster) ?? [];
+    const placement = { cluster: node.cluster.facts.id, node: node.facts.name, storages: ids.slice() };
+    occupy(kind.ask.world, request, placement, kind.ask.rules.apart);
+    return placement;
+  }
+
   /** The share of the largest node this takes, by its scarcer resource; bigger is harder to place. */
   get bulk(): number {
-    const most = this.kind.nodes.reduce(
-      (best, node) => ({ cpu: Math.max(best.cpu, node.cpuCapacityMilli), memory: Math.max(best.memory, node.memoryCapacityMiB) }),
-      { cpu: 1, memory: 1 },
-    );
-    return Math.max(this.cpu / most.cpu, this.memoryMiB / most.memory);
+    return Math.max(this.cpu / this.kind.largestCpu, this.memoryMiB / this.kind.largestMemoryMiB);
   }
 
   tie(index: number): number {

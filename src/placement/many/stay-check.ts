@@ -2,21 +2,22 @@ import { askFor } from "../ask";
 import { CLUSTER_FILTERS, NODE_FILTERS } from "../filters";
 import type { PlacementRequest } from "../model";
 import { wholeNonNegative } from "../numbers";
+import { type RuleSets, ruleSets } from "../rules";
 import { countTag } from "../tag-counts";
 import { cpuMilli, guard, type Held, type NodeState, occupantOfRequest, type World } from "../world";
-import type { Kind } from "./kind";
 
 /**
  * The quick look at a guest that has a place: whether it surely stays exactly as it is. Most guests of most runs do, and
  * finding that out must not cost more than reading them. Whoever is not sure gets the full decision.
  */
 export class StayCheck {
-  /** Answers of the filters that do not change during a run, per kind and node. */
-  private readonly fixed = new Map<Kind, Map<NodeState, boolean>>();
+  /** By kind number: answers of the filters that do not change during a run, per kind and node. */
+  private readonly fixed = new Map<number, Map<NodeState, boolean>>();
+  private readonly rules = new Map<number, RuleSets>();
 
   constructor(private readonly world: World) {}
 
-  surelyStays(request: PlacementRequest, kind: Kind): boolean {
+  surelyStays(request: PlacementRequest, kind: number): boolean {
     const { prior } = request;
     if (prior === undefined) return false;
     const cluster = this.world.clusterById.get(prior.cluster);
@@ -31,7 +32,7 @@ export class StayCheck {
     return this.keepsCompany(request, kind, node);
   }
 
-  private passesFixedFilters(request: PlacementRequest, kind: Kind, node: NodeState): boolean {
+  private passesFixedFilters(request: PlacementRequest, kind: number, node: NodeState): boolean {
     let answers = this.fixed.get(kind);
     if (answers === undefined) {
       answers = new Map();
@@ -47,9 +48,17 @@ export class StayCheck {
     return passes;
   }
 
+  private rulesOf(request: PlacementRequest, kind: number): RuleSets {
+    const known = this.rules.get(kind);
+    if (known !== undefined) return known;
+    const sets = ruleSets(request, this.world.placeTags);
+    this.rules.set(kind, sets);
+    return sets;
+  }
+
   /** Rules between guests, counting the guest itself out. */
-  private keepsCompany(request: PlacementRequest, kind: Kind, node: NodeState): boolean {
-    const { apart, together } = kind.ask.rules;
+  private keepsCompany(request: PlacementRequest, kind: number, node: NodeState): boolean {
+    const { apart, together } = this.rulesOf(request, kind);
     if (together.length > 0) return false;
     if (apart.length === 0) return true;
     const occupant = occupantOfRequest(request);

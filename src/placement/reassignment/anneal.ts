@@ -19,7 +19,10 @@ export interface SearchResult {
 
 const STEPS_PER_LOOK = 2048;
 
-export function anneal(problem: ReassignmentProblem, options: SearchOptions & { hot?: number; cold?: number; eject?: number; depth?: number }): SearchResult {
+export function anneal(
+  problem: ReassignmentProblem,
+  options: SearchOptions & { hot?: number; cold?: number; eject?: number; depth?: number },
+): SearchResult {
   const state = new ReassignmentState(problem, problem.initial);
   const random = new SeededRandom(options.seed);
   const best = Int32Array.from(state.assignment);
@@ -48,7 +51,7 @@ export function anneal(problem: ReassignmentProblem, options: SearchOptions & { 
     journalProcess.length = 0;
     journalFrom.length = 0;
     const from = state.assignment[process]!;
-    const bound = state.machineCost[from]! ;
+    const bound = state.machineCost[from]!;
     let total = state.lift(process);
     const depth = options.depth ?? 8;
     for (let level = 0; ; level++) {
@@ -109,33 +112,33 @@ export function anneal(problem: ReassignmentProblem, options: SearchOptions & { 
         cost += delta;
       }
     } else {
-    let process: number;
-    if ((random.bits() & 3) < 2) process = random.below(processes);
-    else {
-      const host = state.hosted[pickBusy()]!;
-      if (host.length === 0) continue;
-      process = host[random.below(host.length)]!;
-    }
-    if ((random.bits() & 1) === 0) {
-      const to = random.below(machines);
-      const delta = state.shiftDelta(process, to, limit);
-      if (delta <= limit) {
-        stats.shift++;
-        state.move(process, to);
-        cost += delta;
+      let process: number;
+      if ((random.bits() & 3) < 2) process = random.below(processes);
+      else {
+        const host = state.hosted[pickBusy()]!;
+        if (host.length === 0) continue;
+        process = host[random.below(host.length)]!;
       }
-    } else {
-      const second = random.below(processes);
-      const delta = state.swapDelta(process, second, limit);
-      if (delta <= limit && delta !== FORBIDDEN) {
-        stats.swap++;
-        const here = state.assignment[process]!;
-        const there = state.assignment[second]!;
-        state.move(process, there);
-        state.move(second, here);
-        cost += delta;
+      if ((random.bits() & 1) === 0) {
+        const to = random.below(machines);
+        const delta = state.shiftDelta(process, to, limit);
+        if (delta <= limit) {
+          stats.shift++;
+          state.move(process, to);
+          cost += delta;
+        }
+      } else {
+        const second = random.below(processes);
+        const delta = state.swapDelta(process, second, limit);
+        if (delta <= limit && delta !== FORBIDDEN) {
+          stats.swap++;
+          const here = state.assignment[process]!;
+          const there = state.assignment[second]!;
+          state.move(process, there);
+          state.move(second, here);
+          cost += delta;
+        }
       }
-    }
     }
     if (cost < bestCost) {
       bestCost = cost;

@@ -52,7 +52,8 @@ export class ReassignmentState {
     this.slot = new Int32Array(processes);
     this.overfull = new Uint8Array(machines);
     this.transientMass = new Float64Array(processes + 1);
-    for (let p = 0; p < processes; p++) for (let r = 0; r < resources; r++) if (problem.transient[r]) this.transientMass[p]! += problem.requirement[p * resources + r]!;
+    for (let p = 0; p < processes; p++)
+      for (let r = 0; r < resources; r++) if (problem.transient[r]) this.transientMass[p]! += problem.requirement[p * resources + r]!;
     this.present = new Uint8Array(services * machines);
     this.locations = 1 + problem.location.reduce((most, value) => Math.max(most, value), -1);
     this.locationCount = new Int32Array(services * this.locations);
@@ -112,8 +113,10 @@ export class ReassignmentState {
     const firstService = problem.service[first]!;
     const secondService = problem.service[second]!;
     if (here === there || firstService === secondService) return FORBIDDEN;
-    if (this.present[firstService * problem.machines + there] === 1 || this.present[secondService * problem.machines + here] === 1) return FORBIDDEN;
-    const moves = this.moveDelta(first, here, there) + this.moveDelta(second, there, here) + this.serviceMoveDelta(first, there, second, here);
+    if (this.present[firstService * problem.machines + there] === 1 || this.present[secondService * problem.machines + here] === 1)
+      return FORBIDDEN;
+    const moves =
+      this.moveDelta(first, here, there) + this.moveDelta(second, there, here) + this.serviceMoveDelta(first, there, second, here);
     const atThere = this.exchangeDelta(there, second, first);
     if (atThere === FORBIDDEN || moves + atThere - this.machineCost[here]! > limit) return FORBIDDEN;
     const atHere = this.exchangeDelta(here, first, second);
@@ -362,7 +365,8 @@ export class ReassignmentState {
   private addTransient(machine: number, process: number, sign: 1 | -1): void {
     const { resources, transient } = this.problem;
     for (let resource = 0; resource < resources; resource++) {
-      if (transient[resource] === 1) this.occupied[machine * resources + resource]! += sign * this.requirement[process * resources + resource]!;
+      if (transient[resource] === 1)
+        this.occupied[machine * resources + resource]! += sign * this.requirement[process * resources + resource]!;
     }
   }
 
@@ -375,7 +379,8 @@ export class ReassignmentState {
   /** Books (or unbooks) that the process is away from home. */
   private noteMove(process: number, home: number, to: number, sign: 1 | -1 = 1): void {
     const { weights, machineMoveCost, machines, processMoveCost, service } = this.problem;
-    this.moveCost += sign * (weights.processMove * processMoveCost[process]! + weights.machineMove * machineMoveCost[home * machines + to]!);
+    this.moveCost +=
+      sign * (weights.processMove * processMoveCost[process]! + weights.machineMove * machineMoveCost[home * machines + to]!);
     this.movedMass += sign * this.transientMass[process]!;
     const own = service[process]!;
     const before = this.movedOfService[own]!;

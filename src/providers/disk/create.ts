@@ -152,18 +152,19 @@ export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest
   const fresh = await requireOwner(owner.ref);
   const volume = volumeOf(fresh);
   if (!volume) throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
+  const at = { cluster: owner.ref.api.clusterId, node: owner.ref.node };
   const { recovery: _done, drift: _mended, __live, __route, ...lasting } = inputs;
   const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volume.volid) : undefined;
   return withoutUndefined({
     ...lasting,
-    cluster: owner.ref.api.clusterId,
-    node: owner.ref.node,
+    placement: { ...readDiskInputs(inputs).placement, ...at },
     ownerVmid: owner.ref.vmid,
     volid: volume.volid,
     sizeBytes: volume.sizeBytes,
     slot,
-    generation: fresh.mark!.generation,
     lastMove,
+    __at: at,
+    __generation: fresh.mark!.generation,
   });
 }
 

@@ -10,7 +10,7 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readDiskOutputs(oldOutputs);
   const news = readDiskInputs(newInputs);
-  if (news.placement.cluster !== olds.cluster) return { changes: true, replaces: ["placement"] };
+  if (news.placement.cluster !== olds.__at.cluster) return { changes: true, replaces: ["placement"] };
   const attachment = (at: { cluster: string; vmid: number } | undefined) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||
@@ -25,25 +25,26 @@ export async function readDisk(session: Session, id: string, props: Inputs): Pro
   const federation = await session.federation();
   const identity = identityOf(props, federation.name, "disk");
   const olds = readDiskOutputs(props);
-  const snapshot = (await session.snapshot()).clusters.get(olds.cluster);
+  const snapshot = (await session.snapshot()).clusters.get(olds.__at.cluster);
   if (!snapshot?.reachable) {
-    session.pace.report(`warning: disk ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.cluster} is not in federation.yaml`}`);
+    session.pace.report(`warning: disk ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`);
     return { id, props };
   }
   const row = snapshot.guests.find((guest) => guest.vmid === olds.ownerVmid);
-  const api = await session.client(olds.cluster);
+  const api = await session.client(olds.__at.cluster);
   const owner = row && (await readMarkedGuest({ api, node: row.node, vmid: row.vmid }));
   if (!row || !owner) return { id: "", props: {} };
   if (!owner.mark || !sameIdentity(owner.mark, identity))
-    throw new UserError(`vm ${olds.ownerVmid} on ${olds.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`);
+    throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`);
   const volume = volumeOf(owner);
-  if (!volume) throw new UserError(`vm ${olds.ownerVmid} on ${olds.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
+  if (!volume) throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
   const drift: string[] = [];
   if (owner.config.values.template !== "1") drift.push("the owner is not fenced (template)");
   if (owner.config.values.protection !== "1") drift.push("the owner is not protected");
   if (olds.slot !== undefined && !(await isAttached(session, olds, volume.volid))) drift.push(`it is not attached to vm ${olds.__attachTo?.vmid}`);
+  const at = { cluster: olds.__at.cluster, node: row.node };
   const { drift: _before, ...rest } = props;
-  const outputs = withoutUndefined({ ...rest, node: row.node, volid: volume.volid, sizeBytes: volume.sizeBytes, ...(drift.length > 0 ? { drift } : {}) });
+  const outputs = withoutUndefined({ ...rest, placement: { ...olds.placement, ...at }, __at: at, volid: volume.volid, sizeBytes: volume.sizeBytes, ...(drift.length > 0 ? { drift } : {}) });
   return { id, props: outputs };
 }
 
@@ -58,10 +59,11 @@ async function isAttached(session: Session, olds: ReturnType<typeof readDiskOutp
 export async function deleteDisk(session: Session, props: Inputs): Promise<void> {
   const federation = await session.federation();
   const identity = identityOf(props, federation.name, "disk");
-  const { cluster, ownerVmid, generation, __pool } = readDiskOutputs(props);
+  const { ownerVmid, __generation, __pool, __at } = readDiskOutputs(props);
+  const { cluster } = __at;
   const ref = await session.locate(cluster, ownerVmid);
   const owner = ref && (await readMarkedGuest(ref));
-  if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > generation) return;
+  if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
   if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity.name, owner.mark.successor);
   const volume = volumeOf(owner);
   if (volume) {

@@ -3,7 +3,7 @@ import type { Federation, ResourcePool } from "../../config";
 import { toPoolPolicy } from "../../inventory";
 import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove } from "../../migration";
 import { explainLine, type Placement, type PlacementRequest, placeOne } from "../../placement";
-import { hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
+import { engineInputs, hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -17,12 +17,12 @@ const DISK_UNIT_BYTES = 4 * MIB;
 export async function checkDisk(session: Session, olds: Inputs, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
   const own = userInputs(news, COMPUTED_KEYS);
   const { known, vmidUnknown } = withoutUnknownVmid(own);
-  if (hasUnknown(known)) return { inputs: { ...own, __identity: news.__identity, placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(known)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = diskSchema.safeParse({ name: (news.__identity as { name: string }).name, ...known });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planDisk(session, parsed.data, news, olds, vmidUnknown);
   if ("failure" in planned) return { inputs: news, failures: [{ property: "placement", reason: planned.failure }] };
-  return { inputs: { ...own, __identity: news.__identity, ...planned.inputs }, failures: [] };
+  return { inputs: { ...own, ...engineInputs(news), ...planned.inputs }, failures: [] };
 }
 
 /** A guest that is only planned has a place but no vmid yet: enough to place its disks. */

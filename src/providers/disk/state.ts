@@ -3,7 +3,7 @@ import type { MigrationSummary, MoveRecord, Route } from "../../migration";
 import type { Inputs } from "../inputs";
 
 export const COMPUTED_KEYS = ["placement", "migration", "recovery", "drift"] as const;
-export const OUTPUT_KEYS = ["cluster", "node", "ownerVmid", "volid", "sizeBytes", "slot", "generation", "lastMove"] as const;
+export const OUTPUT_KEYS = ["ownerVmid", "volid", "sizeBytes", "slot", "lastMove"] as const;
 
 export interface DiskInputs {
   placement: { cluster: string; node: string; storages: string[]; why: string };
@@ -19,17 +19,16 @@ export interface DiskInputs {
 }
 
 export interface DiskOutputs extends DiskInputs {
-  cluster: string;
-  node: string;
   /** The stopped guest that owns the volume. */
   ownerVmid: number;
   volid: string;
   sizeBytes: number;
   /** Where it is attached, `scsi16`; absent while it is not. */
   slot?: string;
-  generation: number;
   lastMove?: MoveRecord;
   drift?: string[];
+  __at: { cluster: string; node: string };
+  __generation: number;
 }
 
 export function readDiskInputs(inputs: Inputs): DiskInputs {

@@ -10,7 +10,7 @@ import { readDiskInputs, readDiskOutputs } from "./state";
 export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await diskContext(session, newInputs);
   const olds = readDiskOutputs(oldOutputs);
-  const owner = await findOwner(context, olds.cluster, olds.ownerVmid);
+  const owner = await findOwner(context, olds.__at.cluster, olds.ownerVmid);
   await undoUnfinishedMove(context, owner);
   await detachFromFormer(context, owner);
   await grow(context, await requireOwner(owner.ref));

@@ -3,7 +3,7 @@ import type { ResourcePool } from "../../config";
 import { isOutage } from "../../inventory";
 import type { ProxmoxApi } from "../../proxmox";
 import { AlreadyExistsError } from "../../proxmox";
-import { hasUnknown, type IdentityInput, type Inputs, userInputs, withoutUndefined } from "../inputs";
+import { engineInputs, hasUnknown, type IdentityInput, type Inputs, userInputs, withoutUndefined } from "../inputs";
 import { type CheckFailure, toFailures } from "../schema";
 import { type Session, UserError } from "../session";
 import { poolDefinition, type PoolDefinition, resourcePoolSchema } from "./spec";
@@ -25,7 +25,7 @@ const COMPUTED_KEYS = ["definition"];
 export async function checkPool(session: Session, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
   const own = userInputs(news, COMPUTED_KEYS);
   const identity = news.__identity as IdentityInput;
-  if (hasUnknown(own)) return { inputs: { ...own, __identity: identity }, failures: [] };
+  if (hasUnknown(own)) return { inputs: { ...own, ...engineInputs(news) }, failures: [] };
   const parsed = resourcePoolSchema.safeParse({ name: identity.name, ...own });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const federation = await session.federation();
@@ -39,7 +39,7 @@ export async function checkPool(session: Session, news: Inputs): Promise<{ input
     return failed(news, "clusters", `unknown clusters ${unknown.join(", ")} (known: ${federation.clusters.map((cluster) => cluster.id).join(", ")})`);
   // One look, so that a wrong credential shows in the preview and not half-way through the update.
   await session.snapshot();
-  return { inputs: withoutUndefined({ ...own, __identity: identity, definition: definition.data }), failures: [] };
+  return { inputs: withoutUndefined({ ...own, ...engineInputs(news), definition: definition.data }), failures: [] };
 }
 
 function failed(news: Inputs, property: string, reason: string): { inputs: Inputs; failures: CheckFailure[] } {

@@ -52,7 +52,7 @@ export async function contextOf(session: Session, inputs: Inputs): Promise<VmCon
 }
 
 /** Keys of outputs that no program sets. */
-const OUTPUT_KEYS = [...COMPUTED_KEYS, "cluster", "node", "vmid", "generation", "macAddresses", "addresses", "lastMove"];
+const OUTPUT_KEYS = [...COMPUTED_KEYS, "vmid", "macAddresses", "addresses", "lastMove"];
 
 interface Result {
   guest: GuestRef;

@@ -17,13 +17,13 @@ import { readVmOutputs } from "./state";
 export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   const federation = await session.federation();
   const identity = identityOf(props, federation.name, "vm");
-  const { cluster, vmid, generation, __pool } = readVmOutputs(props);
-  const ref = await session.locate(cluster, vmid);
+  const { vmid, __at, __generation, __pool } = readVmOutputs(props);
+  const ref = await session.locate(__at.cluster, vmid);
   const guest = ref && (await readMarkedGuest(ref));
   // Gone, or the vmid belongs to somebody else by now.
   if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
   // A later create has taken this guest over: it is not the one this delete is about.
-  if (guest.mark.generation > generation) return;
+  if (guest.mark.generation > __generation) return;
   if (guest.mark.phase === "retired") await refuseWithoutSuccessor(session, identity, guest);
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
   if (guest.mark.phase === "settled") {

@@ -14,9 +14,9 @@ export function diffVm(oldOutputs: Inputs, newInputs: Inputs): DiffResult {
   const olds = readVmOutputs(oldOutputs);
   const news = readVmInputs(newInputs);
   const placement = placementOf(news);
-  if (placement.cluster !== olds.cluster) return { changes: true, replaces: ["placement"] };
+  if (placement.cluster !== olds.__at.cluster) return { changes: true, replaces: ["placement"] };
   // A node that HA or an operator chose, and that breaks no rule, is where the guest lives now.
-  const liveNode = news.__live?.cluster === olds.cluster ? news.__live.node : olds.node;
+  const liveNode = news.__live?.cluster === olds.__at.cluster ? news.__live.node : olds.__at.node;
   const changed =
     placement.node !== liveNode ||
     news.recovery !== undefined ||

@@ -19,18 +19,19 @@ export function vmId(guest: GuestRef): string {
 }
 
 export function toOutputs(inputs: Inputs, facts: OutputFacts): Inputs {
-  const { __desired } = readVmInputs(inputs);
+  const { __desired, placement } = readVmInputs(inputs);
+  const at = { cluster: facts.guest.api.clusterId, node: facts.guest.node };
   // What was true only of the plan does not outlive it.
   const { recovery: _done, restart: _restarted, __live, __route, drift: _mended, ...lasting } = inputs;
   return withoutUndefined({
     ...lasting,
-    cluster: facts.guest.api.clusterId,
-    node: facts.guest.node,
+    placement: { ...placement, ...at },
     vmid: facts.guest.vmid,
-    generation: facts.generation,
     macAddresses: macAddressesOf(facts.config),
     addresses: facts.addresses,
     lastMove: facts.lastMove,
+    __at: at,
+    __generation: facts.generation,
     __observed: observeShape(facts.config, Object.keys(__desired.scalars), facts.running),
   });
 }

@@ -2,7 +2,7 @@
 import type { Cluster, Federation, ResourcePool } from "../../config";
 import { dataDrivesOf, estimateMove, identityTag, isIdentityTag, type MoveJournal, planRoute, preflight, type Route, summarizeMove } from "../../migration";
 import { explainLine, placeOne, type Placement, type PlacementResult } from "../../placement";
-import { hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
+import { engineInputs, hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -21,12 +21,12 @@ export type CheckResult = { inputs: Inputs; failures: CheckFailure[] };
 export async function checkVm(session: Session, olds: Inputs, news: Inputs): Promise<CheckResult> {
   const own = userInputs(news, COMPUTED_KEYS);
   // A value that another resource will only produce in the update: nothing can be decided yet.
-  if (hasUnknown(own)) return { inputs: { ...own, __identity: news.__identity, placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(own)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = vmSchema.safeParse({ name: (news.__identity as { name: string }).name, ...own });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planVm(session, parsed.data, news, olds);
   if ("failures" in planned) return { inputs: news, failures: planned.failures };
-  return { inputs: { ...own, __identity: news.__identity, ...planned.inputs }, failures: [] };
+  return { inputs: { ...own, ...engineInputs(news), ...planned.inputs }, failures: [] };
 }
 
 type Planned = { inputs: VmInputs } | { failures: CheckFailure[] };

@@ -14,18 +14,18 @@ export interface ReadResult {
 }
 
 const GONE: ReadResult = { id: "", props: {} };
-const OUTPUT_ONLY = ["cluster", "node", "vmid", "generation", "macAddresses", "addresses", "lastMove", "__observed"];
+const OUTPUT_ONLY = ["vmid", "macAddresses", "addresses", "lastMove", "__at", "__generation", "__observed"];
 
 export async function readVm(session: Session, id: string, props: Inputs): Promise<ReadResult> {
   const federation = await session.federation();
   const identity = identityOf(props, federation.name, "vm");
   const olds = readVmOutputs(props);
-  const snapshot = (await session.snapshot()).clusters.get(olds.cluster);
+  const snapshot = (await session.snapshot()).clusters.get(olds.__at.cluster);
   if (!snapshot?.reachable) {
-    session.pace.report(`warning: ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.cluster} is not in federation.yaml`}`);
+    session.pace.report(`warning: ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`);
     return { id, props };
   }
-  const owned = await findLive(session, identity, olds.cluster, olds.vmid);
+  const owned = await findLive(session, identity, olds.__at.cluster, olds.vmid);
   if (!owned) return GONE;
   const api = await session.client(owned.cluster);
   const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
@@ -36,10 +36,11 @@ export async function readVm(session: Session, id: string, props: Inputs): Promi
   const observed = observeShape(guest.config, Object.keys(olds.__desired.scalars), running);
   const drift = compareShapes(olds.__desired, observed).map((change) => `${change.path} is ${quote(change.from)}, declared ${quote(change.to)}`);
   const { drift: _before, ...rest } = props;
+  const at = { cluster: owned.cluster, node: owned.row.node };
   const outputs = withoutUndefined({
     ...rest,
-    cluster: owned.cluster,
-    node: owned.row.node,
+    placement: { ...olds.placement, ...at },
+    __at: at,
     vmid: owned.row.vmid,
     macAddresses: macAddressesOf(guest.config),
     __observed: observed,

@@ -30,15 +30,15 @@ export interface VmInputs {
 }
 
 export interface VmOutputs extends VmInputs {
-  cluster: string;
-  node: string;
   vmid: number;
-  generation: number;
   macAddresses: string[];
   addresses: string[];
   /** Differences that a refresh has found; empty when there are none. */
   drift?: string[];
   lastMove?: MoveRecord;
+  /** Where it is; a replacement's preview would show a visible one as removed. */
+  __at: { cluster: string; node: string };
+  __generation: number;
   __observed: GuestShape;
 }
 

@@ -23,8 +23,8 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const context = await contextOf(session, newInputs);
   const olds = readVmOutputs(oldOutputs);
   const { pace } = session;
-  await undoUnfinishedMove(context, olds.cluster, olds.vmid);
-  let guest = await findOwn(context, olds.cluster, olds.vmid);
+  await undoUnfinishedMove(context, olds.__at.cluster, olds.vmid);
+  let guest = await findOwn(context, olds.__at.cluster, olds.vmid);
   refuseForeignLock(guest.ref, guest.config);
   const { node } = placementOf(readVmInputs(newInputs));
   if (guest.ref.node !== node) guest = { ...guest, ref: await migrateToNode(context, guest, node) };
@@ -38,7 +38,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const outs = await describe(context, guest.ref, generation, olds.lastMove);
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);
   if (left.length > 0)
-    throw new Error(`vm ${guest.ref.vmid} on ${olds.cluster} is not as declared after the update: ${left.map((change) => `${change.path} is ${change.from || "absent"} instead of ${change.to || "absent"}`).join("; ")}.`);
+    throw new Error(`vm ${guest.ref.vmid} on ${olds.__at.cluster} is not as declared after the update: ${left.map((change) => `${change.path} is ${change.from || "absent"} instead of ${change.to || "absent"}`).join("; ")}.`);
   return { outs };
 }
 

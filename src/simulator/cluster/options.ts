@@ -4,6 +4,7 @@ import { configidFormat } from "../formats";
 import { type Property, propertyStringFormat } from "../guests/property-string";
 import { ApiError, type Call, type ParameterRule, type ParameterTable, type Route } from "../kernel";
 import { splitList } from "../parameters";
+import type { Era } from "../state";
 
 const text = { type: "string", optional: true } as const;
 const keyboards = [
@@ -64,7 +65,6 @@ const settings: ParameterTable = {
   "next-id": text,
   notify: text,
   "registered-tags": { ...text, pattern: /^[A-Za-z0-9_][A-Za-z0-9_+.-]*([;,\s][A-Za-z0-9_][A-Za-z0-9_+.-]*)*$/ },
-  replication: text,
   "tag-style": text,
   "user-tag-access": text,
 };
@@ -117,7 +117,7 @@ function changeOptions(call: Call): null {
     throw new ApiError(500, `lower (${range[1]}) <= upper (${range[2]}) boundary rule broken`);
   }
   for (const key of listOf(call, "delete")) {
-    if (!Object.hasOwn(settings, key)) throw new ApiError(500, `unknown option '${key}'`);
+    if (!Object.hasOwn(settings, key) && key !== "replication") throw new ApiError(500, `unknown option '${key}'`);
     delete options[key];
   }
   for (const [key, value] of Object.entries(call.params)) {
@@ -128,13 +128,16 @@ function changeOptions(call: Call): null {
   return null;
 }
 
-export const optionRoutes: Route[] = [
-  { method: "GET", path: "/cluster/options", parameters: {}, handler: readOptions },
-  {
-    method: "PUT",
-    path: "/cluster/options",
-    permission: (call) => call.requirePrivilege("/", ["Sys.Modify"]),
-    parameters: { ...settings, delete: { type: "list", optional: true, format: configidFormat } },
-    handler: changeOptions,
-  },
-];
+export function optionRoutes(era: Era): Route[] {
+  const parameters = { ...settings, ...(era === "9.2" ? { replication: text } : {}) };
+  return [
+    { method: "GET", path: "/cluster/options", parameters: {}, handler: readOptions },
+    {
+      method: "PUT",
+      path: "/cluster/options",
+      permission: (call) => call.requirePrivilege("/", ["Sys.Modify"]),
+      parameters: { ...parameters, delete: { type: "list", optional: true, format: configidFormat } },
+      handler: changeOptions,
+    },
+  ];
+}

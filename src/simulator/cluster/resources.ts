@@ -3,6 +3,7 @@ import { flagOf, parameterError } from "../answers";
 import { optional, vmid } from "../fields";
 import { ApiError, type Call, type Route } from "../kernel";
 import { hasQuorum } from "../quorum";
+import type { Era } from "../state";
 import { optionRoutes } from "./options";
 import { guestRow, nodeRow, storageRows } from "./resource-rows";
 
@@ -85,20 +86,22 @@ function getNextVmid(call: Call): string {
   throw new ApiError(500, `unable to get any free VMID in range [${lower}, ${upper}]`);
 }
 
-export const clusterRoutes: Route[] = [
-  {
-    method: "GET",
-    path: "/cluster/status",
-    permission: (call) => call.requirePrivilege("/", ["Sys.Audit"]),
-    parameters: {},
-    handler: getStatus,
-  },
-  {
-    method: "GET",
-    path: "/cluster/resources",
-    parameters: { type: { type: "string", enum: ["vm", "storage", "node", "sdn"], optional: true } },
-    handler: listResources,
-  },
-  { method: "GET", path: "/cluster/nextid", parameters: { vmid: optional(vmid) }, handler: getNextVmid },
-  ...optionRoutes,
-];
+export function clusterRoutes(era: Era): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/cluster/status",
+      permission: (call) => call.requirePrivilege("/", ["Sys.Audit"]),
+      parameters: {},
+      handler: getStatus,
+    },
+    {
+      method: "GET",
+      path: "/cluster/resources",
+      parameters: { type: { type: "string", enum: ["vm", "storage", "node", "sdn"], optional: true } },
+      handler: listResources,
+    },
+    { method: "GET", path: "/cluster/nextid", parameters: { vmid: optional(vmid) }, handler: getNextVmid },
+    ...optionRoutes(era),
+  ];
+}

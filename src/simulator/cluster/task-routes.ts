@@ -185,6 +185,7 @@ export const taskRoutes: Route[] = [
   {
     method: "GET",
     path: "/nodes/{node}/tasks/{upid}",
+    onNode: false,
     parameters: { node, upid },
     handler: () => [{ name: "log" }, { name: "status" }],
   },

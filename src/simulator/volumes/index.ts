@@ -2,6 +2,7 @@
 import type { Route } from "../kernel";
 import type { Era } from "../state";
 import { configurationRoutes } from "./configuration";
+import { configurationChangeRoutes } from "./configuration-change";
 import { contentRoutes } from "./content";
 import { pruneRoutes } from "./prune";
 import { statusRoutes } from "./status";
@@ -9,5 +10,5 @@ import { statusRoutes } from "./status";
 export { contentBlocks, diskChecksum, writeBlocks, zeroBlock } from "./blocks";
 
 export function volumeRoutes(era: Era): Route[] {
-  return [...configurationRoutes(), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];
+  return [...configurationRoutes(), ...configurationChangeRoutes(era), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];
 }

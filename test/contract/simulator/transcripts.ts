@@ -38,9 +38,12 @@ export function loadTranscript(era: Era, flow: string): RecordedLine[] {
   return readLines(`transcripts/${era}-${flow}.jsonl`) as RecordedLine[];
 }
 
+export function readReference(file: string): string {
+  return readFileSync(resolve(referenceDirectory, file), "utf8");
+}
+
 export function readLines(file: string): unknown[] {
-  const text = readFileSync(resolve(referenceDirectory, file), "utf8");
-  return text
+  return readReference(file)
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line));

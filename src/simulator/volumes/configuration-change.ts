@@ -1,0 +1,262 @@
+/** `POST`, `PUT` and `DELETE /storage`: changing the cluster's storage configuration. */
+import { nodeFormat, storageFormat } from "../formats";
+import type { BackendState, Call, ClusterState, ParameterRule, ParameterTable, Route, StorageState } from "../kernel";
+import type { Era } from "../state";
+import { configText, fail, listParameter, textParameter } from "./calls";
+import { configurationDigest } from "./configuration";
+import { retentionFormat } from "./retention";
+import { contentFormat, digestRule, optionalFlag, optionalText, storageRule } from "./rules";
+import { storageDirectory, traitsOf } from "./types";
+
+const defaultBytes = 256 * 1024 ** 3;
+const defaultBytesPerSecond = 500e6;
+const knownTypes: Record<Era, string[]> = {
+  "8.4": "btrfs,cephfs,cifs,dir,esxi,glusterfs,iscsi,iscsidirect,lvm,lvmthin,nfs,pbs,rbd,zfs,zfspool".split(","),
+  "9.2": "btrfs,cephfs,cifs,dir,esxi,iscsi,iscsidirect,lvm,lvmthin,nfs,pbs,rbd,zfs,zfspool".split(","),
+};
+
+interface TypeOptions {
+  /** Cannot change later; the first ones must be given. */
+  required: readonly string[];
+  fixed?: readonly string[];
+  optional: readonly string[];
+  defaultContent: string[];
+}
+
+const anyType = ["bwlimit", "max-protected-backups"];
+const directory = [
+  "prune-backups",
+  "maxfiles",
+  "format",
+  "preallocation",
+  "mkdir",
+  "create-base-path",
+  "create-subdirs",
+  "content-dirs",
+  "snapshot-as-volume-chain",
+];
+const simulatedTypes: Record<StorageState["type"], TypeOptions> = {
+  dir: { required: ["path"], optional: [...anyType, ...directory, "is_mountpoint"], defaultContent: ["images", "rootdir"] },
+  nfs: { required: ["server", "export"], fixed: ["path"], optional: [...anyType, ...directory, "options"], defaultContent: ["images"] },
+  cifs: {
+    required: ["server", "share"],
+    fixed: ["path"],
+    optional: [...anyType, ...directory, "username", "password", "domain", "smbversion", "subdir", "options"],
+    defaultContent: ["images"],
+  },
+  lvm: {
+    required: ["vgname"],
+    fixed: ["base"],
+    optional: [...anyType, "saferemove", "saferemove_throughput", "tagged_only"],
+    defaultContent: ["images"],
+  },
+  lvmthin: { required: ["vgname", "thinpool"], optional: anyType, defaultContent: ["images", "rootdir"] },
+  zfspool: { required: ["pool"], optional: [...anyType, "sparse", "blocksize", "mountpoint"], defaultContent: ["images", "rootdir"] },
+  rbd: {
+    required: ["pool"],
+    fixed: ["data-pool"],
+    optional: [...anyType, "monhost", "username", "krbd", "keyring", "namespace"],
+    defaultContent: ["images"],
+  },
+  pbs: {
+    required: ["server", "datastore"],
+    fixed: [],
+    optional: [
+      ...anyType,
+      "namespace",
+      "username",
+      "password",
+      "fingerprint",
+      "encryption-key",
+      "master-pubkey",
+      "port",
+      "prune-backups",
+      "skip-cert-verification",
+    ],
+    defaultContent: ["backup"],
+  },
+};
+
+function absolutePathFormat(value: string): string | undefined {
+  return value.startsWith("/") ? undefined : "value does not look like a valid absolute path";
+}
+
+function groupNameFormat(value: string): string | undefined {
+  return /^[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]$/.test(value) ? undefined : `lvm name '${value}' contains illegal characters`;
+}
+
+const pathRule: ParameterRule = { ...optionalText, format: absolutePathFormat };
+const groupRule: ParameterRule = { ...optionalText, format: groupNameFormat };
+
+function optionTable(era: Era): ParameterTable {
+  const flags = [
+    "disable",
+    "shared",
+    "krbd",
+    "mkdir",
+    "create-base-path",
+    "create-subdirs",
+    "saferemove",
+    "sparse",
+    "tagged_only",
+    "skip-cert-verification",
+  ];
+  const texts =
+    "bwlimit,content-dirs,data-pool,datastore,domain,encryption-key,is_mountpoint,keyring,master-pubkey,monhost,namespace,options,password,pool,saferemove_throughput,server,share,smbversion,username,base,blocksize";
+  return {
+    ...Object.fromEntries(texts.split(",").map((key) => [key, optionalText])),
+    ...Object.fromEntries(flags.map((key) => [key, optionalFlag])),
+    content: { type: "list", optional: true, format: contentFormat },
+    nodes: { type: "list", optional: true, format: nodeFormat },
+    format: { ...optionalText, enum: ["raw", "qcow2", "subvol", "vmdk"] },
+    preallocation: { ...optionalText, enum: ["off", "metadata", "falloc", "full"] },
+    path: pathRule,
+    export: pathRule,
+    mountpoint: pathRule,
+    subdir: pathRule,
+    vgname: groupRule,
+    thinpool: groupRule,
+    "prune-backups": { ...optionalText, format: retentionFormat },
+    "max-protected-backups": { type: "integer", optional: true, minimum: -1 },
+    port: { type: "integer", optional: true, minimum: 1, maximum: 65_535 },
+    fingerprint: { ...optionalText, pattern: /^([A-Fa-f0-9]{2}:){31}[A-Fa-f0-9]{2}$/ },
+    ...(era === "8.4" ? { maxfiles: { type: "integer", optional: true, minimum: 0 } } : { "snapshot-as-volume-chain": optionalFlag }),
+  };
+}
+
+export function configurationChangeRoutes(era: Era): Route[] {
+  const permission = (call: Call) => call.requirePrivilege("/storage", ["Datastore.Allocate"]);
+  const table = optionTable(era);
+  const fixedKeys = new Set(Object.values(simulatedTypes).flatMap(({ required, fixed }) => [...required, ...(fixed ?? [])]));
+  const changeable = Object.fromEntries(Object.entries(table).filter(([key]) => !fixedKeys.has(key) || key === "server" || key === "pool"));
+  return [
+    {
+      method: "POST",
+      path: "/storage",
+      parameters: { ...table, storage: { ...storageRule, format: storageFormat }, type: { type: "string", enum: knownTypes[era] } },
+      permission,
+      handler: create,
+    },
+    {
+      method: "PUT",
+      path: "/storage/{storage}",
+      parameters: { ...changeable, storage: storageRule, delete: { type: "list", optional: true }, digest: digestRule },
+      permission,
+      handler: update,
+    },
+    { method: "DELETE", path: "/storage/{storage}", parameters: { storage: storageRule }, permission, handler: remove },
+  ];
+}
+
+const generalKeys = new Set(["storage", "type", "content", "nodes", "disable", "shared", "node", "delete", "digest"]);
+
+/** Options of the call beside those that every type has. */
+function givenOptions(call: Call): Record<string, string> {
+  const entries = Object.entries(call.params).filter(([key]) => !generalKeys.has(key));
+  return Object.fromEntries(entries.map(([key, value]) => [key, configText(value)]));
+}
+
+function create(call: Call): unknown {
+  const id = textParameter(call, "storage")!;
+  const type = textParameter(call, "type") as StorageState["type"];
+  const rules: TypeOptions | undefined = simulatedTypes[type];
+  if (!rules) return fail(`create storage failed: storage type '${type}' is not simulated`);
+  const options = givenOptions(call);
+  for (const key of rules.required) if (options[key] === undefined) fail(`missing value for required option '${key}'`);
+  const allowed = [...rules.required, ...(rules.fixed ?? []), ...rules.optional];
+  for (const key of Object.keys(options)) if (!allowed.includes(key)) fail(`unexpected property '${key}'`);
+  if (call.cluster.storages[id]) fail(`create storage failed: storage ID '${id}' already defined`);
+  const content = listParameter(call, "content");
+  const storage: StorageState = {
+    storage: id,
+    type,
+    content: content.length > 0 ? content : rules.defaultContent,
+    backends: {},
+    ...(call.params.nodes === undefined ? {} : { nodes: listParameter(call, "nodes") }),
+    shared: traitsOf({ type, options } as StorageState).remote || call.params.shared === true,
+    disabled: call.params.disable === true,
+    options,
+  };
+  if (options.is_mountpoint !== undefined && !/^(0|no|off|false)$/.test(options.is_mountpoint) && !findPlaces(call.cluster, storage)) {
+    const reason = `directory is expected to be a mount point but is not mounted: '${storageDirectory(storage)}'`;
+    fail(`create storage failed: unable to activate storage '${id}' - ${reason}`);
+  }
+  storage.backends = placesFor(call, storage);
+  call.cluster.storages[id] = storage;
+  call.world.touch();
+  return { storage: id, type };
+}
+
+/** What names the physical place of a storage's bytes, for storages that may share one. */
+function placeName({ type, options }: StorageState, cluster: ClusterState): string {
+  if (type === "nfs") return `nfs:${options.server}:${options.export}`;
+  if (type === "cifs") return `cifs:${options.server}:${options.share}`;
+  if (type === "pbs") return `pbs:${options.server}:${options.datastore}`;
+  if (type === "rbd") return `rbd:${options.monhost ?? cluster.id}:${options.pool}`;
+  return `${cluster.id}:${type}:${options.path ?? options.vgname ?? options.pool}:${options.thinpool ?? ""}`;
+}
+
+/** Another storage on the same place: what it holds is visible here too. */
+function findPlaces(cluster: ClusterState, storage: StorageState): Record<string, string> | undefined {
+  const name = placeName(storage, cluster);
+  return Object.values(cluster.storages).find((other) => placeName(other, cluster) === name)?.backends;
+}
+
+function placesFor(call: Call, storage: StorageState): Record<string, string> {
+  const { world, cluster } = call;
+  const remote = traitsOf(storage).remote;
+  for (const other of remote ? Object.values(world.state.clusters) : [cluster]) {
+    const found = findPlaces(other, storage);
+    if (found) return { ...found };
+  }
+  const name = placeName(storage, cluster);
+  const places: Record<string, string> = remote
+    ? { "*": name }
+    : Object.fromEntries(Object.keys(cluster.nodes).map((node) => [node, `${node}:${name}`]));
+  for (const id of Object.values(places)) world.state.backends[id] ??= emptyBackend(id, storage);
+  return places;
+}
+
+function emptyBackend(id: string, storage: StorageState): BackendState {
+  const { naming } = traitsOf(storage);
+  const kind = naming === "datastore" ? "pbs" : naming === "file" ? "directory" : "block";
+  return { id, kind, totalBytes: defaultBytes, volumes: {}, chunks: {}, bytesPerSecond: defaultBytesPerSecond };
+}
+
+function update(call: Call): unknown {
+  const id = textParameter(call, "storage")!;
+  const storage = call.cluster.storages[id] ?? fail(`update storage failed: storage '${id}' does not exist`);
+  const digest = textParameter(call, "digest");
+  if (digest !== undefined && digest !== configurationDigest(call.cluster)) {
+    fail("update storage failed: detected modified configuration - file changed by other user? Try again.");
+  }
+  const rules = simulatedTypes[storage.type];
+  const deletes = listParameter(call, "delete");
+  for (const key of deletes) {
+    if ([...rules.required, ...(rules.fixed ?? [])].includes(key)) fail(`update storage failed: unable to delete required option '${key}'`);
+    if (![...rules.optional, "content", "nodes", "disable", "shared"].includes(key)) fail(`update storage failed: no such option '${key}'`);
+  }
+  const options = givenOptions(call);
+  for (const key of Object.keys(options)) if (!rules.optional.includes(key)) fail(`update storage failed: unexpected property '${key}'`);
+  Object.assign(storage.options, options);
+  for (const key of deletes) delete storage.options[key];
+  if (call.params.content !== undefined) storage.content = listParameter(call, "content");
+  if (call.params.nodes !== undefined) storage.nodes = listParameter(call, "nodes");
+  if (call.params.disable !== undefined) storage.disabled = call.params.disable === true;
+  if (call.params.shared !== undefined) storage.shared = call.params.shared === true;
+  if (deletes.includes("nodes")) delete storage.nodes;
+  if (deletes.includes("disable")) storage.disabled = false;
+  if (deletes.includes("shared")) storage.shared = traitsOf(storage).remote;
+  if (deletes.includes("content")) storage.content = rules.defaultContent;
+  call.world.touch();
+  return { storage: id, type: storage.type };
+}
+
+/** Only the entry goes; what lies on the storage stays. */
+function remove(call: Call): null {
+  const id = textParameter(call, "storage")!;
+  if (!call.cluster.storages[id]) fail(`delete storage failed: storage '${id}' does not exist`);
+  delete call.cluster.storages[id];
+  call.world.touch();
+  return null;
+}

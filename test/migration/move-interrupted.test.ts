@@ -1,0 +1,126 @@
+/** A move that is killed at any call, and run again: it must end as if nothing had happened. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Fault } from "../support/fake-world";
+import { attempt, attemptOrDie, failAt, flawsOfFinished, flawsOfRolledBack, type MoveScenario, moveScenario, type ScenarioOptions, useWorldClock } from "./move-scenario";
+
+let current: MoveScenario;
+const begin = (options: ScenarioOptions = {}): MoveScenario => {
+  current = moveScenario(options);
+  return current;
+};
+
+beforeEach(() => useWorldClock(() => current.world));
+afterEach(() => vi.restoreAllMocks());
+
+const KINDS: [string, ScenarioOptions][] = [
+  ["a running VM", {}],
+  ["a stopped VM", { sourceRunning: false }],
+  ["a VM whose vmid is taken at the target", { vmidTaken: true }],
+  ["the owner of a disk", { diskOwner: true }],
+];
+
+/** Calls of an undisturbed move. */
+async function countCalls(options: ScenarioOptions): Promise<number> {
+  const scenario = begin(options);
+  expect(await attempt(scenario)).toEqual({ ok: true });
+  expect(flawsOfFinished(scenario, options)).toEqual([]);
+  return scenario.world.calls.length;
+}
+
+describe.each(KINDS)("moving %s", (_kind, options) => {
+  it("ends with one guest at the target, the source fenced and retired, no archive", async () => {
+    expect(await countCalls(options)).toBeGreaterThan(20);
+  });
+
+  it.each<[Fault, string, number]>([
+    ["kill", "at once", 0],
+    ["kill-after", "at once", 0],
+    ["kill", "when all tasks have ended", 60_000],
+    ["kill-after", "when all tasks have ended", 60_000],
+    ["kill-after", "in the middle of a task", 5_000],
+  ])("killed (%s) at any call and run again %s, ends the same", async (fault, _when, afterMs) => {
+    const calls = await countCalls(options);
+    const found: string[] = [];
+    for (let nth = 1; nth <= calls; nth++) {
+      const scenario = begin(options);
+      failAt(scenario.world, nth, fault);
+      expect(await attemptOrDie(scenario)).toBe("killed");
+      const at = scenario.world.calls.at(-1)!;
+      scenario.world.fault = () => undefined;
+      scenario.world.revive(afterMs);
+      const again = await attempt(scenario);
+      const flaws = again.ok ? flawsOfFinished(scenario, options) : [again.error.message];
+      for (const flaw of flaws) found.push(`${nth} ${at.cluster} ${at.name}: ${flaw}`);
+    }
+    expect(found).toEqual([]);
+  });
+});
+
+describe("moving a VM", () => {
+  it.each<[string, ScenarioOptions]>([
+    ["a free vmid", {}],
+    ["a taken vmid", { vmidTaken: true }],
+  ])("killed twice, at any two calls (%s), ends the same", async (_kind, options) => {
+    const calls = await countCalls(options);
+    const found: string[] = [];
+    for (let first = 1; first <= calls; first++) {
+      for (let second = 1; ; second++) {
+        const scenario = begin(options);
+        failAt(scenario.world, first, "kill-after");
+        await attemptOrDie(scenario);
+        scenario.world.revive(5_000);
+        failAt(scenario.world, second, "kill");
+        const outcome = await attemptOrDie(scenario);
+        scenario.world.fault = () => undefined;
+        scenario.world.revive(5_000);
+        if (outcome === "killed") await attemptOrDie(scenario);
+        const flaws = flawsOfFinished(scenario, options);
+        for (const flaw of flaws) found.push(`${first}, ${second}: ${flaw}`);
+        if (outcome === "done") break;
+      }
+    }
+    expect(found).toEqual([]);
+  });
+});
+
+describe("a move in which one call goes wrong", () => {
+  it.each<[Fault, string, ScenarioOptions]>(
+    (["refuse", "offline", "lose-reply", "fail-task", "kill-task"] as Fault[]).flatMap((fault) =>
+      KINDS.map(([kind, options]): [Fault, string, ScenarioOptions] => [fault, kind, options]),
+    ),
+  )("(%s, %s) is finished, rolled back, or left to the next run, which finishes it", async (fault, _kind, options) => {
+    const calls = await countCalls(options);
+    const found: string[] = [];
+    for (let nth = 1; nth <= calls; nth++) {
+      const scenario = begin(options);
+      failAt(scenario.world, nth, fault);
+      const first = await attempt(scenario);
+      const at = scenario.world.calls[nth - 1]!;
+      const key = `${nth} ${at.cluster} ${at.name}`;
+      scenario.world.fault = () => undefined;
+      scenario.world.advance(60_000);
+      const flaws = first.ok ? flawsOfFinished(scenario, options) : flawsOfFailed(scenario, options, fault);
+      for (const flaw of flaws) found.push(`${key}: ${flaw}${first.ok ? "" : ` (after: ${first.error.message})`}`);
+      const again = await attempt(scenario);
+      if (fault === "kill-task" && !again.ok && /qm unlock/.test(again.error.message)) continue;
+      const after = again.ok ? flawsOfFinished(scenario, options) : [again.error.message];
+      for (const flaw of after) found.push(`${key}, run again: ${flaw}`);
+    }
+    expect(found).toEqual([]);
+  });
+
+  /** After a failure that had its chance to roll back. */
+  function flawsOfFailed(scenario: MoveScenario, options: ScenarioOptions, fault: Fault): string[] {
+    const journal = sourceJournal(scenario);
+    // From "finishing" on there is no way back, and a worker killed on the node leaves a lock no token removes.
+    if (journal?.step === "finishing" || scenario.a.guests.get(100)?.config.lock !== undefined) return [...scenario.world.violations];
+    if (fault === "kill-task") return [...scenario.world.violations];
+    return flawsOfRolledBack(scenario, options);
+  }
+});
+
+function sourceJournal(scenario: MoveScenario): { step: string } | undefined {
+  const description = scenario.a.guests.get(100)?.config.description ?? "";
+  const json = /<!-- proxmox-federation:v1 (.*) -->/.exec(description)?.[1];
+  return json === undefined ? undefined : (JSON.parse(json) as { move?: { step: string } }).move;
+}
