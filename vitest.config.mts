@@ -1,6 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** One project per layer: `npm run test:unit` stays fast, the rest needs the Pulumi engine or whole servers. */
+const minutes = (count: number) => count * 60_000;
+/** Tests that start processes of ours run the compiled code: it must be that of the sources. */
+const compiled = { globalSetup: ["test/support/build-first.ts"] };
+
+/** One project per layer: `npm run test:unit` stays fast, the rest needs whole servers or the Pulumi engine. */
 export default defineConfig({
   test: {
     projects: [
@@ -8,14 +12,29 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/integration/**", "test/contract/**", "test/chaos/**", "test/providers/**"],
-          testTimeout: 20_000,
+          exclude: ["test/{integration,contract,chaos,providers,support}/**"],
+          testTimeout: minutes(1),
         },
       },
-      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 } },
-      { test: { name: "providers", include: ["test/providers/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 } },
+      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: minutes(3), hookTimeout: minutes(2) } },
       {
-        test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
+        test: {
+          name: "providers",
+          include: ["test/providers/**/*.test.ts", "test/support/engine-replay.test.ts"],
+          ...compiled,
+          testTimeout: minutes(5),
+          hookTimeout: minutes(5),
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "test/support/engine.test.ts"],
+          ...compiled,
+          testTimeout: minutes(15),
+          hookTimeout: minutes(15),
+          fileParallelism: false,
+        },
       },
     ],
   },

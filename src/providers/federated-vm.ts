@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
 import { FederationResource } from "./resource";
-import { ResourcePool } from "./resource-pool";
+import { poolInputs, type ResourcePool } from "./resource-pool";
 
 /** `"32GiB"` (1024-based), `"32GB"` (1000-based), or a number of bytes. */
 export type Size = string | number;
@@ -134,6 +134,6 @@ export class FederatedVM extends FederationResource {
 
   constructor(name: string, args: FederatedVMArgs, options?: pulumi.CustomResourceOptions) {
     const { identity, pool, ...inputs } = args;
-    super("FederatedVM", "federatedVm", name, { ...inputs, pool: pool instanceof ResourcePool ? pool.definition : pool }, OUTPUTS, identity, options);
+    super("FederatedVM", "federatedVm", name, { ...inputs, ...poolInputs(pool) }, OUTPUTS, identity, options);
   }
 }

@@ -25,7 +25,7 @@ export function userInputs(inputs: Inputs, computed: readonly string[]): Inputs 
 
 /** What the resource class has added, kept in the checked inputs. */
 export function engineInputs(inputs: Inputs): Inputs {
-  return { __identity: inputs.__identity, ...(inputs.__urn === undefined ? {} : { __urn: inputs.__urn }) };
+  return withoutUndefined({ __identity: inputs.__identity, __urn: inputs.__urn, __poolDefinition: inputs.__poolDefinition });
 }
 
 export function identityOf(inputs: Inputs, federation: string, kind: Identity["kind"]): Identity {

@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
 import type { FederatedVM, Size, VmPlacement } from "./federated-vm";
 import { FederationResource } from "./resource";
-import { ResourcePool } from "./resource-pool";
+import { poolInputs, type ResourcePool } from "./resource-pool";
 
 export interface ProxmoxDiskArgs {
   /** Name of the stopped guest that owns the volume; default: the resource's. */
@@ -50,7 +50,7 @@ export class ProxmoxDisk extends FederationResource {
       name,
       {
         ...inputs,
-        pool: pool instanceof ResourcePool ? pool.definition : pool,
+        ...poolInputs(pool),
         // Place and vmid apart: in the preview of a move the place is known and the vmid is not.
         attachTo: attachTo && { cluster: attachTo.placement.cluster, node: attachTo.placement.node, vmid: attachTo.vmid },
       },

@@ -25,6 +25,12 @@ export interface ResourcePoolArgs {
   }>;
 }
 
+/** How a resource says which pool it is in; the definition is long and stays out of diffs. */
+export function poolInputs(pool: pulumi.Input<string> | ResourcePool | undefined): pulumi.Inputs {
+  if (!(pool instanceof ResourcePool)) return { pool };
+  return { pool: pool.definition.apply(({ name }) => name), __poolDefinition: pool.definition };
+}
+
 /** A named pool over several clusters: the Proxmox pool on each, its limits, and where its guests may go. */
 export class ResourcePool extends FederationResource {
   /** Known in the preview; what FederatedVM takes. */

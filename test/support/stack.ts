@@ -21,12 +21,17 @@ export function pool(name: string, inputs: PropertyMap = {}): DesiredResource {
   return desired("ResourcePool", "resourcePool", name, inputs);
 }
 
+function poolOf({ outputs }: ResolvedResource): PropertyMap {
+  const definition = outputs.definition as PropertyMap;
+  return { pool: definition.name!, __poolDefinition: definition };
+}
+
 export function vm(name: string, inputs: PropertyMap, poolName = "production-pool"): DesiredResource {
   return desired(
     "FederatedVM",
     "federatedVm",
     name,
-    (resolve: (other: string) => ResolvedResource) => ({ pool: resolve(poolName).outputs.definition!, ...inputs }),
+    (resolve: (other: string) => ResolvedResource) => ({ ...poolOf(resolve(poolName)), ...inputs }),
     [poolName],
   );
 }
@@ -37,7 +42,7 @@ export function disk(name: string, inputs: PropertyMap, attachTo?: string, poolN
     "proxmoxDisk",
     name,
     (resolve: (other: string) => ResolvedResource) => {
-      const base = { pool: resolve(poolName).outputs.definition!, ...inputs };
+      const base = { ...poolOf(resolve(poolName)), ...inputs };
       if (attachTo === undefined) return base;
       const { outputs } = resolve(attachTo);
       const placement = outputs.placement as PropertyMap;

@@ -17,7 +17,7 @@ const DISK_UNIT_BYTES = 4 * MIB;
 export async function checkDisk(session: Session, olds: Inputs, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
   const own = userInputs(news, COMPUTED_KEYS);
   const { known, vmidUnknown } = withoutUnknownVmid(own);
-  if (hasUnknown(known)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(known) || hasUnknown(news.__poolDefinition)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = diskSchema.safeParse({ name: (news.__identity as { name: string }).name, ...known });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planDisk(session, parsed.data, news, olds, vmidUnknown);
@@ -36,7 +36,7 @@ async function planDisk(session: Session, spec: DiskSpec, news: Inputs, olds: In
   const federation = await session.federation();
   const identity = identityOf(news, federation.name, "disk");
   const key = identityTag(identity);
-  const pool = await resolvePool(session, spec.pool);
+  const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
   const request = toRequest(spec, pool, key, priorOf(here, before));
@@ -139,7 +139,7 @@ async function planMove(
   inputs.migration = summarizeMove(route, estimateMove(route, spec.size, await session.cluster(cluster)), {
     from: `${cluster}/${row.node} (owner vm ${row.vmid})`,
     to: `${placement.cluster}/${placement.node}`,
-    reason: reason ?? (spec.attachTo ? "it follows the VM it is attached to" : `its place on ${cluster} no longer holds`),
+    reason: spec.attachTo ? "it follows the VM it is attached to" : (reason ?? `its place on ${cluster} no longer holds`),
   });
   return { inputs };
 }

@@ -1,11 +1,10 @@
 /** What a program may say about a disk with a life of its own. */
 import { z } from "zod";
-import { poolInput } from "../pool/spec";
 import { sizeInput } from "../schema";
 
 export const diskSchema = z.strictObject({
   name: z.string().regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/, "must be usable as a guest name: letters, digits and -"),
-  pool: poolInput.optional(),
+  pool: z.string().optional(),
   size: sizeInput,
   storageClass: z.string().default(""),
   description: z.string().max(4096).default(""),

@@ -32,10 +32,6 @@ export const poolDefinition = z.strictObject({
     .prefault({}),
 });
 
-/** A pool of federation.yaml by name, or a definition from the program (`ResourcePool.definition`). */
-export const poolInput = z.union([z.string(), poolDefinition]);
-
-export type PoolInput = z.output<typeof poolInput>;
 export type PoolDefinition = z.output<typeof poolDefinition>;
 
 /** Arguments of the ResourcePool resource: a name alone takes the rest from federation.yaml. */

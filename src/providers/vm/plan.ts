@@ -21,7 +21,7 @@ export type CheckResult = { inputs: Inputs; failures: CheckFailure[] };
 export async function checkVm(session: Session, olds: Inputs, news: Inputs): Promise<CheckResult> {
   const own = userInputs(news, COMPUTED_KEYS);
   // A value that another resource will only produce in the update: nothing can be decided yet.
-  if (hasUnknown(own)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(own) || hasUnknown(news.__poolDefinition)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = vmSchema.safeParse({ name: (news.__identity as { name: string }).name, ...own });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planVm(session, parsed.data, news, olds);
@@ -35,7 +35,7 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const federation = await session.federation();
   const identity = identityOf(news, federation.name, "vm");
   const key = identityTag(identity);
-  const pool = await resolvePool(session, spec.pool);
+  const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as VmInputs);
   const prior = priorOf(here, before);

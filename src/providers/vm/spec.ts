@@ -1,7 +1,7 @@
 /** What a program may say about a VM, and its checked form. */
 import { z } from "zod";
 import { sizeInput } from "../schema";
-import { poolInput, ruleInput } from "../pool/spec";
+import { ruleInput } from "../pool/spec";
 
 const hostname = z.string().regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/, "must be a DNS name");
 const tag = z.string().regex(/^[a-z0-9_][a-z0-9_\-+.]*$/, "must be a Proxmox tag: lower case letters, digits and _ - + .");
@@ -39,7 +39,7 @@ const cloudInitInput = z.strictObject({
 export const vmSchema = z
   .strictObject({
     name: hostname,
-    pool: poolInput.optional(),
+    pool: z.string().optional(),
     cores: z.int().min(1).max(8192),
     sockets: z.int().min(1).max(4).default(1),
     cpuType: z.string().default("x86-64-v2-AES"),

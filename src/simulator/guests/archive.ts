@@ -31,8 +31,10 @@ export function logTime(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
 }
 
-/** Header and configuration of a vma archive take this much. */
-export const archiveOverheadBytes = 20 * 1024;
+/** What a vma archive takes beside its data: header, configuration and an index of 512 bytes per 4 MiB of disk. */
+export function archiveOverheadBytes(diskBytes: number, compress: string | undefined): number {
+  return compressionOf(compress).factor === 1 ? 13_824 + 512 * Math.ceil(diskBytes / (4 * 1024 * 1024)) : 2_560;
+}
 
 /** The shell command that reads a vma archive, as task logs and errors quote it. */
 export function extractCommand(found: FoundVolume, pid: number, limitKibibytes: number | undefined): string {

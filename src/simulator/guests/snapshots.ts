@@ -11,6 +11,7 @@ import { machineVersion } from "./eras";
 import { hasFeature, volumesOf } from "./features";
 import { configIdFormat } from "./formats";
 import { getGuest, isTemplate, requireUnlocked, uuid } from "./lookup";
+import { isNetKey } from "./net";
 import { firstDiskStorage, isAgentEnabled, stateBytes } from "./power";
 import { processStarted, processStopped } from "./runtime";
 import { addUnused } from "./unused";
@@ -142,7 +143,7 @@ async function takeUnderLock(call: Call, place: Place, guest: GuestState, name: 
     guest.snapshots[name] = {
       config: {
         ...snapshotConfig(guest.config),
-        ...(state === undefined ? {} : { vmstate: state, runningmachine: machineVersion[place.cluster.era] }),
+        ...(state === undefined ? {} : { vmstate: state, ...runningFacts(place, guest) }),
       },
       snaptime: Math.floor(place.world.clock.nowMs() / 1000),
       ...(guest.config.parent === undefined ? {} : { parent: guest.config.parent }),
@@ -154,6 +155,17 @@ async function takeUnderLock(call: Call, place: Place, guest: GuestState, name: 
     if (!task.killed) delete guest.config.lock;
     place.world.touch();
   }
+}
+
+/** How the process ran whose memory was saved. */
+function runningFacts(place: Place, guest: GuestState): Config {
+  const { era } = place.cluster;
+  const cards = Object.keys(guest.config).filter(isNetKey).sort();
+  return {
+    runningmachine: machineVersion[era],
+    runningcpu: "qemu64",
+    ...(era === "9.2" && cards.length > 0 ? { "running-nets-host-mtu": cards.map((key) => `${key}=1500`).join(",") } : {}),
+  };
 }
 
 async function saveMemory(place: Place, guest: GuestState, name: string, task: TaskContext): Promise<string> {
@@ -192,7 +204,7 @@ async function rollback(call: Call, place: Place, guest: GuestState, name: strin
     volume.sizeBytes = saved.sizeBytes;
     delete volume.dirty;
   }
-  const { vmstate: _state, runningmachine: _machine, ...config } = snapshot.config;
+  const { vmstate: _state, runningmachine: _machine, runningcpu: _cpu, "running-nets-host-mtu": _mtu, ...config } = snapshot.config;
   const description = guest.config.description;
   guest.config = { ...config, ...(description === undefined ? {} : { description }), parent: name };
   if (guest.config.vmgenid !== undefined) guest.config.vmgenid = uuid((digits) => place.world.randomHex(digits));

@@ -3,6 +3,7 @@ import type { Call, GuestState, Route, TaskContext } from "../kernel";
 import type { Era } from "../state";
 import { fail, failParameter, flagParameter, integerParameter, type Place, placeOf, requireRootFor, textParameter } from "../volumes/calls";
 import { nodeRule, optional, optionalFlag, optionalText, storageRule, vmidRule } from "../volumes/rules";
+import { isNetKey } from "./net";
 import { parseDiskSize } from "../volumes/sizes";
 import { drivesOf, isCdrom, isDisk } from "./drive";
 import { machineVersion, qemuVersion } from "./eras";
@@ -217,8 +218,24 @@ function currentStatus(call: Call): unknown {
     qmpstatus: guest.running ? guest.qmpStatus : "stopped",
     ha: ha ? { managed: 1, state: ha.state ?? "started", ...(ha.group === undefined ? {} : { group: ha.group }) } : { managed: 0 },
     ...(isAgentEnabled(guest.config.agent) ? { agent: 1 } : {}),
-    ...(call.cluster.era === "9.2" ? { clipboard: null } : {}),
-    ...(guest.running ? { "running-machine": machineVersion[call.cluster.era], "running-qemu": qemuVersion } : {}),
+    ...(guest.config.vga === undefined ? {} : { clipboard: null }),
+    ...(guest.running ? processStatus(place, guest) : {}),
+  };
+}
+
+/** What only a running process tells. Its counters stay at zero: nobody measures a simulated guest. */
+function processStatus(place: Place, guest: GuestState): Record<string, unknown> {
+  const { era } = place.cluster;
+  const config = guest.runningConfig ?? guest.config;
+  const memoryBytes = memoryMebibytes(config) * 1024 * 1024;
+  const cards = Object.keys(config).filter(isNetKey);
+  const pressure = ["cpu", "io", "memory"].flatMap((kind) => [`pressure${kind}full`, `pressure${kind}some`]);
+  return {
+    "running-machine": machineVersion[era],
+    "running-qemu": qemuVersion,
+    nics: Object.fromEntries(cards.map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin: 0, netout: 0 }])),
+    ...(config.balloon === "0" ? {} : { balloon: memoryBytes, ballooninfo: { actual: memoryBytes, max_mem: memoryBytes } }),
+    ...(era === "9.2" ? Object.fromEntries(pressure.map((key) => [key, 0])) : {}),
   };
 }
 

@@ -31,7 +31,8 @@ export async function writeFile(
 ): Promise<number> {
   const { factor } = compressionOf(job.compress);
   const dataBytes = sumBlocks(sources) * place.world.blockBytes;
-  const sizeBytes = archiveOverheadBytes + Math.ceil(dataBytes * factor);
+  const diskBytes = sources.reduce((sum, { found }) => sum + found.volume.sizeBytes, 0);
+  const sizeBytes = archiveOverheadBytes(diskBytes, job.compress) + Math.ceil(dataBytes * factor);
   const backend = getBackend(place, storage);
   const freeBytes = backendFreeBytes(backend, place.world.blockBytes);
   const share = sizeBytes <= freeBytes ? 1 : freeBytes / sizeBytes;

@@ -114,8 +114,9 @@ function describeImage(storage: StorageState, format: string, sizeBytes: number)
 export function freeStem(backend: BackendState, vmid: number, kind: "vm" | "base"): string {
   const taken = new Set<number>();
   for (const key of Object.keys(backend.volumes)) {
-    const match = /(?:^|\/)(?:vm|base|subvol|basevol)-(\d+)-disk-(\d+)/.exec(key);
-    if (match && Number(match[1]) === vmid) taken.add(Number(match[2]));
+    // A file with this number in another guest's directory does not count.
+    const match = /^(?:(\d+)\/)?(?:vm|base|subvol|basevol)-(\d+)-disk-(\d+)/.exec(key);
+    if (match && Number(match[1] ?? vmid) === vmid && Number(match[2]) === vmid) taken.add(Number(match[3]));
   }
   let number = 0;
   while (taken.has(number)) number += 1;

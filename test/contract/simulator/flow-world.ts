@@ -16,7 +16,7 @@ export interface FlowWorld {
   /** Time of the next broadcast of statistics, counted from right before a step. */
   nextBroadcast?: { before: number; inMs: number };
   /** What happened outside the API right before a step: a disk was filled, a lock was set by hand. */
-  outside?: { before: number; act: (world: SimulatorWorld) => void }[];
+  outside?: { before: number; act: (world: SimulatorWorld) => void | Promise<void> }[];
   /** Steps of which the recording keeps only some keys of the body: others are not compared. */
   partialBodies?: readonly number[];
   /** `METHOD path` whose bodies describe the machine and are not compared. */

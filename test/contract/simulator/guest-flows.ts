@@ -18,7 +18,7 @@ export function guestFlow(era: Era, flow: string): FlowWorld {
     case "storage":
       return { ...world, unrecorded: storageCalls(node), outside: storageEvents() };
     case "restore-cancel":
-      return { ...world, outside: [{ before: 2, act: (at) => fill(at, 620, "scsi0") }] };
+      return { ...world, outside: [{ before: 2, act: (at) => fill(at, 620, "scsi0") }, ...[5, 17, 25].map((before) => wait(before, 3_000))] };
     case "backup":
       return { ...world, ...backupWorld(world, node) };
     case "migrate":
@@ -54,6 +54,11 @@ function guestOf(world: SimulatorWorld, vmid: number): GuestState {
 /** Guests in the recordings have no operating system. */
 function makeUnresponsive(world: SimulatorWorld, vmid: number): void {
   guestOf(world, vmid).unresponsive = true;
+}
+
+/** The recorder let some time pass. */
+function wait(before: number, virtualMs: number): Outside[number] {
+  return { before, act: (world) => world.clock.advance(virtualMs) };
 }
 
 /** Every block of a disk gets data. */

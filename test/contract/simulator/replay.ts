@@ -126,7 +126,7 @@ class Player {
   /** Makes the unrecorded calls that belong before a step. */
   async catchUp(step: number): Promise<void> {
     await this.callAsRoot((this.world.unrecorded ?? []).filter((call) => call.before === step));
-    for (const { before, act } of this.world.outside ?? []) if (before === step) act(this.simulator.world);
+    for (const { before, act } of this.world.outside ?? []) if (before === step) await act(this.simulator.world);
     const { nextBroadcast } = this.world;
     if (nextBroadcast?.before !== step) return;
     const { clock } = this.simulator.world;
