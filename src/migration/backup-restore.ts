@@ -4,9 +4,11 @@
  * the delete half of the replacement, and only for a source that is marked retired.
  */
 import { randomBytes } from "node:crypto";
-import type { Volume } from "../proxmox";
+import { TaskFailedError, type Volume } from "../proxmox";
+import { ownerVmidOf } from "./drives";
 import { ensureArchive, removeArchives, reportProgress, waitUntilVisible } from "./archive";
 import { claimGuest, findGuest } from "./claim";
+import { findOwnedGuests } from "./owned-guests";
 import { formatDescription, type Identity, identityTag, type Mark, type MoveJournal, parseDescription, sameIdentity } from "./mark";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
 import { findActiveTask, type GuestRef, type Pace, putConfig, refuseForeignLock, runTask, shutDownGuest, startGuest, waitForTask } from "./operations";
@@ -40,6 +42,8 @@ export interface MoveRequest {
    * the others would wait for their turn switched off.
    */
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Client of any cluster: an interrupted move may have gone elsewhere. */
+  apiOf: (cluster: string) => Promise<GuestRef["api"]>;
   /** Brings the restored, stopped guest to its declared shape. */
   adapt: (target: GuestRef) => Promise<void>;
   /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
@@ -63,6 +67,9 @@ export interface MoveRecord {
 export class TargetNotAliveError extends Error {
   readonly code = "TARGET_NOT_ALIVE";
 }
+
+/** Steps at which the source has been fenced for good. */
+const FENCED_STEPS: ReadonlySet<MoveJournal["step"]> = new Set(["backing-up", "backed-up", "restoring", "verified", "finishing"]);
 
 const RESTORE_TIMEOUT_MS = 72 * 3600 * 1000;
 
@@ -101,7 +108,7 @@ class Move {
       await this.finish(target);
     }
     await this.retireSource(target);
-    await removeArchives(this.request.source, this.request.route.store.writeStorage, this.journal.id, this.pace);
+    await removeArchives(this.request.source, this.journal.storage, this.journal.id, this.pace);
     return { target, record: this.record(target) };
   }
 
@@ -109,7 +116,7 @@ class Move {
   async rollBack(cause: unknown): Promise<void> {
     if (this.journal === undefined || this.journal.step === "finishing") return;
     try {
-      await rollBackMove(this.rollbackRequest(true), this.pace);
+      await rollBackMove(await this.rollbackRequest(true), this.pace);
     } catch (error) {
       throw new Error(
         `${messageOf(cause)}\nRolling the move back did not finish either: ${messageOf(error)}\nNothing is lost: the source (vm ${this.request.source.vmid} on ${this.request.route.source}) holds all data. Mend the cause and run again.`,
@@ -118,9 +125,10 @@ class Move {
     }
   }
 
-  private rollbackRequest(restart: boolean) {
-    const { identity, source, target, route } = this.request;
-    return { identity, source, targetApi: target.api, targetPool: target.pool, storage: route.store.writeStorage, restart };
+  private async rollbackRequest(restart: boolean) {
+    const { identity, source, target, apiOf } = this.request;
+    const targetApi = await apiOf(this.journal.target.cluster);
+    return { identity, source, targetApi, targetPool: target.pool, restart };
   }
 
   private async isSettled(target: GuestRef): Promise<boolean> {
@@ -142,45 +150,76 @@ class Move {
     return guest;
   }
 
-  /** Writes the journal, or takes up the one that is there. */
+  /** Takes up the journal of an interrupted run where it still holds; else starts one. */
   private async begin(): Promise<void> {
     this.source = await this.readSource();
-    const { route, target } = this.request;
     const previous = this.source.mark?.move;
-    const changed = previous && (previous.target.cluster !== route.target || previous.target.node !== target.node);
-    if (previous && previous.step !== "finishing" && (changed || previous.step === "rolling-back")) {
-      // An unfinished rollback, or a plan that has changed since the interrupted run: start from a clean source.
-      await rollBackMove(this.rollbackRequest(false), this.pace);
+    if (previous) {
+      this.journal = previous;
+      if (await this.canResume(previous)) {
+        this.pace.report(`${this.request.name}: taking up the move ${previous.id} at step ${previous.step}`);
+        return;
+      }
+      if (previous.step !== "finishing") await rollBackMove(await this.rollbackRequest(false), this.pace);
       this.source = await this.readSource();
     }
-    const known = this.source.mark?.move;
-    if (known) {
-      this.journal = known;
-      this.pace.report(`${this.request.name}: taking up the move ${known.id} at step ${known.step}`);
-      return;
-    }
     await this.waitForOwnBackup();
-    const status = await this.request.source.api.qemu.getStatus(this.request.source.node, this.request.source.vmid);
+    const { route, source, target } = this.request;
+    const status = await source.api.qemu.getStatus(source.node, source.vmid);
     const { values } = this.source.config;
-    const journal: MoveJournal = {
+    await this.writeJournal({
       id: randomBytes(6).toString("hex"),
-      target: { cluster: route.target, node: target.node, vmid: this.request.source.vmid },
-      wasRunning: status.status === "running",
+      target: { cluster: route.target, node: target.node },
+      storage: route.store.writeStorage,
+      // An earlier attempt has shut it down: it is still a guest that runs.
+      wasRunning: status.status === "running" || (previous?.wasRunning ?? false),
       onBoot: values.onboot === "1",
       wasFenced: values.template === "1",
       step: "preparing",
-      startedAt: new Date(this.pace.nowMs()).toISOString(),
-    };
-    await this.writeJournal(journal);
+      startedAt: previous?.startedAt ?? new Date(this.pace.nowMs()).toISOString(),
+    });
+  }
+
+  /**
+   * Whether the interrupted run's work is still good: the same place is wanted, and the source has stood still behind its
+   * fence ever since the backup began. False: begin anew from the source.
+   */
+  private async canResume(previous: MoveJournal): Promise<boolean> {
+    const { route, target, name, source } = this.request;
+    const freed = FENCED_STEPS.has(previous.step) && !(await this.isFenced());
+    if (previous.step === "finishing") {
+      const sameCluster = previous.target.cluster === route.target;
+      const successor = previous.target.vmid === undefined ? undefined : await findGuest(await this.request.apiOf(previous.target.cluster), previous.target.vmid);
+      // Removed by hand: the source is what is left of the guest.
+      if (!successor) return false;
+      if (freed)
+        throw new Error(
+          `${name} may have new data on both sides: vm ${source.vmid} on ${route.source} was unfenced or started after its successor, vm ${successor.vmid} on ${previous.target.cluster}, had been started. Decide which one is right, remove the other one by hand, then run again.`,
+        );
+      if (!sameCluster)
+        throw new Error(
+          `${name} has all but arrived on ${previous.target.cluster} (vm ${successor.vmid}). Let it finish there first: allow that cluster again, run "pulumi up", then change the plan.`,
+        );
+      return true;
+    }
+    const samePlace = previous.target.cluster === route.target && previous.target.node === target.node;
+    return samePlace && previous.step !== "rolling-back" && !freed;
+  }
+
+  private async isFenced(): Promise<boolean> {
+    const { source } = this.request;
+    if (this.source.config.values.template !== "1") return false;
+    return (await source.api.qemu.getStatus(source.node, source.vmid)).status === "stopped";
   }
 
   private async writeJournal(journal: MoveJournal): Promise<void> {
-    this.journal = journal;
     this.source = await writeMark(
       this.source,
       { mark: { ...this.source.mark!, phase: "moving", move: journal }, tags: withTag(tagsOf(this.source.config), MOVING_TAG) },
       this.pace,
     );
+    // Only what stands on the guest counts: a refused write leaves the step, and with it the way back, as it was.
+    this.journal = journal;
   }
 
   /** A scheduled backup may hold the guest; ours of an interrupted run too. */
@@ -202,13 +241,16 @@ class Move {
   private async claimTarget(): Promise<GuestRef> {
     const { target, name } = this.request;
     const known = await this.findTarget();
-    if (known) return known;
+    if (known) {
+      if (known.vmid !== this.journal.target.vmid) await this.journalTarget(known);
+      return known;
+    }
     this.pace.report(`${name}: claiming a vmid on ${this.request.route.target}`);
     const claim = await claimGuest(
       {
         api: target.api,
         node: target.node,
-        preferredVmid: this.journal.target.vmid,
+        preferredVmid: this.request.source.vmid,
         vmidRange: target.vmidRange,
         params: { name, memory: 16, pool: target.pool, description: formatDescription(this.request.text, this.claimMark("claimed")) },
         isOurs: (config) => isClaimOf(config.values.description, this.request.identity),
@@ -216,13 +258,19 @@ class Move {
       this.pace,
     );
     await putConfig(claim, { set: { tags: withTag([identityTag(this.request.identity)], MOVING_TAG).join(";") } }, this.pace);
-    await this.writeJournal({ ...this.journal, target: { ...this.journal.target, vmid: claim.vmid } });
+    await this.journalTarget(claim);
     return claim;
+  }
+
+  private journalTarget({ api, node, vmid }: GuestRef): Promise<void> {
+    return this.writeJournal({ ...this.journal, target: { cluster: api.clusterId, node, vmid } });
   }
 
   /** The target of an interrupted run: our claim, what a failed restore left of it, or the restored guest. */
   private async findTarget(): Promise<GuestRef | undefined> {
-    const found = await findGuest(this.request.target.api, this.journal.target.vmid);
+    const [ours] = (await findOwnedGuests(this.request.target.api, this.request.identity, this.pace)).filter(({ mark }) => mark?.phase !== "retired");
+    const { vmid } = this.journal.target;
+    const found = ours?.ref ?? (vmid === undefined ? undefined : await findGuest(this.request.target.api, vmid));
     if (!found) return undefined;
     const restore = await findActiveTask(found, "qmrestore");
     if (restore) {
@@ -230,11 +278,9 @@ class Move {
       // Its outcome shows in the guest's configuration, which is read next.
       await waitForTask(found.api, restore, { timeoutMs: RESTORE_TIMEOUT_MS }, this.pace).catch(() => undefined);
     }
+    if (ours) return ours.ref;
     const guest = await readMarkedGuest(found);
-    if (!guest) return undefined;
-    const ours = guest.mark !== undefined && sameIdentity(guest.mark, this.request.identity);
-    const wreck = this.journal.step === "restoring" && isRestoreWreck(guest, found.pool, this.request.target.pool);
-    return ours || wreck ? found : undefined;
+    return guest && this.journal.step === "restoring" && isRestoreWreck(guest, await poolOf(found), this.request.target.pool) ? found : undefined;
   }
 
   private async stopAndFenceSource(): Promise<void> {
@@ -299,6 +345,14 @@ class Move {
           ...bandwidthLimit(route),
         }),
     );
+    await this.freeLeftovers(target);
+  }
+
+  /** Disks of an earlier, killed restore become `unusedN` of the guest (live finding 5); an archive carries none. */
+  private async freeLeftovers(target: GuestRef): Promise<void> {
+    const { values } = (await this.readTarget(target)).config;
+    const leftovers = Object.keys(values).filter((key) => /^unused\d+$/.test(key) && ownerVmidOf(values[key]!) === target.vmid);
+    await putConfig(target, { remove: leftovers }, this.pace);
   }
 
   /** Once: afterwards the target is adapted and no longer equal in everything. */
@@ -322,9 +376,7 @@ class Move {
     try {
       await startGuest(target, this.pace);
     } catch (error) {
-      // Only a target that is known to stand still leaves the way back open.
-      const status = await target.api.qemu.getStatus(target.node, target.vmid);
-      if (status.status === "stopped") await this.writeJournal({ ...this.journal, step: "verified" });
+      if (error instanceof TaskFailedError && (await this.standsStill(target))) await this.writeJournal({ ...this.journal, step: "verified" });
       throw error;
     }
     try {
@@ -335,6 +387,12 @@ class Move {
         { cause: error },
       );
     }
+  }
+
+  /** Only a start that has failed for certain leaves the way back open: one that nobody watched may still succeed. */
+  private async standsStill(target: GuestRef): Promise<boolean> {
+    if (await findActiveTask(target, "qmstart")) return false;
+    return (await target.api.qemu.getStatus(target.node, target.vmid)).status === "stopped";
   }
 
   private async settle(target: GuestRef): Promise<void> {
@@ -367,6 +425,10 @@ class Move {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+async function poolOf({ api, vmid }: GuestRef): Promise<string | undefined> {
+  return (await findGuest(api, vmid))?.pool;
 }
 
 function withTag(tags: string[], tag: string): string[] {

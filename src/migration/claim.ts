@@ -19,6 +19,7 @@ export interface ClaimSpec {
 }
 
 const MOST_ATTEMPTS = 50;
+const MOST_LOOKS = 5;
 
 /** Creates the guest under a free vmid, or finds the one that an interrupted run has created. */
 export async function claimGuest(spec: ClaimSpec, pace: Pace): Promise<GuestRef> {
@@ -52,6 +53,7 @@ async function nextCandidate(spec: ClaimSpec, taken: ReadonlySet<number>): Promi
 /** The claimed guest; `undefined` when the vmid belongs to somebody else. */
 async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<GuestRef | undefined> {
   // A repeated claim of the same vmid cannot make a second guest: the loser gets "already exists".
+  let replyLost = false;
   for (let attempt = 1; ; attempt++) {
     try {
       const upid = await retryWhileLocked(() => spec.api.qemu.create(spec.node, { ...spec.params, vmid }), { signal: pace.signal });
@@ -61,8 +63,11 @@ async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<Guest
       if (!(error instanceof AlreadyExistsError || error instanceof OutcomeUnknownError)) throw error;
       const found = await findGuest(spec.api, vmid);
       if (found) return (await isOursWhenDone(spec, found, pace)) ? found : undefined;
-      if (error instanceof OutcomeUnknownError && attempt < 5) await pace.sleep(1_000 * attempt);
-      else throw error;
+      replyLost ||= error instanceof OutcomeUnknownError;
+      // A guest that exists and is not listed belongs to a pool our token does not see; our own one while it is created too.
+      if (error instanceof AlreadyExistsError && (!replyLost || attempt >= MOST_LOOKS)) return undefined;
+      if (attempt >= MOST_LOOKS) throw error;
+      await pace.sleep(1_000 * attempt);
     }
   }
 }

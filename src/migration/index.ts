@@ -32,6 +32,7 @@ export {
   stopGuest,
   waitForTask,
 } from "./operations";
+export { findOwnedGuests, mayBeUnfinished } from "./owned-guests";
 export { preflight, type PreflightFacts } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteResult } from "./route";

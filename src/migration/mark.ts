@@ -31,7 +31,10 @@ export interface GuestAddress {
 export interface MoveJournal {
   /** Ties source, target, archive and log lines together. */
   id: string;
-  target: GuestAddress & { node: string };
+  /** `vmid` from the moment it is claimed: until then whatever has that id is somebody else's. */
+  target: { cluster: string; node: string; vmid?: number };
+  /** Storage on the source that the archive is written to. */
+  storage: string;
   /** Whether the source ran when the move began: it runs again after a rollback. */
   wasRunning: boolean;
   onBoot: boolean;

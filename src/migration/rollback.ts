@@ -3,6 +3,7 @@ import type { ProxmoxApi } from "../proxmox";
 import { removeArchives } from "./archive";
 import { findGuest } from "./claim";
 import { type Identity, type MoveJournal, sameIdentity } from "./mark";
+import { findOwnedGuests } from "./owned-guests";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
 import { destroyGuest, findActiveTask, type GuestRef, type Pace, putConfig, refuseForeignLock, startGuest } from "./operations";
 
@@ -11,8 +12,6 @@ export interface RollbackRequest {
   source: GuestRef;
   targetApi: ProxmoxApi;
   targetPool: string;
-  /** Storage of the archive on the source. */
-  storage: string;
   /** Starts a source that ran before; false when the move begins anew at once. */
   restart: boolean;
 }
@@ -32,7 +31,7 @@ export async function rollBackMove(request: RollbackRequest, pace: Pace): Promis
   const marked = await writeMark(unlocked, { mark: { ...source.mark, move: { ...journal, step: "rolling-back" } } }, pace);
   await restoreSource(request, journal, pace);
   await removeTarget(request, journal, pace);
-  await removeArchives(request.source, request.storage, journal.id, pace);
+  await removeArchives(request.source, journal.storage, journal.id, pace);
   const { move: _undone, ...mark } = marked.mark!;
   await writeMark(marked, { mark: { ...mark, phase: "settled" }, tags: tagsOf(marked.config).filter((tag) => tag !== MOVING_TAG) }, pace);
 }
@@ -43,13 +42,14 @@ async function restoreSource(request: RollbackRequest, journal: MoveJournal, pac
 }
 
 async function removeTarget(request: RollbackRequest, journal: MoveJournal, pace: Pace): Promise<void> {
-  const found = await findGuest(request.targetApi, journal.target.vmid);
-  if (!found) return;
-  await stopTask(found, "qmrestore", pace);
-  const guest = await readMarkedGuest(found);
-  if (!guest) return;
-  const ours = guest.mark !== undefined && sameIdentity(guest.mark, request.identity) && guest.mark.phase !== "settled";
-  if (ours || isRestoreWreck(guest, found.pool, request.targetPool)) await destroyGuest(found, pace);
+  const found = journal.target.vmid === undefined ? undefined : await findGuest(request.targetApi, journal.target.vmid);
+  if (found) {
+    await stopTask(found, "qmrestore", pace);
+    const guest = await readMarkedGuest(found);
+    if (guest && isRestoreWreck(guest, found.pool, request.targetPool)) await destroyGuest(found, pace);
+  }
+  for (const guest of await findOwnedGuests(request.targetApi, request.identity, pace))
+    if (guest.mark?.phase === "claimed" || guest.mark?.phase === "restored") await destroyGuest(guest.ref, pace);
 }
 
 /**

@@ -1,10 +1,14 @@
 /** Deciding where guests go: pure functions on plain data, no I/O, no clock, no randomness. */
 
+export { type Conflict, findConflict } from "./analysis/conflict";
+export { checkNodeFailover, type NodeFailover } from "./analysis/failover";
+export { type Change, type Fullness, type WhatIf, whatIf, withChange } from "./analysis/what-if";
 export { DEFAULT_CAPACITY_RULES } from "./capacity";
 export { type ExplanationJson, explainJson, explainLine, explainText } from "./explain";
 export { type Coordinates, clusterCoordinates, distanceKm, findCoordinates } from "./location";
 export { explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";
 export type { Decision } from "./many/placement-run";
+export { PlacementSession } from "./many/session";
 export type {
   CandidateReport,
   CapacityFractions,
@@ -24,6 +28,7 @@ export type {
   Shortfall,
   StorageFacts,
 } from "./model";
+export { type MoveSequence, type MoveStep, type SequenceLimits, sequenceMoves } from "./moves/sequence";
 export { placeOne } from "./place-one";
 export { describeRule } from "./rules";
 export { type RuleProblem, validateRules } from "./validate-rules";

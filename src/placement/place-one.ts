@@ -25,6 +25,13 @@ export function placeInWorld(request: PlacementRequest, world: World): Placement
   return choose(ask, stay?.reason);
 }
 
+/** The best place among the nodes that `isAllowed` lets through, whether or not the request could stay; for stops on the way. */
+export function findPlace(request: PlacementRequest, world: World, isAllowed: (node: NodeState) => boolean): Placement | undefined {
+  const ask = askFor(request, world);
+  const [best] = rankAll(ask, sift(ask).fitting.filter(isAllowed));
+  return best === undefined ? undefined : placementOn(ask, best.node);
+}
+
 /** Staying at the prior placement, or why that is impossible; the world must not contain the request. */
 export function stayInWorld(request: PlacementRequest, world: World): Stay {
   return request.prior === undefined ? { reason: "it has no place yet" } : tryToStay(askFor(request, world), request.prior);

@@ -176,24 +176,25 @@ export function guard(node: NodeState, occupant: Occupant, apart: readonly Appli
  * counts in its pool. Its disks stay where they are until it is gone.
  */
 export function withdraw(world: World, key: string): Withdrawn[] {
-  const withdrawn: Withdrawn[] = [];
-  for (const held of world.liveByKey.get(key) ?? []) {
-    const node = world.clusterById.get(held.cluster)?.nodeByName.get(held.node);
-    const index = node?.occupants.findIndex((occupant) => occupant.key === key) ?? -1;
-    const occupant = node?.occupants[index];
-    if (node === undefined || occupant === undefined) continue;
-    node.occupants.splice(index, 1);
-    node.cpuAllocatedMilli -= occupant.cpuMilli;
-    node.memoryAllocatedMiB -= occupant.memoryMiB;
-    node.memoryUsedMiB = Math.max(0, node.memoryUsedMiB - occupant.memoryUsedMiB);
-    node.cluster.guests -= 1;
-    adjustTagCounts(node, occupant, -1);
-    adjustTagCounts(node.cluster, occupant, -1);
-    addToPool(world, occupant, -1);
-    world.changes.push(node.index);
-    withdrawn.push({ node, occupant });
-  }
-  return withdrawn;
+  return (world.liveByKey.get(key) ?? []).flatMap((held) => remove(world, key, held) ?? []);
+}
+
+/** Takes one occupant of that key off a node; `undefined` when none is there. */
+export function remove(world: World, key: string, place: { cluster: string; node: string }): Withdrawn | undefined {
+  const node = world.clusterById.get(place.cluster)?.nodeByName.get(place.node);
+  const index = node?.occupants.findIndex((occupant) => occupant.key === key) ?? -1;
+  const occupant = node?.occupants[index];
+  if (node === undefined || occupant === undefined) return undefined;
+  node.occupants.splice(index, 1);
+  node.cpuAllocatedMilli -= occupant.cpuMilli;
+  node.memoryAllocatedMiB -= occupant.memoryMiB;
+  node.memoryUsedMiB = Math.max(0, node.memoryUsedMiB - occupant.memoryUsedMiB);
+  node.cluster.guests -= 1;
+  adjustTagCounts(node, occupant, -1);
+  adjustTagCounts(node.cluster, occupant, -1);
+  addToPool(world, occupant, -1);
+  world.changes.push(node.index);
+  return { node, occupant };
 }
 
 export interface Withdrawn {

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Cluster, type Federation, loadFederation, type ResourcePool } from "../config";
 import { type ClusterClients, createClusterClients, type FederationSnapshot, type ReachableCluster, takeSnapshot, toInventory } from "../inventory";
-import { type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, MOVING_TAG, type Pace, readMarkedGuest, sameIdentity } from "../migration";
+import { findOwnedGuests, type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, mayBeUnfinished, MOVING_TAG, type Pace, readMarkedGuest } from "../migration";
 import type { Inventory, Promised } from "../placement";
 import type { GuestRow, ProxmoxApi } from "../proxmox";
 
@@ -84,16 +84,7 @@ export class Session {
 
   /** The same on one cluster, asked anew. */
   async ownedGuestsNow(identity: Identity, clusterId: string): Promise<MarkedGuest[]> {
-    const api = await this.client(clusterId);
-    const rows = (await api.listResources()).filter((row) => row.kind === "guest");
-    const tag = identityTag(identity);
-    const found: MarkedGuest[] = [];
-    for (const row of rows) {
-      if (!row.tags.includes(tag) && !mayBeUnfinished(row)) continue;
-      const guest = await readMarkedGuest({ api, node: row.node, vmid: row.vmid });
-      if (guest?.mark && sameIdentity(guest.mark, identity)) found.push(guest);
-    }
-    return found;
+    return findOwnedGuests(await this.client(clusterId), identity, this.pace);
   }
 
   /** Where a vmid is now. HA and operators move guests inside a cluster: never trust a remembered node. */
@@ -161,14 +152,6 @@ interface Look {
   snapshot: FederationSnapshot;
   inventory: Inventory;
   owned: Map<string, OwnedGuest[]>;
-}
-
-/**
- * A create that was interrupted before its tags were set shows only in the description. Such a guest stands still in a
- * pool; reading those few descriptions keeps the look cheap.
- */
-function mayBeUnfinished(row: GuestRow): boolean {
-  return row.guestType === "qemu" && row.pool !== undefined && row.status !== "running" && !row.tags.some(isIdentityTag);
 }
 
 /** In a pool of the federation nearly every guest is ours: one without our tag has probably lost it to an operator. */

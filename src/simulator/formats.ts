@@ -1,5 +1,4 @@
 /** Named formats of Proxmox's schema: each returns the error text, or undefined when the value is good. */
-import { parseUpid } from "./upid";
 
 export function vmidFormat(value: string): string | undefined {
   return /^[1-9][0-9]{2,8}$/.test(value) ? undefined : "value does not look like a valid VM ID";
@@ -38,10 +37,6 @@ export function groupidFormat(value: string): string | undefined {
 
 export function roleidFormat(value: string): string | undefined {
   return /^[A-Za-z0-9._-]+$/.test(value) ? undefined : `role name '${value}' contains invalid characters`;
-}
-
-export function upidFormat(value: string): string | undefined {
-  return parseUpid(value) ? undefined : "unable to parse worker upid";
 }
 
 export function emailFormat(value: string): string | undefined {

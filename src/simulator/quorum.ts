@@ -1,4 +1,5 @@
 /** What a cluster without quorum refuses, and how. Reads, login, stopping guests and volume work go on. */
+import { listOf } from "./answers";
 import { ApiError, type Call, type ClusterState, type Route } from "./kernel";
 
 /** More than half of the nodes are online. A hanging node still votes: corosync runs, only the API does not. */
@@ -15,6 +16,8 @@ type Refusal =
   | { kind: "not-ready" }
   /** The config file cannot be written. */
   | { kind: "read-only" }
+  /** The same, seen by a backup job, which goes on with the next guest. */
+  | { kind: "failing-backup" }
   /** The same, seen by a worker. */
   | { kind: "failing-task"; type: string }
   /** After trying for a cluster-wide lock. */
@@ -36,6 +39,7 @@ const refusals: Record<string, Refusal> = {
   "PUT /nodes/{node}/qemu/{vmid}/resize": { kind: "failing-task", type: "resize" },
   "DELETE /nodes/{node}/qemu/{vmid}": { kind: "failing-task", type: "qmdestroy" },
   "POST /nodes/{node}/qemu/{vmid}/template": { kind: "failing-task", type: "qmtemplate" },
+  "POST /nodes/{node}/vzdump": { kind: "failing-backup" },
   "POST /pools": userLock("create pool failed"),
   "PUT /pools": userLock("update pools failed"),
   "PUT /pools/{poolid}": userLock("update pools failed"),
@@ -60,8 +64,8 @@ export async function refuseWithoutQuorum(route: Route, call: Call): Promise<{ d
   const refusal = refusals[`${route.method} ${route.path}`];
   if (!refusal || hasQuorum(call.cluster)) return undefined;
   const vmid = call.pathVariables.vmid ?? "";
-  const unwritable = () => {
-    const file = `/etc/pve/nodes/${call.localNode}/qemu-server/${vmid}.conf.tmp.${call.cluster.nextPid}`;
+  const unwritable = (id = vmid) => {
+    const file = `/etc/pve/nodes/${call.localNode}/qemu-server/${id}.conf.tmp.${call.cluster.nextPid}`;
     return new Error(`unable to open file '${file}' - Permission denied`);
   };
   switch (refusal.kind) {
@@ -75,6 +79,21 @@ export async function refuseWithoutQuorum(route: Route, call: Call): Promise<{ d
           throw unwritable();
         }),
       };
+    case "failing-backup": {
+      const guests = listOf(call, "vmid").filter((id) => call.cluster.guests[id]?.node === call.localNode);
+      // A job without a guest of this node writes nothing.
+      if (guests.length === 0) return undefined;
+      return {
+        data: call.startTask({ type: "vzdump", id: guests.length === 1 ? guests[0] : "" }, async (task) => {
+          for (const id of guests) {
+            task.log(`INFO: Starting Backup of VM ${id} (qemu)`);
+            task.log(`ERROR: Backup of VM ${id} failed - ${unwritable(id).message}`);
+          }
+          task.log("INFO: Backup job finished with errors");
+          throw new Error("job errors");
+        }),
+      };
+    }
     case "cluster-lock":
       await call.world.clock.sleep(clusterLockWaitMs);
       throw new ApiError(500, `${refusal.prefix ? `${refusal.prefix}: ` : ""}cfs-lock 'file-${refusal.file}' error: no quorum!`);

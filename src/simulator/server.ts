@@ -14,6 +14,8 @@ import type { Match, Router } from "./router";
 import type { TaskFault } from "./tasks";
 import type { SimulatorWorld } from "./world";
 
+/** Longer headers get no answer. */
+const maxHeaderBytes = 8 * 1024;
 /** Every 401 is held back that long. */
 const refusalDelayMs = 3_000;
 const anonymous: AuthenticatedUser = { authid: "", userid: "", isToken: false, isRoot: false };
@@ -46,7 +48,7 @@ export class NodeServer {
   constructor(private readonly options: NodeServerOptions) {
     this.port = options.port;
     this.server = createServer(
-      { cert: options.certificate.certificatePem, key: options.certificate.privateKeyPem, maxHeaderSize: 8 * 1024 },
+      { cert: options.certificate.certificatePem, key: options.certificate.privateKeyPem, maxHeaderSize: 64 * 1024 },
       (request, response) => void this.serve(request, response),
     );
     this.server.on("connection", (socket: Socket) => this.track(socket));
@@ -114,6 +116,7 @@ export class NodeServer {
   /** Throws only {@link ConnectionReset}. */
   private async answer(request: IncomingMessage): Promise<Answer> {
     const { world } = this.options;
+    if (headerBytes(request) > maxHeaderBytes) throw new ConnectionReset();
     await this.untilAwake();
     if (this.options.latencyMs > 0) await world.clock.sleep(this.options.latencyMs);
     let target: ApiPath = { format: "json", path: "/", query: "" };
@@ -181,6 +184,12 @@ export class NodeServer {
   private async untilAwake(): Promise<void> {
     while (this.cluster.nodes[this.node]?.status === "hanging") await this.options.world.nodesChanged();
   }
+}
+
+/** All header lines; the request line does not count. */
+function headerBytes(request: IncomingMessage): number {
+  // Name and value alternate; a line has a colon, a blank and a line end beside them.
+  return request.rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
 }
 
 class HtmlAnswer extends Error {

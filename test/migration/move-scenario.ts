@@ -4,7 +4,6 @@ import { formatDescription, type GuestRef, type Identity, identityTag, type Mark
 import { moveByBackupRestore } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
 import { FakeCluster, FakeStore, forbidTwins } from "../support/fake-cluster";
-import { ProcessKilled } from "../support/fake-errors";
 import { type CallRecord, type Fault, FakeWorld } from "../support/fake-world";
 
 export const GIB = 1024 ** 3;
@@ -102,8 +101,6 @@ export function useWorldClock(world: () => FakeWorld): void {
   vi.spyOn(systemClock, "sleep").mockImplementation((ms) => world().pace.sleep(ms));
 }
 
-export const kindOf = (identity: Identity) => identity.kind;
-
 export type Outcome = { ok: true } | { ok: false; error: Error };
 
 export async function attempt(scenario: MoveScenario, changes: Partial<MoveRequest> = {}): Promise<Outcome> {
@@ -120,8 +117,7 @@ export async function attempt(scenario: MoveScenario, changes: Partial<MoveReque
 export async function attemptOrDie(scenario: MoveScenario, changes: Partial<MoveRequest> = {}): Promise<"done" | "killed"> {
   const outcome = await attempt(scenario, changes);
   if (outcome.ok) return "done";
-  const killed = outcome.error instanceof ProcessKilled || outcome.error.cause instanceof ProcessKilled;
-  if (!killed) throw outcome.error;
+  if (!scenario.world.isKilled) throw outcome.error;
   return "killed";
 }
 

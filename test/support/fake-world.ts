@@ -81,6 +81,10 @@ export class FakeWorld {
     },
   };
 
+  get isKilled(): boolean {
+    return this.killed;
+  }
+
   /** A new process after a kill; `afterMs` later. */
   revive(afterMs: number): void {
     this.killed = false;

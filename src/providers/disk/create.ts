@@ -21,7 +21,7 @@ import { identityOf, type Inputs, userInputs, withoutUndefined } from "../inputs
 import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { attachVolume, detachVolume, findReferences } from "./attachment";
-import { fenceOwner, OWNER_MEMORY_MIB, OWNER_SLOT, volumeOf } from "./owner";
+import { fenceOwner, OWNER_MEMORY_MIB, OWNER_SLOT, volidOf, volumeSizeBytes } from "./owner";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, OUTPUT_KEYS, readDiskInputs } from "./state";
 
@@ -124,6 +124,7 @@ async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner:
       running: false,
       keepFenced: true,
       inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
+      apiOf: (id) => session.client(id),
       adapt: (target) => fenceOwner(target, session.pace),
       waitUntilAlive: async () => undefined,
     },
@@ -134,15 +135,15 @@ async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner:
 
 /** A backup of a disk that a guest still writes to would be torn (live finding 19): no configuration may name it. */
 async function releaseSource(context: DiskContext, source: MarkedGuest): Promise<void> {
-  const volume = volumeOf(source);
-  if (!volume) return;
-  for (const { guest, slot } of await findReferences(source.ref.api, volume.volid, source.ref.vmid)) {
+  const volid = volidOf(source);
+  if (volid === undefined) return;
+  for (const { guest, slot } of await findReferences(source.ref.api, volid, source.ref.vmid)) {
     const status = await guest.ref.api.qemu.getStatus(guest.ref.node, guest.ref.vmid);
     if (status.status === "running" || !guest.mark)
       throw new UserError(
         `Disk ${context.spec.name} cannot be moved: vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} ${guest.mark ? "runs on it" : "is not ours and uses it"} (${slot}). Stop that guest, or detach the disk.`,
       );
-    await detachVolume(guest.ref, volume.volid, context.session.pace);
+    await detachVolume(guest.ref, volid, context.session.pace);
   }
 }
 
@@ -150,17 +151,17 @@ async function releaseSource(context: DiskContext, source: MarkedGuest): Promise
 export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest, lastMove: MoveRecord | undefined): Promise<Inputs> {
   const { inputs, spec } = context;
   const fresh = await requireOwner(owner.ref);
-  const volume = volumeOf(fresh);
-  if (!volume) throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
+  const volid = volidOf(fresh);
+  if (volid === undefined) throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
   const at = { cluster: owner.ref.api.clusterId, node: owner.ref.node };
   const { recovery: _done, drift: _mended, __live, __route, ...lasting } = inputs;
-  const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volume.volid) : undefined;
+  const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volid) : undefined;
   return withoutUndefined({
     ...lasting,
     placement: { ...readDiskInputs(inputs).placement, ...at },
     ownerVmid: owner.ref.vmid,
-    volid: volume.volid,
-    sizeBytes: volume.sizeBytes,
+    volid,
+    sizeBytes: await volumeSizeBytes(owner.ref, volid),
     slot,
     lastMove,
     __at: at,

@@ -1,9 +1,10 @@
 /** Diff, refresh and deletion of a disk. */
-import { dataDrivesOf, destroyGuest, findGuest, isRestoreWreck, planRoute, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
+import { dataDrivesOf, destroyGuest, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
 import { hasUnknown, identityOf, type Inputs, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
+import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
-import { volumeOf } from "./owner";
+import { volidOf, volumeSizeBytes } from "./owner";
 import { readDiskInputs, readDiskOutputs } from "./state";
 
 export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
@@ -36,15 +37,15 @@ export async function readDisk(session: Session, id: string, props: Inputs): Pro
   if (!row || !owner) return { id: "", props: {} };
   if (!owner.mark || !sameIdentity(owner.mark, identity))
     throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`);
-  const volume = volumeOf(owner);
-  if (!volume) throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
+  const volid = volidOf(owner);
+  if (volid === undefined) throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
   const drift: string[] = [];
   if (owner.config.values.template !== "1") drift.push("the owner is not fenced (template)");
   if (owner.config.values.protection !== "1") drift.push("the owner is not protected");
-  if (olds.slot !== undefined && !(await isAttached(session, olds, volume.volid))) drift.push(`it is not attached to vm ${olds.__attachTo?.vmid}`);
+  if (olds.slot !== undefined && !(await isAttached(session, olds, volid))) drift.push(`it is not attached to vm ${olds.__attachTo?.vmid}`);
   const at = { cluster: olds.__at.cluster, node: row.node };
   const { drift: _before, ...rest } = props;
-  const outputs = withoutUndefined({ ...rest, placement: { ...olds.placement, ...at }, __at: at, volid: volume.volid, sizeBytes: volume.sizeBytes, ...(drift.length > 0 ? { drift } : {}) });
+  const outputs = withoutUndefined({ ...rest, placement: { ...olds.placement, ...at }, __at: at, volid, sizeBytes: await volumeSizeBytes(owner.ref, volid), ...(drift.length > 0 ? { drift } : {}) });
   return { id, props: outputs };
 }
 
@@ -65,33 +66,27 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
   if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity.name, owner.mark.successor);
-  const volume = volumeOf(owner);
-  if (volume) {
-    for (const { guest, slot } of await findReferences(owner.ref.api, volume.volid, ownerVmid)) {
+  const volid = volidOf(owner);
+  if (volid !== undefined) {
+    for (const { guest, slot } of await findReferences(owner.ref.api, volid, ownerVmid)) {
       // Deleting the owner would pull the disk from under a running guest without a word (live finding 20).
       if (!guest.mark)
-        throw new UserError(`Disk ${identity.name} (${volume.volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`);
-      await detachVolume(guest.ref, volume.volid, session.pace);
+        throw new UserError(`Disk ${identity.name} (${volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`);
+      await detachVolume(guest.ref, volid, session.pace);
     }
   }
   const { move } = owner.mark;
   if (move) {
-    const routed = planRoute(federation, cluster, move.target.cluster);
-    if (routed.ok) await removeArchives(owner.ref, routed.route.store.writeStorage, move.id, session.pace);
-    if (owner.mark.phase === "moving") {
-      const found = await findGuest(await session.client(move.target.cluster), move.target.vmid);
-      const target = found && (await readMarkedGuest(found));
-      const ours = target?.mark !== undefined && sameIdentity(target.mark, identity);
-      if (found && target && (ours || (move.step === "restoring" && isRestoreWreck(target, found.pool, __pool)))) await destroyGuest(found, session.pace);
-    }
+    await removeArchives(owner.ref, move.storage, move.id, session.pace);
+    if (owner.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, owner, __pool);
   }
-  session.pace.report(`${identity.name}: destroying the disk ${volume?.volid ?? ""} on ${cluster}`);
+  session.pace.report(`${identity.name}: destroying the disk ${volid ?? ""} on ${cluster}`);
   await destroyGuest(owner.ref, session.pace);
 }
 
 async function refuseWithoutSuccessor(session: Session, name: string, successor: { cluster: string; vmid: number } | undefined): Promise<void> {
   const ref = successor && (await session.locate(successor.cluster, successor.vmid));
   const guest = ref && (await readMarkedGuest(ref));
-  if (guest?.mark && guest.mark.name === name && guest.mark.kind === "disk" && volumeOf(guest)) return;
+  if (guest?.mark && guest.mark.name === name && guest.mark.kind === "disk" && volidOf(guest) !== undefined) return;
   throw new UserError(`The source of disk ${name}'s move is kept: its successor ${successor ? `vm ${successor.vmid} on ${successor.cluster}` : ""} is not there as it should be. Look at both before you delete one by hand.`);
 }

@@ -8,15 +8,19 @@ export const OWNER_SLOT = "scsi0";
 /** The least Proxmox takes. */
 export const OWNER_MEMORY_MIB = 16;
 
-export interface OwnedVolume {
-  volid: string;
-  sizeBytes: number;
-  storage: string;
+/** The volume on the owner's slot. How large it is, only its storage knows: {@link volumeSizeBytes}. */
+export function volidOf(owner: MarkedGuest): string | undefined {
+  return dataDrivesOf(owner.config).find((candidate) => candidate.slot === OWNER_SLOT)?.volid;
 }
 
-export function volumeOf(owner: MarkedGuest): OwnedVolume | undefined {
-  const drive = dataDrivesOf(owner.config).find((candidate) => candidate.slot === OWNER_SLOT);
-  return drive && { volid: drive.volid, sizeBytes: drive.sizeBytes ?? 0, storage: drive.volid.slice(0, drive.volid.indexOf(":")) };
+/** As the storage has it. A disk that grew through the guest it is attached to keeps its old size in the owner's configuration. */
+export async function volumeSizeBytes(owner: GuestRef, volid: string): Promise<number> {
+  const volume = await owner.api.storage.findVolume(owner.node, volid);
+  if (!volume)
+    throw new Error(
+      `Volume ${volid} is not listed on ${owner.api.clusterId}/${owner.node}: it is gone, or the token lacks Datastore.Audit on /storage/${volid.slice(0, volid.indexOf(":"))}.`,
+    );
+  return volume.sizeBytes;
 }
 
 export async function fenceOwner(owner: GuestRef, pace: Pace): Promise<void> {

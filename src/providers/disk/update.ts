@@ -1,10 +1,10 @@
 /** Changes of a disk in place: growing, attaching elsewhere, undoing an interrupted move. */
-import { dataDrivesOf, type GuestRef, type MarkedGuest, planRoute, rollBackMove, runTask, sameIdentity, writeMark } from "../../migration";
+import { type MarkedGuest, rollBackMove, runTask, sameIdentity, writeMark } from "../../migration";
 import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
 import { detachVolume } from "./attachment";
 import { attachAndDescribe, type DiskContext, diskContext, requireOwner } from "./create";
-import { OWNER_SLOT, volumeOf } from "./owner";
+import { OWNER_SLOT, volidOf, volumeSizeBytes } from "./owner";
 import { readDiskInputs, readDiskOutputs } from "./state";
 
 export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
@@ -31,10 +31,8 @@ async function undoUnfinishedMove(context: DiskContext, owner: MarkedGuest): Pro
   const journal = owner.mark?.move;
   if (!journal || owner.mark?.phase !== "moving") return;
   const { session, identity, inputs } = context;
-  const routed = planRoute(await session.federation(), owner.ref.api.clusterId, journal.target.cluster);
-  if (!routed.ok) throw new UserError(`The interrupted move of disk ${identity.name} cannot be rolled back: ${routed.reason}.`);
   const targetApi = await session.client(journal.target.cluster);
-  const request = { identity, source: owner.ref, targetApi, targetPool: readDiskInputs(inputs).__pool, storage: routed.route.store.writeStorage, restart: false };
+  const request = { identity, source: owner.ref, targetApi, targetPool: readDiskInputs(inputs).__pool, restart: false };
   await rollBackMove(request, session.pace);
 }
 
@@ -42,11 +40,11 @@ async function undoUnfinishedMove(context: DiskContext, owner: MarkedGuest): Pro
 async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promise<void> {
   const { session, spec } = context;
   const former = owner.mark?.attachedTo;
-  const volume = volumeOf(owner);
-  if (!former || !volume) return;
+  const volid = volidOf(owner);
+  if (!former || volid === undefined) return;
   if (spec.attachTo && spec.attachTo.cluster === former.cluster && spec.attachTo.vmid === former.vmid) return;
   const guest = await session.locate(former.cluster, former.vmid);
-  if (guest) await detachVolume(guest, volume.volid, session.pace);
+  if (guest) await detachVolume(guest, volid, session.pace);
   const { attachedTo: _former, ...mark } = owner.mark!;
   await writeMark(owner, { mark }, session.pace);
 }
@@ -55,20 +53,13 @@ async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promi
 async function grow(context: DiskContext, owner: MarkedGuest): Promise<void> {
   const { session, inputs } = context;
   const { __sizeBytes: wanted } = readDiskInputs(inputs);
-  const volume = volumeOf(owner);
-  if (!volume || volume.sizeBytes >= wanted) return;
+  const volid = volidOf(owner);
+  if (volid === undefined || (await volumeSizeBytes(owner.ref, volid)) >= wanted) return;
   const attached = owner.mark?.attachedTo;
   const user = attached && (await session.locate(attached.cluster, attached.vmid));
-  if (attached && user) await resize(context, user, attached.slot, wanted);
-  // Its own entry still names the old size; Proxmox takes an equal size as done.
-  await resize(context, owner.ref, OWNER_SLOT, wanted);
-}
-
-async function resize(context: DiskContext, guest: GuestRef, slot: string, sizeBytes: number): Promise<void> {
-  const hasSize = async () => {
-    const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);
-    return dataDrivesOf(config).find((drive) => drive.slot === slot)?.sizeBytes === sizeBytes;
-  };
-  if (await hasSize()) return;
-  await runTask(guest, { type: "resize", isDone: hasSize }, context.session.pace, () => guest.api.qemu.resizeDisk(guest.node, guest.vmid, slot, sizeBytes));
+  const through = attached && user ? { guest: user, slot: attached.slot } : { guest: owner.ref, slot: OWNER_SLOT };
+  const hasSize = async () => (await volumeSizeBytes(owner.ref, volid)) >= wanted;
+  await runTask(through.guest, { type: "resize", isDone: hasSize }, session.pace, () =>
+    through.guest.api.qemu.resizeDisk(through.guest.node, through.guest.vmid, through.slot, wanted),
+  );
 }

@@ -103,6 +103,7 @@ async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
       shutdown: spec.shutdown,
       running: desired.running,
       inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
+      apiOf: (id) => session.client(id),
       adapt: (target) => applyShape(target, desired, options, session.pace),
       waitUntilAlive: (target) => waitUntilAlive(target, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, session.pace),
     },

@@ -1,17 +1,15 @@
 /** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
 import {
   destroyGuest,
-  findGuest,
   type Identity,
-  isRestoreWreck,
   type MarkedGuest,
-  planRoute,
   readMarkedGuest,
   removeArchives,
   sameIdentity,
 } from "../../migration";
 import { identityOf, type Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
+import { destroyUnfinishedTarget } from "../unfinished-target";
 import { readVmOutputs } from "./state";
 
 export async function deleteVm(session: Session, props: Inputs): Promise<void> {
@@ -37,23 +35,10 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
 async function destroyWithArchives(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
   const { ref, mark } = guest;
   if (mark?.move) {
-    const routed = planRoute(await session.federation(), ref.api.clusterId, mark.move.target.cluster);
-    if (routed.ok) await removeArchives(ref, routed.route.store.writeStorage, mark.move.id, session.pace);
-    else session.pace.report(`warning: ${identity.name}: the archive of move ${mark.move.id} was not looked for, since ${routed.reason}`);
+    await removeArchives(ref, mark.move.storage, mark.move.id, session.pace);
   }
   session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
   await destroyGuest(ref, session.pace);
-}
-
-/** The stack gives up the VM as a whole: what an interrupted move has made of it elsewhere goes too. */
-async function destroyUnfinishedTarget(session: Session, identity: Identity, source: MarkedGuest, pool: string): Promise<void> {
-  const target = source.mark?.move?.target;
-  if (!target) return;
-  const found = await findGuest(await session.client(target.cluster), target.vmid);
-  const guest = found && (await readMarkedGuest(found));
-  if (!guest) return;
-  const ours = guest.mark !== undefined && sameIdentity(guest.mark, identity);
-  if (ours || (source.mark?.move?.step === "restoring" && isRestoreWreck(guest, found.pool, pool))) await destroyGuest(found, session.pace);
 }
 
 /** A second guest that did not come from this one: then this one's data exists only here. */

@@ -4,7 +4,6 @@ import {
   type GuestRef,
   type MarkedGuest,
   type Pace,
-  planRoute,
   readMarkedGuest,
   refuseForeignLock,
   rollBackMove,
@@ -57,15 +56,12 @@ async function undoUnfinishedMove(context: VmContext, cluster: string, vmid: num
   const guest = await findOwn(context, cluster, vmid);
   const journal = guest.mark?.move;
   if (!journal || guest.mark?.phase !== "moving") return;
-  const routed = planRoute(await session.federation(), cluster, journal.target.cluster);
-  if (!routed.ok) throw new UserError(`The interrupted move of ${identity.name} cannot be rolled back: ${routed.reason}.`);
   await rollBackMove(
     {
       identity,
       source: guest.ref,
       targetApi: await session.client(journal.target.cluster),
       targetPool: readVmInputs(inputs).__pool,
-      storage: routed.route.store.writeStorage,
       restart: true,
     },
     session.pace,

@@ -8,17 +8,8 @@ import { ApiError, type Call, type ClusterState, type Route } from "../kernel";
 import { effectivePermissions, normalizeAclPath, privilegesOn } from "../permissions";
 import { allPrivileges } from "../privileges";
 import type { Era } from "../state";
+import { realms } from "./realms";
 import { requireRealm } from "./users";
-
-const realms = [
-  { realm: "pve", type: "pve", comment: "Proxmox VE authentication server" },
-  { realm: "pam", type: "pam", comment: "Linux PAM standard authentication" },
-];
-
-export function realmType(userid: string): string | undefined {
-  const realm = userid.slice(userid.lastIndexOf("@") + 1);
-  return realms.find((candidate) => candidate.realm === realm)?.type;
-}
 
 /** What the web interface needs to know about a user's rights: category → privileges held anywhere in it. */
 function capabilities(cluster: ClusterState, userid: string, nowMs: number): Record<string, Record<string, 1>> {

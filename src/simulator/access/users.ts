@@ -3,7 +3,7 @@ import { flagOf, listOf, textOf } from "../answers";
 import { comment, expire, flag, groupid, listOf as listRule, optional, userid } from "../fields";
 import { emailFormat } from "../formats";
 import { ApiError, type Call, type Route } from "../kernel";
-import { realmType } from "./ticket";
+import { realmType } from "./realms";
 
 function realmOf(user: string): string {
   return user.slice(user.lastIndexOf("@") + 1);

@@ -228,7 +228,7 @@ async function cloneDrive(call: Call, place: Place, plan: ClonePlan, drive: Driv
     targetVolid: volid,
     limitBytesPerSecond: bytesPerSecond(integerParameter(call, "bwlimit")),
     ...(plan.running && snapshot === undefined ? { prefix: `mirror-${drive.key}: ` } : {}),
-    fullError: fullError({ running: plan.running }, drive.key),
+    fullError: fullError(place.cluster.era, plan.running, drive.key),
   });
   return printDrive({ ...drive, file: volid, options });
 }

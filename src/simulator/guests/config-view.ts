@@ -6,7 +6,7 @@ import { nodeRule, optionalFlag, vmidRule } from "../volumes/rules";
 import { configDigest, snapshotSection } from "./config-text";
 import { type Config, isDriveKey } from "./drive";
 import { configIdFormat } from "./formats";
-import { getGuest } from "./lookup";
+import { getGuest, requireUnlocked } from "./lookup";
 import { findOption } from "./options";
 import { configWithPending } from "./pending";
 
@@ -35,6 +35,13 @@ export function configViewRoutes(): Route[] {
       },
       permission: audit,
       handler: getConfig,
+    },
+    {
+      method: "PUT",
+      path: "/nodes/{node}/qemu/{vmid}/cloudinit",
+      parameters: atGuest,
+      permission: (call) => call.requirePrivilege(`/vms/${call.pathVariables.vmid}`, ["VM.Config.Cloudinit"]),
+      handler: regenerateCloudInit,
     },
     { method: "GET", path: "/nodes/{node}/qemu/{vmid}/pending", parameters: atGuest, permission: audit, handler: getPending },
   ];
@@ -69,6 +76,13 @@ function jsonValue(era: Era, key: string, value: string): unknown {
   if (key === "description" && value === "") return null;
   const type = findOption(era, key)?.type;
   return type === "integer" || type === "boolean" || integerKeys.has(key) ? Number(value) : value;
+}
+
+/** The drive's content follows from the config, so there is nothing to write. */
+function regenerateCloudInit(call: Call): null {
+  const guest = getGuest(placeOf(call), integerParameter(call, "vmid")!);
+  requireUnlocked(guest);
+  return null;
 }
 
 function getPending(call: Call): unknown {

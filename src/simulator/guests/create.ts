@@ -52,7 +52,8 @@ async function createOrRestore(call: Call): Promise<string> {
   const archive = textParameter(call, "archive");
   const pool = textParameter(call, "pool");
   const storage = textParameter(call, "storage");
-  const settings = settingsOf(call);
+  // 8.4 stores the tags of a create as they are given.
+  const settings = settingsOf(call, { rawTags: call.cluster.era === "8.4" });
   if (pool !== undefined) requirePool(call, pool);
   if (flagParameter(call, "start")) requireGuestPrivilege(call, vmid, pool, ["VM.PowerMgmt"]);
   if (storage !== undefined) call.requirePrivilege(`/storage/${storage}`, ["Datastore.AllocateSpace"]);

@@ -98,7 +98,7 @@ function localDiskRow(place: Place, drive: Drive): Record<string, unknown> {
     replicate: drive.options.replicate === "0" ? 0 : 1,
     is_attached: unused ? 0 : 1,
     is_unused: unused ? 1 : 0,
-    is_cloudinit: isCloudInit(drive) ? 1 : 0,
+    ...(place.cluster.era === "9.2" ? { is_cloudinit: isCloudInit(drive) ? 1 : 0 } : {}),
     is_tpmstate: drive.key === "tpmstate0" ? 1 : 0,
     is_vmstate: 0,
   };

@@ -26,31 +26,49 @@ interface LocalDisk {
 /** Locks, copies what is local, hands the config over. A migration that fails leaves the guest where it was. */
 export async function migrateGuest(place: Place, migration: Migration, task: TaskContext): Promise<void> {
   const { world, cluster } = place;
+  // 8.4 keeps the file lock over the whole migration, 9.2 only sets the config's.
+  const release = cluster.era === "8.4" ? await world.holdGuestLock(cluster, migration.vmid) : undefined;
+  try {
+    await moveLocked(place, migration, task);
+  } finally {
+    release?.();
+  }
+  world.event("migrated", { cluster: cluster.id, vmid: migration.vmid, from: place.node, to: migration.target });
+}
+
+async function moveLocked(place: Place, migration: Migration, task: TaskContext): Promise<void> {
+  const { world, cluster } = place;
   const startedMs = world.clock.nowMs();
   const log = (line: string) => task.log(`${logTime(world.clock.nowMs())} ${line}`);
   const duration = () => new Date(world.clock.nowMs() - startedMs).toISOString().slice(11, 19);
-  await world.withGuestLock(cluster, migration.vmid, async () => {
-    const guest = getGuest(place, migration.vmid);
+  const guest = await lockGuest(place, migration.vmid);
+  if (guest.running && cluster.era === "9.2")
+    log("conntrack state migration not supported or disabled, active connections might get dropped");
+  log(`starting migration of VM ${migration.vmid} to node '${migration.target}' (${migration.targetIp})`);
+  try {
+    await move(place, migration, guest, { log, task });
+  } catch (error) {
+    if (task.killed) throw error;
+    log(`ERROR: ${errorMessage(error)}`);
+    log("aborting phase 1 - cleanup resources");
+    log(`ERROR: migration aborted (duration ${duration()}): ${errorMessage(error)}`);
+    throw new Error("migration aborted", { cause: error });
+  } finally {
+    if (!task.killed) delete guest.config.lock;
+    world.touch();
+  }
+  log(`migration finished successfully (duration ${duration()})`);
+}
+
+/** The config's lock protects the guest while it moves; the file lock is held only to set it. */
+function lockGuest(place: Place, vmid: number): Promise<GuestState> {
+  return place.world.withGuestLock(place.cluster, vmid, () => {
+    const guest = getGuest(place, vmid);
     requireUnlocked(guest);
     guest.config.lock = "migrate";
-    if (guest.running && cluster.era === "9.2")
-      log("conntrack state migration not supported or disabled, active connections might get dropped");
-    log(`starting migration of VM ${migration.vmid} to node '${migration.target}' (${migration.targetIp})`);
-    try {
-      await move(place, migration, guest, { log, task });
-    } catch (error) {
-      if (task.killed) throw error;
-      log(`ERROR: ${errorMessage(error)}`);
-      log("aborting phase 1 - cleanup resources");
-      log(`ERROR: migration aborted (duration ${duration()}): ${errorMessage(error)}`);
-      throw new Error("migration aborted", { cause: error });
-    } finally {
-      if (!task.killed) delete guest.config.lock;
-      world.touch();
-    }
-    log(`migration finished successfully (duration ${duration()})`);
+    place.world.touch();
+    return guest;
   });
-  world.event("migrated", { cluster: cluster.id, vmid: migration.vmid, from: place.node, to: migration.target });
 }
 
 interface Output {

@@ -1,5 +1,6 @@
 /** `POST …/move_disk`: a disk to another storage, or to another guest of the node. */
 import type { Call, GuestState, Route, TaskContext } from "../kernel";
+import type { Era } from "../state";
 import { errorMessage, fail, failParameter, flagParameter, integerParameter, type Place, placeOf, textParameter } from "../volumes/calls";
 import { bandwidthRule, digestRule, nodeRule, optional, optionalFlag, storageRule, vmidRule } from "../volumes/rules";
 import { getUsableStorage } from "../volumes/storages";
@@ -119,7 +120,7 @@ async function copyToStorage(call: Call, place: Place, guest: GuestState, drive:
         targetVolid: target,
         limitBytesPerSecond: bytesPerSecond(integerParameter(call, "bwlimit")),
         ...(guest.running ? { prefix: `mirror-${drive.key}: ` } : {}),
-        fullError: fullError(guest, drive.key),
+        fullError: fullError(place.cluster.era, guest.running, drive.key),
       });
     },
     () => freeQuietly({ log: () => {} }, place, [target]),
@@ -133,10 +134,9 @@ async function copyToStorage(call: Call, place: Place, guest: GuestState, drive:
 }
 
 /** What copying says when the target storage is full. */
-export function fullError(guest: Pick<GuestState, "running">, key: string): string {
-  return guest.running
-    ? `block job (mirror) error: mirror-${key}: No space left on device (io-status: ok)`
-    : "copy failed: error while writing: No space left on device";
+export function fullError(era: Era, running: boolean, key: string): string {
+  if (!running) return "copy failed: error while writing: No space left on device";
+  return `block job (mirror) error: ${era === "9.2" ? "mirror" : "drive"}-${key}: No space left on device (io-status: ok)`;
 }
 
 function retireSource(call: Call, place: Place, guest: GuestState, volid: string, task: TaskContext): void {

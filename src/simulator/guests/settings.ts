@@ -7,14 +7,17 @@ import { isNetKey, parseNet, printNet, withMac } from "./net";
 import { findOption } from "./options";
 import { normalizeTags } from "./tags";
 
-/** Keys of guest options only; `cdrom` is `ide2`, tags and descriptions are in their normal form. */
-export function settingsOf(call: Call): Config {
+/** Keys of guest options only; `cdrom` is `ide2`, descriptions are in their normal form, tags unless asked otherwise. */
+export function settingsOf(call: Call, options: { rawTags?: boolean } = {}): Config {
   const settings: Config = {};
   for (const [key, value] of Object.entries(call.params)) {
     if (!findOption(call.cluster.era, key)) continue;
     settings[key === "cdrom" ? "ide2" : key] = configText(value);
   }
-  if (settings.tags !== undefined) settings.tags = normalizeTags(call.cluster, splitList(settings.tags));
+  if (settings.tags !== undefined) {
+    const tags = splitList(settings.tags);
+    settings.tags = options.rawTags ? tags.join(";") : normalizeTags(call.cluster, tags);
+  }
   // Only trailing white space is lost on the way through the config file.
   if (settings.description !== undefined) settings.description = settings.description.replace(/\s+$/, "");
   if (settings.sshkeys !== undefined) requireSshKeys(settings.sshkeys);

@@ -162,7 +162,7 @@ function runningFacts(place: Place, guest: GuestState): Config {
   const { era } = place.cluster;
   const cards = Object.keys(guest.config).filter(isNetKey).sort();
   return {
-    runningmachine: machineVersion[era],
+    runningmachine: machineVersion(era, guest.config),
     runningcpu: "qemu64",
     ...(era === "9.2" && cards.length > 0 ? { "running-nets-host-mtu": cards.map((key) => `${key}=1500`).join(",") } : {}),
   };

@@ -3,11 +3,11 @@ import type { Call, GuestState, Route, TaskContext } from "../kernel";
 import type { Era } from "../state";
 import { fail, failParameter, flagParameter, integerParameter, type Place, placeOf, requireRootFor, textParameter } from "../volumes/calls";
 import { nodeRule, optional, optionalFlag, optionalText, storageRule, vmidRule } from "../volumes/rules";
-import { isNetKey } from "./net";
 import { parseDiskSize } from "../volumes/sizes";
 import { drivesOf, isCdrom, isDisk } from "./drive";
 import { machineVersion, qemuVersion } from "./eras";
 import { findGuest, getGuest, isHaManaged, isTemplate, memoryMebibytes } from "./lookup";
+import { isNetKey } from "./net";
 import {
   hibernateGuest,
   isAgentEnabled,
@@ -231,9 +231,11 @@ function processStatus(place: Place, guest: GuestState): Record<string, unknown>
   const cards = Object.keys(config).filter(isNetKey);
   const pressure = ["cpu", "io", "memory"].flatMap((kind) => [`pressure${kind}full`, `pressure${kind}some`]);
   return {
-    "running-machine": machineVersion[era],
+    "running-machine": machineVersion(era, config),
     "running-qemu": qemuVersion,
-    nics: Object.fromEntries(cards.map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin: 0, netout: 0 }])),
+    ...(cards.length === 0
+      ? {}
+      : { nics: Object.fromEntries(cards.map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin: 0, netout: 0 }])) }),
     ...(config.balloon === "0" ? {} : { balloon: memoryBytes, ballooninfo: { actual: memoryBytes, max_mem: memoryBytes } }),
     ...(era === "9.2" ? Object.fromEntries(pressure.map((key) => [key, 0])) : {}),
   };

@@ -95,7 +95,8 @@ function requireBackupRights(call: Call): void {
   for (const key of ["bwlimit", "ionice", "performance"]) if (call.params[key] !== undefined) call.requirePrivilege("/", ["Sys.Modify"]);
   const storage = textParameter(call, "storage");
   if (storage === undefined) return;
-  if (call.params["prune-backups"] !== undefined) call.requirePrivilege(`/storage/${storage}`, ["Datastore.Allocate"]);
+  if (call.params["prune-backups"] !== undefined || call.params.maxfiles !== undefined)
+    call.requirePrivilege(`/storage/${storage}`, ["Datastore.Allocate"]);
 }
 
 function requireConsistent(call: Call): void {
@@ -140,7 +141,9 @@ function backUp(call: Call): string {
     notesTemplate: textParameter(call, "notes-template"),
     protected: flagParameter(call, "protected"),
     remove: call.params.remove !== false,
-    retention: textParameter(call, "prune-backups"),
+    retention:
+      textParameter(call, "prune-backups") ??
+      (call.params.maxfiles === undefined ? undefined : `keep-last=${String(call.params.maxfiles)}`),
     stopWaitMinutes: integerParameter(call, "stopwait") ?? 10,
     ionice: integerParameter(call, "ionice") ?? 7,
     conflictingDirectory: call.params.dumpdir !== undefined && storage !== undefined,

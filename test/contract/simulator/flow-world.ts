@@ -19,6 +19,8 @@ export interface FlowWorld {
   outside?: { before: number; act: (world: SimulatorWorld) => void | Promise<void> }[];
   /** Steps of which the recording keeps only some keys of the body: others are not compared. */
   partialBodies?: readonly number[];
+  /** What a remark in the recording did to nodes. */
+  remarks?: { pattern: RegExp; node: string; status: "online" | "offline" | "hanging" }[];
   /** `METHOD path` whose bodies describe the machine and are not compared. */
   ignoredBodies?: RegExp[];
   /** Compare workers' logs line by line too. */
@@ -36,6 +38,7 @@ const machines: Record<Era, { alone: string; cluster: string; nodes: string[] }>
 };
 /** Directory storages beside `local`. */
 const storagesOfFlow: Record<string, string[]> = {
+  failure: ["d1", "d2", "fast", "nas", "perm", "sh", "slow"],
   auth: [],
   "cluster-reads": [],
   "restore-cancel": ["rc"],
@@ -44,7 +47,6 @@ const storagesOfFlow: Record<string, string[]> = {
   "permissions-minimal": ["perm"],
   migrate: ["d1", "d2"],
 };
-/** Root's guests that were there already. */
 const memory = 25_276_514_304;
 const firstMoment = Date.UTC(2026, 10, 22, 5, 30, 0);
 
@@ -52,7 +54,7 @@ const firstMoment = Date.UTC(2026, 10, 22, 5, 30, 0);
 export function flowWorld(era: Era, flow: string): FlowWorld {
   const machine = machines[era];
   const alone = standalone[era].includes(flow);
-  const nodes = alone ? [machine.alone] : machine.nodes;
+  const nodes = nodesOf(era, flow);
   const storages = storagesOfFlow[flow] ?? ["d1", "d2"];
   const backendIds = nodes.flatMap((node) => ["local", ...storages].map((storage) => `${node}:${storage}`));
   const cluster: LayoutCluster = {
@@ -85,7 +87,6 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
       clusters: [cluster],
       backends: backendIds.map((id) => ({ id, kind: "directory", totalBytes: 270_553_174_016, bytesPerSecond: 200e6 })),
     },
-    // The 9.2 permission flows ask the second node about itself.
     localNode: nodes[0]!,
     startMs: firstMoment,
     // Disks in the recordings have tens of MiB.
@@ -93,41 +94,71 @@ export function flowWorld(era: Era, flow: string): FlowWorld {
     preparation: preparationOf(era, flow),
     unrecorded: unrecordedOf(era, flow),
     nextBroadcast: flow === "cluster-reads" ? { before: 111, inMs: era === "9.2" ? 2_950 : 7_950 } : undefined,
+    remarks: flow === "failure" ? failures(nodes[1]!) : undefined,
     ignoredBodies: [/^GET \/nodes\/[^/]+\/status$/],
   };
 }
 
+function failures(node: string): FlowWorld["remarks"] {
+  return [
+    { pattern: /every pveproxy process of \S+ is now stopped/, node, status: "hanging" },
+    { pattern: /every pvedaemon worker of this node is now stopped/, node, status: "online" },
+    { pattern: /is being stopped from here on/, node, status: "offline" },
+    { pattern: /is started again/, node, status: "online" },
+  ];
+}
+
+function nodesOf(era: Era, flow: string): string[] {
+  return standalone[era].includes(flow) ? [machines[era].alone] : machines[era].nodes;
+}
+
+function nodeOf(era: Era, flow: string): string {
+  return nodesOf(era, flow)[0]!;
+}
+
 function unrecordedOf(era: Era, flow: string): FlowWorld["unrecorded"] {
+  // 8 creates with tags where 9 refuses; the guest was taken away before the next try.
+  const removed = (before: number) => (era === "8.4" ? [{ before, method: "DELETE", path: "/nodes/pve1/qemu/500", params: {} }] : []);
   if (flow === "cluster-reads")
     return [{ before: 1, method: "DELETE", path: `/nodes/${era === "8.4" ? "pve1" : "ca-1"}/qemu/100`, params: {} }];
   if (flow === "auth") return [{ before: 219, method: "POST", path: "/access/users/root@pam/token/rt", params: { privsep: 0 } }];
+  if (flow === "permissions-minimal") {
+    const role = (roleid: string, privs: string) => ({ before: 3, method: "PUT", path: `/access/roles/${roleid}`, params: { privs } });
+    return [role("Pxpool", neededOnPool.join(",")), role("Pxstorage", "Datastore.AllocateSpace"), role("Pxnode", ""), ...removed(5)];
+  }
+  if (flow === "permissions") return removed(4);
   if (flow !== "pools") return undefined;
   // The pools with odd names, tried out in steps 5 to 7.
   const odd = ["a".repeat(50), ...(era === "8.4" ? ["-x", "1"] : [])];
   return odd.map((poolid) => ({ before: 16, method: "DELETE", path: `/pools?poolid=${poolid}`, params: {} }));
 }
 
-/** What another flow had left behind on the machine of the 9.2 recordings. */
-const leftovers: Pick<LayoutCluster, "users" | "roles" | "acl" | "pools"> = {
-  users: [{ userid: "bob@nosuch" }, { userid: "prov@pve" }],
-  pools: ["tenant"],
-  roles: {
-    Pxbridge: ["SDN.Use"],
-    Pxnode: ["Sys.Audit"],
-    Pxpool: [
-      ...["VM.Allocate", "VM.Audit", "VM.Backup", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Cloudinit", "VM.Config.Disk"],
-      ...["VM.Config.HWType", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot"],
-      ...["VM.Snapshot.Rollback", "Pool.Allocate", "Pool.Audit"],
+/** The account of the permission flows: roles on a pool, a storage, the bridges and a node. */
+function provisioner(node: string): Pick<LayoutCluster, "users" | "tokens" | "roles" | "acl" | "pools"> {
+  return {
+    users: [{ userid: "prov@pve" }],
+    tokens: [{ tokenid: "prov@pve!tk", privsep: false }],
+    pools: ["tenant"],
+    roles: {
+      Pxbridge: ["SDN.Use"],
+      Pxnode: ["Sys.Audit"],
+      Pxpool: [...neededOnPool, "VM.Config.CDROM", "VM.Config.Cloudinit", "VM.Snapshot.Rollback", "Pool.Allocate", "Pool.Audit"],
+      Pxstorage: ["Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.Audit"],
+    },
+    acl: [
+      { path: `/nodes/${node}`, role: "Pxnode", subject: "prov@pve" },
+      { path: "/pool/tenant", role: "Pxpool", subject: "prov@pve" },
+      { path: "/sdn/zones/localnetwork", role: "Pxbridge", subject: "prov@pve" },
+      { path: "/storage/perm", role: "Pxstorage", subject: "prov@pve" },
     ],
-    Pxstorage: ["Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.Audit"],
-  },
-  acl: [
-    { path: "/nodes/ca-2", role: "Pxnode", subject: "prov@pve" },
-    { path: "/pool/tenant", role: "Pxpool", subject: "prov@pve" },
-    { path: "/sdn/zones/localnetwork", role: "Pxbridge", subject: "prov@pve" },
-    { path: "/storage/perm", role: "Pxstorage", subject: "prov@pve" },
-  ],
-};
+  };
+}
+
+/** What remains on the pool in the flow `permissions-minimal`. */
+const neededOnPool = [
+  ...["VM.Allocate", "VM.Audit", "VM.Backup", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.HWType", "VM.Config.Memory"],
+  ...["VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "VM.Snapshot"],
+];
 
 function accessOf(era: Era, flow: string): Pick<LayoutCluster, "users" | "tokens" | "roles" | "acl" | "pools"> {
   const account = (name: string, acl: LayoutAcl[], roles: Record<string, string[]> = {}) => ({
@@ -136,7 +167,11 @@ function accessOf(era: Era, flow: string): Pick<LayoutCluster, "users" | "tokens
     roles,
     acl,
   });
-  if (flow === "auth") return era === "9.2" ? leftovers : {};
+  // The machine of the 9.2 recordings still had the account of an earlier flow.
+  if (flow === "auth")
+    return era === "9.2" ? { ...provisioner("ca-2"), users: [{ userid: "bob@nosuch" }, { userid: "prov@pve" }], tokens: [] } : {};
+  if (flow.startsWith("permissions")) return provisioner(nodeOf(era, flow));
+  if (flow === "failure") return { pools: ["tenant"] };
   if (flow === "pools" && era === "9.2") return { pools: ["tenant"] };
   if (flow === "tasks") return account("tsk", [{ path: "/vms", role: "PVEVMAdmin", subject: "tsk@pve" }]);
   return {};
@@ -148,6 +183,14 @@ function preparationOf(era: Era, flow: string): FlowWorld["preparation"] {
   if (flow === "cluster-reads") {
     const path = `/nodes/${era === "8.4" ? "pve1" : "ca-1"}/qemu`;
     return [{ method: "POST", path, params: { vmid: 100, name: "authvm", memory: 64, kvm: 0 } }];
+  }
+  if (flow === "permissions-minimal" && era === "9.2") {
+    return [{ method: "POST", path: "/nodes/ca-2/qemu", params: { vmid: 100, memory: 32 } }];
+  }
+  if (flow === "failure") {
+    const [first, second] = nodesOf(era, flow);
+    const create = (node: string | undefined, params: Record<string, unknown>) => ({ method: "POST", path: `/nodes/${node}/qemu`, params });
+    return [create(first, { vmid: 420, memory: 32, kvm: 0, scsi0: "d1:0.03125" }), create(second, { vmid: 422, memory: 32, kvm: 0 })];
   }
   if (flow === "auth") return [{ method: "POST", path: `/nodes/${node}/qemu`, params: { vmid: 100, name: "authvm", memory: 32, kvm: 0 } }];
   return undefined;

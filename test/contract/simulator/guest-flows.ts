@@ -2,7 +2,7 @@
 import type { Era, SimulatorWorld } from "../../../src/simulator";
 import type { ClusterState, GuestState, VolumeState } from "../../../src/simulator/state";
 import { type FlowWorld, flowWorld } from "./flow-world";
-import { loadTranscript, isStep } from "./transcripts";
+import { isStep, loadTranscript } from "./transcripts";
 
 type Unrecorded = NonNullable<FlowWorld["unrecorded"]>;
 type Outside = NonNullable<FlowWorld["outside"]>;
@@ -18,13 +18,23 @@ export function guestFlow(era: Era, flow: string): FlowWorld {
     case "storage":
       return { ...world, unrecorded: storageCalls(node), outside: storageEvents() };
     case "restore-cancel":
-      return { ...world, outside: [{ before: 2, act: (at) => fill(at, 620, "scsi0") }, ...[5, 17, 25].map((before) => wait(before, 3_000))] };
+      return {
+        ...world,
+        outside: [{ before: 2, act: (at) => fill(at, 620, "scsi0") }, ...[5, 17, 25].map((before) => wait(before, 3_000))],
+      };
     case "backup":
       return { ...world, ...backupWorld(world, node) };
     case "migrate":
-      return { ...world, ...migrateWorld(era, world) };
+      return { ...world, ...migrateWorld(world) };
     case "snapshot-ram":
-      return { ...world, outside: [{ before: 2, act: (at) => makeUnresponsive(at, 600) }] };
+      return {
+        ...world,
+        unrecorded: [{ before: 14, method: "POST", path: `/nodes/${node}/qemu/600/status/stop`, params: {} }],
+        outside: [{ before: 2, act: (at) => makeUnresponsive(at, 600) }],
+      };
+    case "permissions":
+    case "permissions-minimal":
+      return { ...world, outside: [34, 35].map((before) => ({ before, act: unprotectArchives })) };
     default:
       return world;
   }
@@ -61,6 +71,10 @@ function wait(before: number, virtualMs: number): Outside[number] {
   return { before, act: (world) => world.clock.advance(virtualMs) };
 }
 
+function unprotectArchives(world: SimulatorWorld): void {
+  for (const backend of Object.values(world.state.backends)) for (const volume of Object.values(backend.volumes)) volume.protected = false;
+}
+
 /** Every block of a disk gets data. */
 function fill(world: SimulatorWorld, vmid: number, key: string): void {
   const guest = guestOf(world, vmid);
@@ -82,7 +96,12 @@ function lifecycleCalls(node: string): Unrecorded {
     { before: 305, method: "POST", path: qemu, params: create112 },
     { before: 305, method: "POST", path: "/pools", params: { poolid: "p112" } },
     { before: 305, method: "PUT", path: "/pools", params: { poolid: "p112", vms: "112" } },
-    { before: 305, method: "POST", path: `/nodes/${node}/storage/d1/content`, params: { vmid: 112, filename: "vm-112-disk-9.raw", size: "1M" } },
+    {
+      before: 305,
+      method: "POST",
+      path: `/nodes/${node}/storage/d1/content`,
+      params: { vmid: 112, filename: "vm-112-disk-9.raw", size: "1M" },
+    },
     { before: 321, method: "PUT", path: `${qemu}/100/config`, params: { agent: "0" } },
   ];
 }
@@ -94,7 +113,12 @@ function lifecycleEvents(): Outside {
 function storageCalls(node: string): Unrecorded {
   const dropSt2 = { method: "DELETE", path: "/storage/st2", params: {} };
   const qemu = `/nodes/${node}/qemu`;
-  const drop = (vmid: number) => ({ before: 108, method: "DELETE", path: `${qemu}/${vmid}?purge=1&destroy-unreferenced-disks=1`, params: {} });
+  const drop = (vmid: number) => ({
+    before: 108,
+    method: "DELETE",
+    path: `${qemu}/${vmid}?purge=1&destroy-unreferenced-disks=1`,
+    params: {},
+  });
   return [
     { ...dropSt2, before: 10 },
     { ...dropSt2, before: 13 },
@@ -153,12 +177,23 @@ function backupWorld(world: FlowWorld, node: string): Partial<FlowWorld> {
 
 function backupCalls(node: string): Unrecorded {
   const qemu = `/nodes/${node}/qemu`;
-  const drop166 = (before: number) => ({ before, method: "DELETE", path: `${qemu}/166?purge=1`, params: {} });
+  const drop = (before: number, vmid: number) => ({ before, method: "DELETE", path: `${qemu}/${vmid}?purge=1`, params: {} });
+  const change = (before: number, vmid: number, params: Record<string, unknown>) => ({
+    before,
+    method: "PUT",
+    path: `${qemu}/${vmid}/config`,
+    params,
+  });
   return [
-    { before: 76, method: "PUT", path: `${qemu}/160/config`, params: { kvm: 0 } },
-    drop166(142),
-    { before: 147, method: "PUT", path: `${qemu}/163/config`, params: { protection: 1 } },
-    { before: 148, method: "PUT", path: `${qemu}/163/config`, params: { protection: 0 } },
+    ...[138, 140, 141, 142].map((before) => drop(before, 166)),
+    change(147, 163, { protection: 1 }),
+    change(148, 163, { protection: 0 }),
+    { before: 151, method: "POST", path: `${qemu}/160/status/stop`, params: {} },
+    change(151, 160, { net0: "virtio,bridge=vmbr77", scsi4: "gone:0.03125" }),
+    { before: 161, method: "POST", path: `${qemu}/161/status/start`, params: {} },
+    drop(177, 168),
+    drop(182, 163),
+    drop(186, 163),
   ];
 }
 
@@ -166,21 +201,49 @@ function backupEvents(): Outside {
   return [
     { before: 4, act: (world) => fill(world, 161, "scsi0") },
     { before: 77, act: (world) => makeUnresponsive(world, 160) },
-    {
-      before: 178,
-      act: (world) => {
-        for (const id of Object.keys(world.state.backends)) if (id.endsWith(":tiny")) delete world.state.backends[id];
-      },
-    },
+    wait(82, 3_000),
+    // The recorded host could not start a guest without kvm=0.
+    { before: 139, act: (world) => stopProcess(world, 166) },
+    { before: 157, act: (world) => stopProcess(world, 166) },
+    { before: 178, act: unmountTiny },
+    { before: 182, act: addDamagedArchives },
+    wait(187, 3_000),
   ];
 }
 
-function migrateWorld(era: Era, world: FlowWorld): Partial<FlowWorld> {
+function stopProcess(world: SimulatorWorld, vmid: number): void {
+  Object.assign(guestOf(world, vmid), { running: false, qmpStatus: "stopped", runningConfig: undefined });
+}
+
+function unmountTiny(world: SimulatorWorld): void {
+  for (const id of Object.keys(world.state.backends)) if (id.endsWith(":tiny")) delete world.state.backends[id];
+}
+
+function addDamagedArchives(world: SimulatorWorld): void {
+  const { storages, nodes } = clusterOf(world);
+  const backend = world.state.backends[storages.d1!.backends[Object.keys(nodes)[0]!]!]!;
+  for (const [vmid, format] of [
+    [160, "vma.zst"],
+    [161, "vma"],
+  ] as const) {
+    const volname = `vzdump-qemu-${vmid}-2020_02_02-02_02_02.${format}`;
+    backend.volumes[volname] = { volname, vmid, format, sizeBytes: 1000, content: "backup", createdAtMs: 0, protected: false, blocks: {} };
+  }
+}
+
+function migrateWorld(world: FlowWorld): Partial<FlowWorld> {
   const cluster = world.layout.clusters[0]!;
   const [first = ""] = cluster.nodes.map(({ name }) => name);
   const storages = [
     ...cluster.storages,
-    { storage: "sh", type: "dir" as const, backend: "shared", shared: true, content: ["backup", "images"], options: { path: "/mnt/shared/sh" } },
+    {
+      storage: "sh",
+      type: "dir" as const,
+      backend: "shared",
+      shared: true,
+      content: ["backup", "images"],
+      options: { path: "/mnt/shared/sh" },
+    },
     {
       storage: "only1",
       type: "dir" as const,
@@ -198,11 +261,47 @@ function migrateWorld(era: Era, world: FlowWorld): Partial<FlowWorld> {
   };
   const layout = {
     clusters: [{ ...cluster, storages, ...account }],
-    backends: [
-      ...world.layout.backends,
-      { id: "shared", kind: "directory" as const },
-      { id: "only1", kind: "directory" as const },
-    ],
+    backends: [...world.layout.backends, { id: "shared", kind: "directory" as const }, { id: "only1", kind: "directory" as const }],
   };
-  return { layout, ...(era === "9.2" ? {} : {}) };
+  return { layout, unrecorded: migrateCalls(cluster.nodes.map(({ name }) => name)), outside: migrateEvents(), partialBodies: [73, 124] };
+}
+
+function migrateCalls(nodes: string[]): Unrecorded {
+  const [first = "", second = ""] = nodes;
+  const change = (before: number, params: Record<string, unknown>) => ({
+    before,
+    method: "PUT",
+    path: `/nodes/${first}/qemu/400/config`,
+    params,
+  });
+  const back = (before: number) => ({ before, method: "POST", path: `/nodes/${second}/qemu/400/migrate`, params: { target: first } });
+  return [
+    back(55),
+    change(55, { lock: "backup" }),
+    change(56, { delete: "lock", skiplock: 1 }),
+    change(56, { net0: "virtio,bridge=vmbr55" }),
+    back(57),
+    change(123, { scsi3: "d1:0.25" }),
+  ];
+}
+
+function migrateEvents(): Outside {
+  const manage = (world: SimulatorWorld) => {
+    clusterOf(world).ha.resources["vm:401"] = { state: "started" };
+  };
+  const grant = (world: SimulatorWorld) => {
+    clusterOf(world).access.acl.push({ path: "/vms", subject: "mig@pve", kind: "user", role: "PVEVMAdmin", propagate: true });
+  };
+  return [
+    { before: 73, act: manage },
+    {
+      before: 96,
+      act: (world) => {
+        delete clusterOf(world).ha.resources["vm:401"];
+      },
+    },
+    { before: 122, act: grant },
+    { before: 123, act: (world) => fill(world, 400, "scsi3") },
+    wait(124, 2_000),
+  ];
 }

@@ -6,31 +6,12 @@ import { request as httpsRequest } from "node:https";
 import { type Era, type Simulator, startSimulator } from "../../../src/simulator";
 import { broadcastPeriodMs } from "../../../src/simulator/broadcast";
 import { parseUpid } from "../../../src/simulator/upid";
+import { diff } from "./compare";
 import { type FlowWorld, flowWorld } from "./flow-world";
+import type { ReplayReport, StepResult } from "./judge";
 import { normalizeBody, normalizeText } from "./normalize";
+import { encodeForm, expandRawBody } from "./request-bodies";
 import { isStep, loadTranscript, type RecordedStep } from "./transcripts";
-
-export interface StepResult {
-  step: number;
-  what: string;
-  /** Empty when the simulator answered as recorded. */
-  differences: string[];
-}
-
-export interface ReplayReport {
-  era: Era;
-  flow: string;
-  results: StepResult[];
-}
-
-export interface KnownDifference {
-  /** Step numbers, or a test of `METHOD path`. */
-  steps: number[] | RegExp;
-  era?: Era;
-  reason: string;
-  /** It depends on how fast things are: the step may match as well. */
-  mayMatch?: boolean;
-}
 
 export interface ReplayOptions {
   /** Play only up to this step. */
@@ -38,6 +19,8 @@ export interface ReplayOptions {
   /** Ask for a world of one's own. */
   world?: FlowWorld;
 }
+
+export { describeReport, judge, type KnownDifference, type ReplayReport, type StepResult } from "./judge";
 
 interface Answer {
   status: number;
@@ -60,6 +43,7 @@ export async function replay(era: Era, flow: string, options: ReplayOptions = {}
     for (const line of loadTranscript(era, flow)) {
       if (options.upTo !== undefined && line.step > options.upTo) break;
       await player.catchUp(line.step);
+      if (!isStep(line) && line.remark !== undefined) await player.followRemark(line.remark);
       if (isStep(line) && line.response.status !== undefined && line.request.encoding !== "multipart")
         results.push(await player.play(line));
     }
@@ -67,33 +51,6 @@ export async function replay(era: Era, flow: string, options: ReplayOptions = {}
   } finally {
     await simulator.stop();
   }
-}
-
-/** Steps that differ though no known difference covers them, and known differences that are none. */
-export function judge(report: ReplayReport, known: readonly KnownDifference[]): { unexpected: StepResult[]; outdated: string[] } {
-  const relevant = known.filter((difference) => difference.era === undefined || difference.era === report.era);
-  const covers = (difference: KnownDifference, result: StepResult) =>
-    Array.isArray(difference.steps) ? difference.steps.includes(result.step) : difference.steps.test(result.what);
-  const differing = report.results.filter((result) => result.differences.length > 0);
-  const unexpected = differing.filter((result) => !relevant.some((difference) => covers(difference, result)));
-  const outdated = relevant.flatMap((difference) => {
-    if (difference.mayMatch) return [];
-    if (Array.isArray(difference.steps)) {
-      return difference.steps
-        .filter((step) => !differing.some((result) => result.step === step))
-        .map((step) => `step ${step} matches although it is listed: ${difference.reason}`);
-    }
-    return differing.some((result) => covers(difference, result)) ? [] : [`${difference.steps} matches nothing: ${difference.reason}`];
-  });
-  return { unexpected, outdated };
-}
-
-export function describeReport(report: ReplayReport): string {
-  const same = report.results.filter((result) => result.differences.length === 0).length;
-  const lines = report.results
-    .filter((result) => result.differences.length > 0)
-    .map((result) => `  ${result.step} ${result.what}\n${result.differences.map((text) => `      ${text}`).join("\n")}`);
-  return [`${report.era} ${report.flow}: ${same} of ${report.results.length} steps match`, ...lines].join("\n");
 }
 
 class Player {
@@ -121,6 +78,15 @@ class Player {
     for (const user of this.passwords.keys()) await this.logIn(user);
     await this.callAsRoot(this.world.preparation ?? []);
     await this.simulator.world.clock.advance(this.world.settleMs ?? 10_000);
+  }
+
+  /** Nodes come and go as the recording says. */
+  async followRemark(remark: string): Promise<void> {
+    for (const { pattern, node, status } of this.world.remarks ?? []) {
+      if (!pattern.test(remark)) continue;
+      const { adminUrl, clusters } = this.simulator;
+      await fetch(`${adminUrl}/nodes/${clusters[0]!.id}/${node}`, { method: "POST", body: JSON.stringify({ status }) });
+    }
   }
 
   /** Makes the unrecorded calls that belong before a step. */
@@ -214,7 +180,7 @@ class Player {
   private async send(method: string, target: string, headers: Record<string, string>, body?: string): Promise<Answer> {
     const form = body === undefined || headers["Content-Type"] ? {} : { "Content-Type": "application/x-www-form-urlencoded" };
     const length = body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
-    const reply = new Promise<Answer>((resolve, reject) => {
+    const reply = new Promise<Answer>((resolve) => {
       const request = httpsRequest(
         {
           host: this.url.hostname,
@@ -236,7 +202,8 @@ class Player {
           });
         },
       );
-      request.on("error", reject);
+      // A reset connection is a result like others.
+      request.on("error", (error) => resolve({ status: 0, reason: error.message, body: undefined }));
       request.end(body);
     });
     return this.pump(reply);
@@ -291,6 +258,8 @@ class Player {
 
   private compareTask(task: NonNullable<RecordedStep["task"]>, upid: string): string[] {
     const state = this.simulator.world.state.clusters[this.simulator.clusters[0]!.id]?.tasks[upid];
+    // An archive's name is in the log of the worker that wrote it, and nowhere else.
+    for (const [index, line] of task.log.entries()) this.bind(line, state?.log[index]);
     const recorded = task.status.exitstatus;
     const got = state?.exitStatus;
     const differences: string[] = [];
@@ -410,49 +379,4 @@ class Player {
     for (const [recorded, got] of this.bindings) if (result.includes(recorded)) result = result.replaceAll(recorded, got);
     return result;
   }
-}
-
-function encodeForm(values: Record<string, unknown>): string {
-  const pairs = Object.entries(values).flatMap(([key, value]) =>
-    Array.isArray(value) ? value.map((item) => [key, item] as const) : [[key, value] as const],
-  );
-  return pairs.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value ?? ""))}`).join("&");
-}
-
-/** Long bodies are recorded as `description=x*100000`. */
-function expandRawBody(raw: string | undefined): string | undefined {
-  const long = /^(\w+)=(.)\*(\d+)$/.exec(raw ?? "");
-  return long ? `${long[1]}=${long[2]!.repeat(Number(long[3]))}` : raw;
-}
-
-/** Paths where two normalized values differ. */
-function diff(recorded: unknown, got: unknown, path: string): string[] {
-  if (JSON.stringify(recorded) === JSON.stringify(got)) return [];
-  if (Array.isArray(recorded) && Array.isArray(got)) {
-    if (recorded.length !== got.length)
-      return [`${path}: ${got.length} items ${shorten(got)}, recorded ${recorded.length} ${shorten(recorded)}`];
-    return recorded.flatMap((item, index) => diff(item, got[index], `${path}[${index}]`));
-  }
-  if (
-    typeof recorded === "object" &&
-    recorded !== null &&
-    typeof got === "object" &&
-    got !== null &&
-    !Array.isArray(recorded) &&
-    !Array.isArray(got)
-  ) {
-    const left = recorded as Record<string, unknown>;
-    const right = got as Record<string, unknown>;
-    return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) => {
-      if (!(key in right)) return [`${path}.${key}: absent, recorded ${shorten(left[key])}`];
-      if (!(key in left)) return [`${path}.${key}: ${shorten(right[key])}, recorded absent`];
-      return diff(left[key], right[key], `${path}.${key}`);
-    });
-  }
-  return [`${path}: ${shorten(got)}, recorded ${shorten(recorded)}`];
-}
-
-function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length > 260 ? `${text.slice(0, 260)}…` : text;
 }

@@ -4,7 +4,16 @@ import { createRig, type Rig, token, until } from "./harness";
 
 /** A guest with a filled disk of 64 MiB on `ams-1`. */
 async function guestWithData(rig: Rig, vmid = 100, extra: Record<string, unknown> = {}): Promise<string> {
-  const created = await rig.run("POST", "ams/nodes/ams-1/qemu", { vmid, name: "src", memory: 64, scsi0: "local:0.0625", net0: "virtio,bridge=vmbr0", tags: "keep", description: "mark", ...extra });
+  const created = await rig.run("POST", "ams/nodes/ams-1/qemu", {
+    vmid,
+    name: "src",
+    memory: 64,
+    scsi0: "local:0.0625",
+    net0: "virtio,bridge=vmbr0",
+    tags: "keep",
+    description: "mark",
+    ...extra,
+  });
   expect(created.exitStatus).toBe("OK");
   const volid = `local:${vmid}/vm-${vmid}-disk-0.raw`;
   rig.write("ams", "ams-1", volid, 0, 40);
@@ -20,7 +29,9 @@ async function backUp(rig: Rig, params: Record<string, unknown>): Promise<string
 
 const archives = (rig: Rig): string[] =>
   ["nfs", "pbs", "ams-1-local"].flatMap((backend) =>
-    Object.entries(rig.world.state.backends[backend]!.volumes).filter(([, volume]) => volume.content === "backup").map(([key]) => key),
+    Object.entries(rig.world.state.backends[backend]!.volumes)
+      .filter(([, volume]) => volume.content === "backup")
+      .map(([key]) => key),
   );
 
 describe("backup and restore across clusters", () => {
@@ -28,9 +39,16 @@ describe("backup and restore across clusters", () => {
     const rig = createRig();
     const source = await guestWithData(rig);
     const archive = await backUp(rig, { vmid: 100, storage: "nas", compress: "zstd" });
-    const restored = await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive: `nas:backup/${archive}`, storage: "nvme", pool: "federation" });
+    const restored = await rig.run("POST", "fra/nodes/fra-1/qemu", {
+      vmid: 300,
+      archive: `nas:backup/${archive}`,
+      storage: "nvme",
+      pool: "federation",
+    });
     expect(restored.exitStatus).toBe("OK");
-    expect(diskChecksum(rig.volume("fra", "fra-1", "nvme:vm-300-disk-0").blocks)).toBe(diskChecksum(rig.volume("ams", "ams-1", source).blocks));
+    expect(diskChecksum(rig.volume("fra", "fra-1", "nvme:vm-300-disk-0").blocks)).toBe(
+      diskChecksum(rig.volume("ams", "ams-1", source).blocks),
+    );
     const [before, after] = [rig.guest("ams", 100)!.config, rig.guest("fra", 300)!.config];
     expect(after).toMatchObject({ name: "src", tags: "keep", description: "mark", net0: before.net0, smbios1: before.smbios1 });
     expect(after.vmgenid).not.toBe(before.vmgenid);
@@ -42,7 +60,8 @@ describe("backup and restore across clusters", () => {
     const volid = await guestWithData(rig);
     await rig.run("POST", "ams/nodes/ams-1/qemu/100/status/start");
     await backUp(rig, { vmid: 100, storage: "pbs", mode: "snapshot" });
-    const sent = () => Object.values(rig.world.state.backends.pbs!.volumes).map((volume) => volume.archive!.writtenBytes / rig.world.blockBytes);
+    const sent = () =>
+      Object.values(rig.world.state.backends.pbs!.volumes).map((volume) => volume.archive!.writtenBytes / rig.world.blockBytes);
     expect(sent()).toEqual([40]);
     rig.write("ams", "ams-1", volid, 2, 3, "later");
     expect(Object.keys(rig.volume("ams", "ams-1", volid).dirty!)).toHaveLength(3);
@@ -50,9 +69,15 @@ describe("backup and restore across clusters", () => {
     expect(rig.volume("ams", "ams-1", volid).dirty).toBeUndefined();
     const archive = await backUp(rig, { vmid: 100, storage: "pbs" });
     expect(sent()).toEqual([40, 3]);
-    const restored = await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 100, archive: `pbs-ams:backup/${archive.split(":").slice(1).join(":")}`, storage: "nvme" });
+    const restored = await rig.run("POST", "fra/nodes/fra-1/qemu", {
+      vmid: 100,
+      archive: `pbs-ams:backup/${archive.split(":").slice(1).join(":")}`,
+      storage: "nvme",
+    });
     expect(restored.exitStatus).toBe("OK");
-    expect(diskChecksum(rig.volume("fra", "fra-1", "nvme:vm-100-disk-0").blocks)).toBe(diskChecksum(rig.volume("ams", "ams-1", volid).blocks));
+    expect(diskChecksum(rig.volume("fra", "fra-1", "nvme:vm-100-disk-0").blocks)).toBe(
+      diskChecksum(rig.volume("ams", "ams-1", volid).blocks),
+    );
   });
 
   test("an archive holds the disk as it was when the backup began", async () => {
@@ -96,7 +121,10 @@ describe("backup and restore across clusters", () => {
     await guestWithData(rig, 100, { protection: 1 });
     const archive = `nas:backup/${await backUp(rig, { vmid: 100, storage: "nas" })}`;
     const restore = (params: Record<string, unknown>) => rig.run("POST", "ams/nodes/ams-1/qemu", { archive, storage: "local", ...params });
-    await expect(restore({ vmid: 300, scsi5: "local:1" })).rejects.toMatchObject({ status: 400, errors: { scsi5: "option conflicts with option 'archive'" } });
+    await expect(restore({ vmid: 300, scsi5: "local:1" })).rejects.toMatchObject({
+      status: 400,
+      errors: { scsi5: "option conflicts with option 'archive'" },
+    });
     await expect(restore({ vmid: 100 })).rejects.toThrow("unable to restore VM 100 - VM 100 already exists on node 'ams-1'");
     expect((await restore({ vmid: 100, force: 1 })).exitStatus).toBe("unable to restore VM 100 - - protection mode enabled");
     expect(rig.guest("ams", 100)!.config.lock).toBeUndefined();
@@ -112,7 +140,13 @@ describe("backup and restore across clusters", () => {
     const rig = createRig();
     const volid = await guestWithData(rig);
     const archive = await backUp(rig, { vmid: 100, storage: "pbs" });
-    const upid = await rig.begin("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive: `pbs-ams:backup/${archive.split(":").slice(1).join(":")}`, storage: "nvme", "live-restore": 1, bwlimit: 8192 });
+    const upid = await rig.begin("POST", "fra/nodes/fra-1/qemu", {
+      vmid: 300,
+      archive: `pbs-ams:backup/${archive.split(":").slice(1).join(":")}`,
+      storage: "nvme",
+      "live-restore": 1,
+      bwlimit: 8192,
+    });
     await until(rig, () => rig.guest("fra", 300)!.running);
     expect(rig.world.tasks.isRunning(upid)).toBe(true);
     rig.write("fra", "fra-1", "nvme:vm-300-disk-0", 0, 1, "guest");
@@ -127,7 +161,13 @@ describe("what an interrupted restore leaves", () => {
   async function slowRestore(rig: Rig, params: Record<string, unknown> = {}): Promise<string> {
     await guestWithData(rig);
     const archive = await backUp(rig, { vmid: 100, storage: "nas" });
-    const upid = await rig.begin("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive: `nas:backup/${archive}`, storage: "nvme", bwlimit: 2048, ...params });
+    const upid = await rig.begin("POST", "fra/nodes/fra-1/qemu", {
+      vmid: 300,
+      archive: `nas:backup/${archive}`,
+      storage: "nvme",
+      bwlimit: 2048,
+      ...params,
+    });
     await until(rig, () => rig.task(upid).log.some((line) => line.startsWith("progress ")));
     return upid;
   }
@@ -137,7 +177,9 @@ describe("what an interrupted restore leaves", () => {
     const rig = createRig();
     const upid = await slowRestore(rig);
     expect(rig.guest("fra", 300)!.config).toEqual({ memory: "128" });
-    await expect(rig.call("PUT", "fra/nodes/fra-1/qemu/300/config", { tags: "x" })).rejects.toThrow("can't lock file '/var/lock/qemu-server/lock-300.conf' - got timeout");
+    await expect(rig.call("PUT", "fra/nodes/fra-1/qemu/300/config", { tags: "x" })).rejects.toThrow(
+      "can't lock file '/var/lock/qemu-server/lock-300.conf' - got timeout",
+    );
     await rig.finish(upid);
   });
 
@@ -147,7 +189,9 @@ describe("what an interrupted restore leaves", () => {
     await rig.world.tasks.stop(upid);
     const { exitStatus, log } = rig.task(upid);
     expect(exitStatus).toMatch(/^command 'set -o pipefail && cstream .* failed: interrupted by signal$/);
-    expect(log).toContain("error before or during data restore, some or all disks were not completely restored. VM 300 state is NOT cleaned up.");
+    expect(log).toContain(
+      "error before or during data restore, some or all disks were not completely restored. VM 300 state is NOT cleaned up.",
+    );
     expect(rig.guest("fra", 300)!.config).toEqual({ memory: "128" });
     expect(volumesOf(rig)).toEqual([]);
   });
@@ -163,7 +207,11 @@ describe("what an interrupted restore leaves", () => {
     const archive = Object.keys(rig.world.state.backends.nfs!.volumes).find((key) => key.startsWith("vzdump"))!;
     const again = await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive: `nas:backup/${archive}`, storage: "nvme", force: 1 });
     expect(again.exitStatus).toBe("OK");
-    expect(rig.guest("fra", 300)!.config).toMatchObject({ scsi0: "nvme:vm-300-disk-1,size=64M", unused0: "nvme:vm-300-disk-0", tags: "keep" });
+    expect(rig.guest("fra", 300)!.config).toMatchObject({
+      scsi0: "nvme:vm-300-disk-1,size=64M",
+      unused0: "nvme:vm-300-disk-0",
+      tags: "keep",
+    });
     expect((await rig.run("DELETE", "fra/nodes/fra-1/qemu/300")).exitStatus).toBe("OK");
     expect(volumesOf(rig)).toEqual([]);
   });
@@ -172,7 +220,14 @@ describe("what an interrupted restore leaves", () => {
     const rig = createRig();
     await guestWithData(rig);
     const archive = `nas:backup/${await backUp(rig, { vmid: 100, storage: "nas" })}`;
-    await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 300, name: "claim", memory: 16, tags: "mark", description: "block", pool: "federation" });
+    await rig.run("POST", "fra/nodes/fra-1/qemu", {
+      vmid: 300,
+      name: "claim",
+      memory: 16,
+      tags: "mark",
+      description: "block",
+      pool: "federation",
+    });
     const failed = await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive, storage: "nosuch", force: 1 });
     expect(failed.exitStatus).toMatch(/failed: storage 'nosuch' does not exist$/);
     expect(rig.guest("fra", 300)!.config).toMatchObject({ name: "claim", tags: "mark", description: "block" });
@@ -188,7 +243,10 @@ describe("what an interrupted restore leaves", () => {
     await guestWithData(rig);
     const archive = `nas:backup/${await backUp(rig, { vmid: 100, storage: "nas" })}`;
     const { acl } = rig.cluster("fra").access;
-    acl.splice(acl.findIndex((entry) => entry.path.startsWith("/sdn")), 1);
+    acl.splice(
+      acl.findIndex((entry) => entry.path.startsWith("/sdn")),
+      1,
+    );
     const failed = await rig.run("POST", "fra/nodes/fra-1/qemu", { vmid: 300, archive, storage: "nvme" }, token);
     expect(failed.exitStatus).toBe("403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)");
     expect(rig.guest("fra", 300)!.config).toEqual({});
@@ -243,7 +301,9 @@ describe("what an interrupted backup leaves", () => {
     rig.world.tasks.kill(upid);
     await new Promise((resolve) => setImmediate(resolve));
     expect(rig.guest("ams", 100)).toMatchObject({ running: true, qmpStatus: "prelaunch", config: { lock: "backup" } });
-    await expect(rig.call("PUT", "ams/nodes/ams-1/qemu/100/config", { delete: "lock" }, token)).rejects.toThrow("only root can set 'lock' config");
+    await expect(rig.call("PUT", "ams/nodes/ams-1/qemu/100/config", { delete: "lock" }, token)).rejects.toThrow(
+      "only root can set 'lock' config",
+    );
     expect((await rig.run("POST", "ams/nodes/ams-1/qemu/100/status/stop", {}, token)).exitStatus).toBe("VM is locked (backup)");
     expect((await rig.run("POST", "ams/nodes/ams-1/vzdump", { vmid: 100, storage: "nas" }, token)).exitStatus).toBe("job errors");
     expect((await rig.run("POST", "ams/nodes/ams-1/qemu/100/status/start", {}, token)).exitStatus).toBe("OK");
@@ -287,10 +347,14 @@ describe("ordering a backup", () => {
     const rig = createRig();
     await guestWithData(rig);
     for (let count = 0; count < 5; count += 1) {
-      expect((await rig.run("POST", "ams/nodes/ams-1/vzdump", { vmid: 100, storage: "nas", protected: 1, remove: 0 }, token)).exitStatus).toBe("OK");
+      expect(
+        (await rig.run("POST", "ams/nodes/ams-1/vzdump", { vmid: 100, storage: "nas", protected: 1, remove: 0 }, token)).exitStatus,
+      ).toBe("OK");
     }
     const sixth = await rig.run("POST", "ams/nodes/ams-1/vzdump", { vmid: 100, storage: "nas", protected: 1, remove: 0 }, token);
-    expect(sixth.log).toContain("ERROR: Backup of VM 100 failed - The number of protected backups per guest is limited to 5 on storage 'nas'");
+    expect(sixth.log).toContain(
+      "ERROR: Backup of VM 100 failed - The number of protected backups per guest is limited to 5 on storage 'nas'",
+    );
   });
 
   test("retention prunes by number: another cluster's archives go too, protected ones stay", async () => {

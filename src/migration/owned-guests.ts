@@ -1,0 +1,40 @@
+/** Finding the guests of one identity on a cluster, half-made ones included. */
+import type { GuestRow, ProxmoxApi } from "../proxmox";
+import { type Identity, identityTag, isIdentityTag, sameIdentity } from "./mark";
+import { type MarkedGuest, readMarkedGuest } from "./marked-guest";
+import { findActiveTask, type GuestRef, type Pace, waitForTask } from "./operations";
+
+/**
+ * A create that was interrupted before its tags were set shows only in the description. Such a guest stands still in a
+ * pool; reading those few descriptions keeps the search cheap.
+ */
+export function mayBeUnfinished(row: GuestRow): boolean {
+  return row.guestType === "qemu" && row.pool !== undefined && row.status !== "running" && !row.tags.some(isIdentityTag);
+}
+
+/** Asks the cluster anew. */
+export async function findOwnedGuests(api: ProxmoxApi, identity: Identity, pace: Pace): Promise<MarkedGuest[]> {
+  const tag = identityTag(identity);
+  const found: MarkedGuest[] = [];
+  for (const row of await api.listResources()) {
+    if (row.kind !== "guest" || !(row.tags.includes(tag) || mayBeUnfinished(row))) continue;
+    const guest = await readWhenCreated({ api, node: row.node, vmid: row.vmid }, pace);
+    if (guest?.mark && sameIdentity(guest.mark, identity)) found.push(guest);
+  }
+  return found;
+}
+
+/** A guest under creation has no description yet: whose it is shows when its task has ended. */
+async function readWhenCreated(ref: GuestRef, pace: Pace): Promise<MarkedGuest | undefined> {
+  const guest = await readMarkedGuest(ref);
+  if (guest?.config.values.lock !== "create") return guest;
+  const upid = await findActiveTask(ref, "qmcreate");
+  if (!upid) return readMarkedGuest(ref);
+  try {
+    await waitForTask(ref.api, upid, {}, pace);
+  } catch (error) {
+    // A create that failed has removed its guest; one that could not be watched is our caller's problem.
+    if (await readMarkedGuest(ref)) throw error;
+  }
+  return readMarkedGuest(ref);
+}

@@ -1,0 +1,81 @@
+import { placeMany } from "../many/place-many";
+import type { ClusterFacts, GuestFacts, Inventory, NodeFacts, PlacementRequest } from "../model";
+import { compareText } from "../order";
+import { buildWorld } from "../world";
+
+/** Whether the loss of one node can be absorbed by the rest of its cluster. */
+export interface NodeFailover {
+  cluster: string;
+  node: string;
+  /**
+   * `absorbed`: a repacking was found, which is proof. `short`: not even the sum of what is free suffices, which is proof
+   * of the contrary. `fragmented`: the sum would do, but no repacking was found; there may still be one.
+   */
+  verdict: "absorbed" | "short" | "fragmented";
+  /** Guests for which no place was found. */
+  homeless: string[];
+  /** Guests with a disk on a storage that only this node has: lost with it, and in no verdict. */
+  bound: string[];
+}
+
+/**
+ * N+1 for every node of the reachable clusters. Guests of ours keep their rules; of others only size and tags are known.
+ * Disks on shared storage stay where they are and cost nothing.
+ */
+export function checkNodeFailover(requests: readonly PlacementRequest[], inventory: Inventory): NodeFailover[] {
+  const byKey = new Map(requests.map((request) => [request.key, request]));
+  return [...inventory.clusters]
+    .filter(({ reachable, status }) => reachable && status !== "lost")
+    .sort((left, right) => compareText(left.id, right.id))
+    .flatMap((cluster) =>
+      [...cluster.nodes].sort((left, right) => compareText(left.name, right.name)).map((node) => failoverOf(cluster, node, byKey)),
+    );
+}
+
+function failoverOf(cluster: ClusterFacts, node: NodeFacts, byKey: ReadonlyMap<string, PlacementRequest>): NodeFailover {
+  const local = new Set(cluster.storages.filter(({ shared }) => !shared).map(({ storage }) => storage));
+  const isBound = (guest: GuestFacts) => (guest.disks ?? []).some((disk) => local.has(disk.storage));
+  const movable = node.guests.filter((guest) => !isBound(guest));
+  const rest = { ...cluster, status: "active" as const, nodes: cluster.nodes.filter((other) => other !== node) };
+  const alone: Inventory = { clusters: [rest], links: [] };
+  const wanted = movable.map((guest) => restartRequest(guest, cluster, byKey));
+  const plan = placeMany(wanted, alone);
+  const homeless = plan.decisions.filter(({ outcome }) => outcome === "rejected").map(({ name }) => name);
+  const verdict = homeless.length === 0 ? "absorbed" : hasSumFor(wanted, alone) ? "fragmented" : "short";
+  return { cluster: cluster.id, node: node.name, verdict, homeless, bound: node.guests.filter(isBound).map(nameOf) };
+}
+
+/** The guest as something to be started on another node of its cluster. */
+function restartRequest(guest: GuestFacts, cluster: ClusterFacts, byKey: ReadonlyMap<string, PlacementRequest>): PlacementRequest {
+  const own = guest.key === undefined ? undefined : byKey.get(guest.key);
+  const bare: PlacementRequest = {
+    key: guest.key ?? `vm ${guest.vmid}`,
+    name: nameOf(guest),
+    cores: guest.cores,
+    memoryMiB: guest.memoryMiB,
+    disks: [],
+    networks: [],
+    tags: guest.tags,
+    rules: [],
+    residency: [],
+  };
+  if (own === undefined) return bare;
+  // It is in its cluster and pool already: neither limits nor the way it was created matter, its company does.
+  const pool = own.pool === undefined ? undefined : { ...own.pool, limits: {}, clusters: [cluster.id] };
+  return { ...bare, rules: own.rules, pool, networks: own.networks };
+}
+
+function hasSumFor(wanted: readonly PlacementRequest[], inventory: Inventory): boolean {
+  const nodes = buildWorld(inventory, [])
+    .clusters.flatMap((cluster) => cluster.nodes)
+    .filter(({ facts }) => facts.online && facts.status === "active");
+  const freeCpu = nodes.reduce((sum, node) => sum + Math.max(0, node.cpuCapacityMilli - node.cpuAllocatedMilli), 0);
+  const freeMemory = nodes.reduce((sum, node) => sum + Math.max(0, node.memoryCapacityMiB - node.memoryAllocatedMiB), 0);
+  const cpu = wanted.reduce((sum, { cores }) => sum + cores * 1000, 0);
+  const memory = wanted.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
+  return cpu <= freeCpu && memory <= freeMemory;
+}
+
+function nameOf(guest: GuestFacts): string {
+  return guest.name ?? `vm ${guest.vmid}`;
+}

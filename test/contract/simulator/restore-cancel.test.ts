@@ -1,0 +1,3 @@
+import { describeFlow } from "./guest-replay";
+
+describeFlow("restore-cancel", []);

@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { estimateMove, type Route, summarizeMove } from "../../src/migration";
+import { cluster } from "./support";
+
+const GIB = 1024 ** 3;
+const MBIT = 1_000_000;
+const ROUTE: Route = {
+  source: "a",
+  target: "b",
+  method: "backup-restore",
+  compression: true,
+  store: { name: "nas", type: "nfs", writeStorage: "nas", readStorage: "nas" },
+};
+const WHERE = { from: "a/a1 (vm 100)", to: "b/b1", reason: "a is draining" };
+
+describe("the estimate of a move", () => {
+  it("says nothing about time without a bandwidth, and nothing about money without a price", () => {
+    expect(estimateMove(ROUTE, 8 * GIB, cluster("a"))).toEqual({ diskBytes: 8 * GIB });
+  });
+
+  it("is a range: a tenth once at best, all of it there and back at worst", () => {
+    // 100 MiB over 100 Mbit/s: 8.388608 s.
+    const { downtimeSeconds } = estimateMove({ ...ROUTE, bitsPerSecond: 100 * MBIT }, 100 * 1024 ** 2, cluster("a"));
+    expect(downtimeSeconds).toEqual([21, 197]);
+  });
+
+  it("costs the source's price per GiB, to the cent", () => {
+    expect(estimateMove(ROUTE, 8 * GIB, cluster("a", { prices: { perEgressGiB: 0.011 } })).transferPrice).toBe(0.09);
+    expect(estimateMove(ROUTE, 8 * GIB, cluster("a", { prices: { perEgressGiB: 0 } })).transferPrice).toBe(0);
+  });
+
+  it("never shrinks with the disks nor grows with the bandwidth, and its lower end is below its upper", () => {
+    const bytes = fc.nat({ max: 100 * 1024 ** 4 });
+    const rate = fc.integer({ min: 1, max: 100_000 * MBIT });
+    fc.assert(
+      fc.property(bytes, bytes, rate, rate, (some, more, slow, extra) => {
+        const seconds = (diskBytes: number, bitsPerSecond: number) => estimateMove({ ...ROUTE, bitsPerSecond }, diskBytes, cluster("a")).downtimeSeconds!;
+        const base = seconds(some, slow);
+        expect(base[0]).toBeLessThanOrEqual(base[1]);
+        expect(base[0]).toBeGreaterThanOrEqual(20);
+        const bigger = seconds(some + more, slow);
+        const faster = seconds(some, slow + extra);
+        for (const end of [0, 1] as const) {
+          expect(bigger[end]).toBeGreaterThanOrEqual(base[end]);
+          expect(faster[end]).toBeLessThanOrEqual(base[end]);
+        }
+      }),
+    );
+  });
+});
+
+describe("the summary in the preview", () => {
+  it("says what, over which store, how much, how long and why", () => {
+    const route: Route = { ...ROUTE, bitsPerSecond: 500 * MBIT, limitedBy: "the cross-connect" };
+    const summary = summarizeMove(route, estimateMove(route, 8 * GIB, cluster("a", { prices: { perEgressGiB: 0.01 } })), WHERE);
+    expect(summary).toEqual({
+      from: "a/a1 (vm 100)",
+      to: "b/b1",
+      method: "backup-restore: the VM is stopped, backed up, restored there and started",
+      store: "nas (nfs; a warm pass would gain nothing on a directory store)",
+      transfer: "up to 8GiB (at most 500Mbps, limited by the cross-connect, about 0.08 for the traffic)",
+      downtime: "34s to 8m",
+      reason: "a is draining",
+    });
+  });
+
+  it("of a PBS store has no word of directory stores", () => {
+    const route: Route = { ...ROUTE, store: { ...ROUTE.store, name: "vault", type: "pbs" } };
+    expect(summarizeMove(route, { diskBytes: GIB }, WHERE)).toMatchObject({ store: "vault (pbs)" });
+  });
+
+  it("without a bandwidth does not pretend to know the downtime", () => {
+    expect(summarizeMove(ROUTE, { diskBytes: GIB }, WHERE)).toMatchObject({
+      transfer: "up to 1GiB (no limit declared)",
+      downtime: "unknown: declare a bandwidth for the path",
+    });
+  });
+
+  it("is always plain text, for any size and time", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 2 ** 50 }), fc.integer({ min: MBIT, max: 1e12 }), (diskBytes, bitsPerSecond) => {
+        const route = { ...ROUTE, bitsPerSecond, limitedBy: "the path's max_bandwidth" };
+        const summary = summarizeMove(route, estimateMove(route, diskBytes, cluster("a")), WHERE);
+        for (const value of Object.values(summary)) expect(value).toMatch(/^\S(.*\S)?$/);
+        expect(JSON.stringify(summary)).not.toMatch(/NaN|undefined|Infinity/);
+      }),
+    );
+  });
+});
