@@ -59,7 +59,11 @@ class Demo {
 
   pulumi(command, ...args) {
     tell(`$ pulumi ${[command, ...args].join(" ")}`);
-    return this.run([command, ...args, "--stack", "demo", "--config-file", join(this.configDir, "Pulumi.demo.yaml"), "--suppress-permalink=true"], root, "show");
+    return this.run(
+      [command, ...args, "--stack", "demo", "--config-file", join(this.configDir, "Pulumi.demo.yaml"), "--suppress-permalink=true"],
+      root,
+      "show",
+    );
   }
 
   run(args, cwd, output) {
@@ -108,7 +112,9 @@ class Demo {
   /** Sorted checksums of the guests' disks, images and archives left out. */
   async checksums() {
     const disks = await this.admin("GET", "/checksums");
-    return disks.filter((disk) => disk.vmid !== 0 && disk.drive === undefined).map(({ sha256, blockCount, volids }) => ({ sha256, blockCount, where: volids[0] }));
+    return disks
+      .filter((disk) => disk.vmid !== 0 && disk.drive === undefined)
+      .map(({ sha256, blockCount, volids }) => ({ sha256, blockCount, where: volids[0] }));
   }
 
   async proveData(before) {
@@ -117,7 +123,9 @@ class Demo {
       const found = after.find((candidate) => candidate.sha256 === disk.sha256);
       if (!found) throw new Error(`the data of ${disk.where.cluster} ${disk.where.volid} is nowhere any more`);
       if (found.where.cluster === disk.where.cluster) continue;
-      tell(`  ${disk.sha256.slice(0, 16)}…  ${String(disk.blockCount).padStart(4)} blocks   ${disk.where.cluster} ${disk.where.volid}  →  ${found.where.cluster} ${found.where.volid}`);
+      tell(
+        `  ${disk.sha256.slice(0, 16)}…  ${String(disk.blockCount).padStart(4)} blocks   ${disk.where.cluster} ${disk.where.volid}  →  ${found.where.cluster} ${found.where.volid}`,
+      );
     }
     const left = after.filter((disk) => disk.where.cluster === "worldstream-prod");
     if (left.length > 0) throw new Error(`worldstream-prod still holds ${left.map((disk) => disk.where.volid).join(", ")}`);
@@ -127,13 +135,23 @@ class Demo {
   async proveEmpty() {
     const guests = await this.admin("GET", "/guests");
     const disks = await this.admin("GET", "/checksums");
-    const left = [...guests.map((guest) => `vm ${guest.vmid} on ${guest.cluster}`), ...disks.filter((disk) => disk.vmid !== 0).map((disk) => disk.volname)];
+    const left = [
+      ...guests.map((guest) => `vm ${guest.vmid} on ${guest.cluster}`),
+      ...disks.filter((disk) => disk.vmid !== 0).map((disk) => disk.volname),
+    ];
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
     tell("  no guest, disk or archive is left");
   }
 
   describeUse() {
-    const names = [...Object.keys(this.credentials), "FEDERATION_CONFIG", "PATH", "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"];
+    const names = [
+      ...Object.keys(this.credentials),
+      "FEDERATION_CONFIG",
+      "PATH",
+      "PULUMI_HOME",
+      "PULUMI_BACKEND_URL",
+      "PULUMI_CONFIG_PASSPHRASE",
+    ];
     tell("  In another terminal, in this folder:\n");
     for (const name of names) tell(`  export ${name}='${this.env[name]}'`);
     tell(`\n  Then edit ${this.file} and run, for example:\n`);

@@ -70,7 +70,8 @@ function withoutUndefined(fractions: Partial<CapacityFractions> | undefined): Pa
 export function storageClassesOf(cluster: Cluster): Record<string, string> {
   const classes: Record<string, string> = {};
   for (const backend of cluster.storage.backends) classes[backend.name] = backend.name;
-  for (const backend of [...cluster.storage.backends].reverse()) if (backend.performanceTier) classes[backend.performanceTier] = backend.name;
+  for (const backend of [...cluster.storage.backends].reverse())
+    if (backend.performanceTier) classes[backend.performanceTier] = backend.name;
   Object.assign(classes, cluster.storage.classes);
   const primary = cluster.storage.primary ?? cluster.storage.backends[0]?.name;
   if (primary) classes[""] = primary;

@@ -61,7 +61,13 @@ export function archiveAtTarget(sourceVolid: string, route: Route): string {
 }
 
 /** Proves that the target reads the store the source wrote to. Proxmox hides what a token may not see, so absence has two causes. */
-export async function waitUntilVisible(target: { api: ProxmoxApi; node: string }, archive: Volume, vmid: number, route: Route, pace: Pace): Promise<string> {
+export async function waitUntilVisible(
+  target: { api: ProxmoxApi; node: string },
+  archive: Volume,
+  vmid: number,
+  route: Route,
+  pace: Pace,
+): Promise<string> {
   const volid = archiveAtTarget(archive.volid, route);
   for (let attempt = 1; ; attempt++) {
     const volumes = await target.api.storage.listContent(target.node, route.store.readStorage, { content: "backup", vmid });
@@ -83,7 +89,8 @@ export async function removeArchives(source: GuestRef, storage: string, moveId: 
   for (const volume of volumes) {
     if (volume.notes?.trim() !== archiveNote(moveId)) continue;
     try {
-      if (volume.protected) await repeatAfterLostReply(pace, () => source.api.storage.setVolumeAttributes(source.node, volume.volid, { protected: false }));
+      if (volume.protected)
+        await repeatAfterLostReply(pace, () => source.api.storage.setVolumeAttributes(source.node, volume.volid, { protected: false }));
       // Deleting what is gone ends OK (live finding 8), so a repetition is harmless.
       const upid = await repeatAfterLostReply(pace, () => source.api.storage.deleteVolume(source.node, volume.volid));
       if (upid) await waitForTask(source.api, upid, {}, pace);

@@ -5,13 +5,23 @@
  */
 import { randomBytes } from "node:crypto";
 import { TaskFailedError, type Volume } from "../proxmox";
-import { ownerVmidOf } from "./drives";
 import { ensureArchive, removeArchives, reportProgress, waitUntilVisible } from "./archive";
 import { claimGuest, findGuest } from "./claim";
-import { findOwnedGuests } from "./owned-guests";
+import { ownerVmidOf } from "./drives";
 import { formatDescription, type Identity, identityTag, type Mark, type MoveJournal, parseDescription, sameIdentity } from "./mark";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
-import { findActiveTask, type GuestRef, type Pace, putConfig, refuseForeignLock, runTask, shutDownGuest, startGuest, waitForTask } from "./operations";
+import {
+  findActiveTask,
+  type GuestRef,
+  type Pace,
+  putConfig,
+  refuseForeignLock,
+  runTask,
+  shutDownGuest,
+  startGuest,
+  waitForTask,
+} from "./operations";
+import { findOwnedGuests, waitForCreates } from "./owned-guests";
 import { isRestoreWreck, rollBackMove } from "./rollback";
 import type { Route } from "./route";
 import { verifyRestored } from "./verify";
@@ -138,9 +148,12 @@ class Move {
   private async readSource(): Promise<MarkedGuest> {
     const source = await readMarkedGuest(this.request.source);
     const ref = this.request.source;
-    if (!source) throw new Error(`vm ${ref.vmid} is no longer on ${ref.api.clusterId}/${ref.node}: it was moved or deleted meanwhile. Run again.`);
+    if (!source)
+      throw new Error(`vm ${ref.vmid} is no longer on ${ref.api.clusterId}/${ref.node}: it was moved or deleted meanwhile. Run again.`);
     if (!source.mark || !sameIdentity(source.mark, this.request.identity))
-      throw new Error(`vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} no longer carries our mark and is not touched. Run "pulumi refresh".`);
+      throw new Error(
+        `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} no longer carries our mark and is not touched. Run "pulumi refresh".`,
+      );
     return source;
   }
 
@@ -189,7 +202,10 @@ class Move {
     const freed = FENCED_STEPS.has(previous.step) && !(await this.isFenced());
     if (previous.step === "finishing") {
       const sameCluster = previous.target.cluster === route.target;
-      const successor = previous.target.vmid === undefined ? undefined : await findGuest(await this.request.apiOf(previous.target.cluster), previous.target.vmid);
+      const successor =
+        previous.target.vmid === undefined
+          ? undefined
+          : await findGuest(await this.request.apiOf(previous.target.cluster), previous.target.vmid);
       // Removed by hand: the source is what is left of the guest.
       if (!successor) return false;
       if (freed)
@@ -268,19 +284,27 @@ class Move {
 
   /** The target of an interrupted run: our claim, what a failed restore left of it, or the restored guest. */
   private async findTarget(): Promise<GuestRef | undefined> {
-    const [ours] = (await findOwnedGuests(this.request.target.api, this.request.identity, this.pace)).filter(({ mark }) => mark?.phase !== "retired");
     const { vmid } = this.journal.target;
-    const found = ours?.ref ?? (vmid === undefined ? undefined : await findGuest(this.request.target.api, vmid));
-    if (!found) return undefined;
+    if (vmid === undefined) return this.findClaim();
+    const found = await findGuest(this.request.target.api, vmid);
+    if (!found) return this.findClaim();
     const restore = await findActiveTask(found, "qmrestore");
     if (restore) {
       this.pace.report(`${this.request.name}: a restore is still running, waiting for it`);
       // Its outcome shows in the guest's configuration, which is read next.
       await waitForTask(found.api, restore, { timeoutMs: RESTORE_TIMEOUT_MS }, this.pace).catch(() => undefined);
     }
-    if (ours) return ours.ref;
     const guest = await readMarkedGuest(found);
-    return guest && this.journal.step === "restoring" && isRestoreWreck(guest, await poolOf(found), this.request.target.pool) ? found : undefined;
+    if (!guest) return this.findClaim();
+    if (guest.mark && sameIdentity(guest.mark, this.request.identity)) return found;
+    return isRestoreWreck(guest, found.pool, this.request.target.pool) ? found : this.findClaim();
+  }
+
+  /** A claim whose vmid did not get into the journal any more. */
+  private async findClaim(): Promise<GuestRef | undefined> {
+    await waitForCreates(this.request.target, this.pace);
+    const owned = await findOwnedGuests(this.request.target.api, this.request.identity, this.pace);
+    return owned.find(({ mark }) => mark?.phase !== "retired")?.ref;
   }
 
   private async stopAndFenceSource(): Promise<void> {
@@ -289,7 +313,10 @@ class Move {
       const status = await source.api.qemu.getStatus(source.node, source.vmid);
       const fenced = this.source.config.values.template === "1";
       if (fenced && status.status === "stopped") return;
-      if (attempt > 3) throw new Error(`vm ${source.vmid} on ${source.api.clusterId} is started again each time it is shut down: something else manages it. Stop that first.`);
+      if (attempt > 3)
+        throw new Error(
+          `vm ${source.vmid} on ${source.api.clusterId} is started again each time it is shut down: something else manages it. Stop that first.`,
+        );
       if (status.status === "running") {
         if (this.journal.step === "preparing") await this.writeJournal({ ...this.journal, step: "stopping" });
         // First stop, then fence: `template` on a running guest would only be pending.
@@ -376,7 +403,8 @@ class Move {
     try {
       await startGuest(target, this.pace);
     } catch (error) {
-      if (error instanceof TaskFailedError && (await this.standsStill(target))) await this.writeJournal({ ...this.journal, step: "verified" });
+      if (error instanceof TaskFailedError && (await this.standsStill(target)))
+        await this.writeJournal({ ...this.journal, step: "verified" });
       throw error;
     }
     try {
@@ -399,7 +427,11 @@ class Move {
     const { identity, generation, source, tags, text } = this.request;
     const guest = await this.readTarget(target);
     const mark: Mark = { ...identity, generation, phase: "settled", source: { cluster: source.api.clusterId, vmid: source.vmid } };
-    await writeMark(guest, { mark, text, tags, ...(this.journal.onBoot && !this.request.keepFenced ? { set: { onboot: 1 } } : {}) }, this.pace);
+    await writeMark(
+      guest,
+      { mark, text, tags, ...(this.journal.onBoot && !this.request.keepFenced ? { set: { onboot: 1 } } : {}) },
+      this.pace,
+    );
   }
 
   /** The journal stays in the mark: it names the archive that is still to be removed. */
@@ -425,10 +457,6 @@ class Move {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-async function poolOf({ api, vmid }: GuestRef): Promise<string | undefined> {
-  return (await findGuest(api, vmid))?.pool;
 }
 
 function withTag(tags: string[], tag: string): string[] {

@@ -1,5 +1,15 @@
 /** The drives of a guest's configuration and whose volumes they hold. Pure. */
-import { type Drive, driveOption, driveSizeBytes, driveVolid, findDriveSlot, type GuestConfig, isCdrom, isCloudInit, parseDrive } from "../proxmox";
+import {
+  type Drive,
+  driveOption,
+  driveSizeBytes,
+  driveVolid,
+  findDriveSlot,
+  type GuestConfig,
+  isCdrom,
+  isCloudInit,
+  parseDrive,
+} from "../proxmox";
 
 export interface GuestDrive {
   slot: string;
@@ -21,7 +31,16 @@ export function dataDrivesOf(config: GuestConfig): GuestDrive[] {
       const drive = parseDrive(key, value);
       const volid = driveVolid(drive);
       if (volid === undefined || isCdrom(drive) || isCloudInit(drive)) return [];
-      return [{ slot: key, drive, volid, ownerVmid: ownerVmidOf(volid), sizeBytes: driveSizeBytes(drive), backedUp: driveOption(drive, "backup") !== "0" }];
+      return [
+        {
+          slot: key,
+          drive,
+          volid,
+          ownerVmid: ownerVmidOf(volid),
+          sizeBytes: driveSizeBytes(drive),
+          backedUp: driveOption(drive, "backup") !== "0",
+        },
+      ];
     })
     .sort((a, b) => a.drive.bus.localeCompare(b.drive.bus) || a.drive.index - b.drive.index);
 }

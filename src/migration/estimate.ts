@@ -43,12 +43,11 @@ export interface MigrationSummary {
   reason: string;
 }
 
-export function summarizeMove(
-  route: Route,
-  estimate: MoveEstimate,
-  where: { from: string; to: string; reason: string },
-): MigrationSummary {
-  const rate = route.bitsPerSecond === undefined ? "no limit declared" : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}`;
+export function summarizeMove(route: Route, estimate: MoveEstimate, where: { from: string; to: string; reason: string }): MigrationSummary {
+  const rate =
+    route.bitsPerSecond === undefined
+      ? "no limit declared"
+      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}`;
   const price = estimate.transferPrice === undefined ? "" : `, about ${estimate.transferPrice} for the traffic`;
   return {
     from: where.from,

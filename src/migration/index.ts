@@ -1,5 +1,5 @@
-export { moveByBackupRestore, type MoveRecord, type MoveRequest, TargetNotAliveError } from "./backup-restore";
 export { removeArchives } from "./archive";
+export { type MoveRecord, type MoveRequest, moveByBackupRestore, TargetNotAliveError } from "./backup-restore";
 export { claimGuest, findGuest } from "./claim";
 export { dataDrivesOf, type GuestDrive, ownerVmidOf } from "./drives";
 export { estimateMove, type MigrationSummary, type MoveEstimate, summarizeMove } from "./estimate";
@@ -12,8 +12,8 @@ export {
   isIdentityTag,
   type Mark,
   type MoveJournal,
-  parseDescription,
   type Phase,
+  parseDescription,
   sameIdentity,
 } from "./mark";
 export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
@@ -33,6 +33,6 @@ export {
   waitForTask,
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished } from "./owned-guests";
-export { preflight, type PreflightFacts } from "./preflight";
+export { type PreflightFacts, preflight } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteResult } from "./route";

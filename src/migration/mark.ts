@@ -65,24 +65,26 @@ export interface Mark extends Identity {
 }
 
 const OPEN = "<!-- proxmox-federation:v1 ";
-const BLOCK = /\n*<!-- proxmox-federation:v1 (\{.*?\}) -->/s;
+const CLOSE = " -->";
 
-/** Lines vzdump writes for a disk with `backup=0` (live finding 6); never part of what the user wrote. */
+/** Lines vzdump appends for a disk with `backup=0` (live finding 6). */
 const SKIPPED_DISK_LINE = /^(?:ide|sata|scsi|virtio)\d+: .*backup=0.*$/;
 
-/** Text before the mark, and the mark itself when there is one that can be read. */
+/** What the user wrote, and the mark when there is one that can be read. */
 export function parseDescription(description: string | undefined): { text: string; mark?: Mark } {
   const whole = description ?? "";
-  const found = BLOCK.exec(whole);
-  if (!found) return { text: whole };
-  const text = whole.slice(0, found.index) + whole.slice(found.index + found[0].length);
-  const mark = readMark(found[1]!);
-  return { text: withoutSkippedDisks(text), ...(mark ? { mark } : {}) };
+  // The last one is ours: an earlier one was copied into the text from another guest.
+  const start = whole.lastIndexOf(OPEN);
+  const end = start === -1 ? -1 : whole.indexOf(CLOSE, start);
+  if (end === -1) return { text: whole };
+  const mark = readMark(whole.slice(start + OPEN.length, end));
+  const before = whole.slice(0, start).replace(/\n+$/, "");
+  return { text: before + withoutSkippedDisks(whole.slice(end + CLOSE.length)), ...(mark ? { mark } : {}) };
 }
 
 export function formatDescription(text: string, mark: Mark): string {
   // `>` is escaped so that no value can close the comment.
-  const block = `${OPEN}${JSON.stringify(mark).replaceAll(">", "\\u003e")} -->`;
+  const block = `${OPEN}${JSON.stringify(mark).replaceAll(">", "\\u003e")}${CLOSE}`;
   return text.trimEnd() === "" ? block : `${text.trimEnd()}\n\n${block}`;
 }
 

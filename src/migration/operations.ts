@@ -46,7 +46,12 @@ export interface TaskSpec {
  * @returns the task's result; `undefined` when only the effect was seen.
  * @throws OutcomeUnknownError when neither task nor effect showed up; the task's own error otherwise.
  */
-export async function runTask(guest: GuestRef, spec: TaskSpec, pace: Pace, start: () => Promise<Upid | undefined>): Promise<TaskResult | undefined> {
+export async function runTask(
+  guest: GuestRef,
+  spec: TaskSpec,
+  pace: Pace,
+  start: () => Promise<Upid | undefined>,
+): Promise<TaskResult | undefined> {
   const deadlineMs = pace.nowMs() + LOCK_PATIENCE_MS;
   for (;;) {
     try {
@@ -90,7 +95,11 @@ function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
 }
 
 /** Sets and deletes configuration keys; safe to repeat since the values are absolute. */
-export async function putConfig(guest: GuestRef, changes: { set?: Record<string, string | number>; remove?: string[] }, pace: Pace): Promise<void> {
+export async function putConfig(
+  guest: GuestRef,
+  changes: { set?: Record<string, string | number>; remove?: string[] },
+  pace: Pace,
+): Promise<void> {
   const params: ApiParams = { ...changes.set };
   if (changes.remove && changes.remove.length > 0) params.delete = changes.remove.join(",");
   if (Object.keys(params).length === 0) return;

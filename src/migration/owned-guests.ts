@@ -1,5 +1,5 @@
 /** Finding the guests of one identity on a cluster, half-made ones included. */
-import type { GuestRow, ProxmoxApi } from "../proxmox";
+import { type GuestRow, type ProxmoxApi, TaskFailedError } from "../proxmox";
 import { type Identity, identityTag, isIdentityTag, sameIdentity } from "./mark";
 import { type MarkedGuest, readMarkedGuest } from "./marked-guest";
 import { findActiveTask, type GuestRef, type Pace, waitForTask } from "./operations";
@@ -22,6 +22,19 @@ export async function findOwnedGuests(api: ProxmoxApi, identity: Identity, pace:
     if (guest?.mark && sameIdentity(guest.mark, identity)) found.push(guest);
   }
   return found;
+}
+
+/** A guest of ours under creation is in no pool yet, and a token with rights from the pool does not see it: its task it does. */
+export async function waitForCreates({ api, node }: { api: ProxmoxApi; node: string }, pace: Pace): Promise<void> {
+  for (const task of await api.tasks.list(node, { typeFilter: "qmcreate", source: "active" })) {
+    if (task.status !== "running" || task.type !== "qmcreate") continue;
+    try {
+      await waitForTask(api, task.upid, {}, pace);
+    } catch (error) {
+      // A create that failed has left no guest; the search that follows sees what there is.
+      if (!(error instanceof TaskFailedError)) throw error;
+    }
+  }
 }
 
 /** A guest under creation has no description yet: whose it is shows when its task has ended. */

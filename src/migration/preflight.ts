@@ -32,7 +32,9 @@ function guestFindings({ guest, config }: PreflightFacts): string[] {
   const findings: string[] = [];
   const { values } = config;
   if (values.lock !== undefined && values.lock !== "backup")
-    findings.push(`it is locked (${values.lock}): wait for the task that holds the lock, or have an administrator run "qm unlock ${guest.vmid}"`);
+    findings.push(
+      `it is locked (${values.lock}): wait for the task that holds the lock, or have an administrator run "qm unlock ${guest.vmid}"`,
+    );
   if (values.parent !== undefined) findings.push(`it has snapshots (${values.parent}), which a backup does not carry: delete them`);
   if (guest.haState !== undefined) findings.push("it is managed by HA, which would restart it during the move: remove it from HA");
   for (const key of Object.keys(values)) {
@@ -47,8 +49,14 @@ function driveFindings({ config, attachedVolids }: PreflightFacts): string[] {
   for (const [key, value] of Object.entries(config.values)) {
     if (!DRIVE_KEY.test(key)) continue;
     const volid = value.split(",")[0]!;
-    if (attachedVolids.has(volid)) continue;
-    if (/(?:^|,)backup=0(?:,|$)/.test(value)) findings.push(`${key} (${volid}) has backup=0 and would be left behind: set backup=1 or remove the disk`);
+    const backedUp = !/(?:^|,)backup=0(?:,|$)/.test(value);
+    const media = /(?:^|,)media=cdrom(?:,|$)/.test(value);
+    if (media && /:iso\//.test(volid))
+      findings.push(`${key} (${volid}) is an inserted image, which the other cluster need not have: eject it`);
+    else if (attachedVolids.has(volid)) {
+      // Its own resource moves it; carried along as well it would be there twice (live finding 22).
+      if (backedUp) findings.push(`${key} (${volid}) is another guest's disk and would be copied along: set backup=0 on it`);
+    } else if (!backedUp) findings.push(`${key} (${volid}) has backup=0 and would be left behind: set backup=1 or remove the disk`);
   }
   return findings;
 }
@@ -78,8 +86,12 @@ function privilegeFindings(route: Route, facts: PreflightFacts): string[] {
 function storeFindings(route: Route, facts: PreflightFacts): string[] {
   const findings: string[] = [];
   if (!facts.targetNodeStorages.includes(route.store.readStorage))
-    findings.push(`storage ${route.store.readStorage} of backup store ${route.store.name} is not available on the target node in ${route.target}`);
+    findings.push(
+      `storage ${route.store.readStorage} of backup store ${route.store.name} is not available on the target node in ${route.target}`,
+    );
   if (facts.storeFreeBytes !== undefined && facts.storeFreeBytes < facts.leastArchiveBytes)
-    findings.push(`backup store ${route.store.name} has ${facts.storeFreeBytes} bytes free, at least ${facts.leastArchiveBytes} are needed: free space there`);
+    findings.push(
+      `backup store ${route.store.name} has ${facts.storeFreeBytes} bytes free, at least ${facts.leastArchiveBytes} are needed: free space there`,
+    );
   return findings;
 }

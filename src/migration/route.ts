@@ -36,10 +36,17 @@ export function planRoute(federation: Federation, source: string, target: string
   const store = findStore(federation, path, source, target);
   if (typeof store === "string") return refuse(store);
   if (path?.encryptionRequired && store.type !== "pbs")
-    return refuse(`the path ${way} requires encryption, and backup store ${store.name} (${store.type}) cannot encrypt: use a PBS store with a client key`);
+    return refuse(
+      `the path ${way} requires encryption, and backup store ${store.name} (${store.type}) cannot encrypt: use a PBS store with a client key`,
+    );
   if (path?.encryptionRequired)
-    return refuse(`the path ${way} requires encryption, which this version cannot prove for backup store ${store.name}: set encryption_required: false or wait`);
-  return { ok: true, route: { source, target, method, store, compression: path?.compression ?? true, ...limitOf(federation, path, source, target) } };
+    return refuse(
+      `the path ${way} requires encryption, which this version cannot prove for backup store ${store.name}: set encryption_required: false or wait`,
+    );
+  return {
+    ok: true,
+    route: { source, target, method, store, compression: path?.compression ?? true, ...limitOf(federation, path, source, target) },
+  };
 }
 
 function refuse(reason: string): RouteResult {
@@ -57,10 +64,20 @@ function findStore(federation: Federation, path: MigrationPath | undefined, sour
     return `several backup stores are reached by both ${source} and ${target} (${wanted.map((store) => store.name).join(", ")}): name one as backup_store of the path`;
   const store = wanted[0]!;
   const reading = store.access[target]!;
-  return { name: store.name, type: store.type, writeStorage: store.access[source]!.storage, readStorage: reading.readAs[source] ?? reading.storage };
+  return {
+    name: store.name,
+    type: store.type,
+    writeStorage: store.access[source]!.storage,
+    readStorage: reading.readAs[source] ?? reading.storage,
+  };
 }
 
-function limitOf(federation: Federation, path: MigrationPath | undefined, source: string, target: string): { bitsPerSecond?: number; limitedBy?: string } {
+function limitOf(
+  federation: Federation,
+  path: MigrationPath | undefined,
+  source: string,
+  target: string,
+): { bitsPerSecond?: number; limitedBy?: string } {
   const from = federation.clusters.find((cluster) => cluster.id === source);
   const to = federation.clusters.find((cluster) => cluster.id === target);
   // A link declared on one side counts for both directions unless the other side says otherwise.

@@ -22,7 +22,9 @@ function compareDrives(source: MarkedGuest, target: MarkedGuest): string[] {
     const found = restored.get(drive.slot);
     if (!found) return [`${drive.slot} is missing`];
     // The source's line may name a smaller size than the volume has: one that grew through another guest (live finding 23).
-    return (found.sizeBytes ?? 0) >= (drive.sizeBytes ?? 0) ? [] : [`${drive.slot} has ${found.sizeBytes} bytes instead of ${drive.sizeBytes}`];
+    return (found.sizeBytes ?? 0) >= (drive.sizeBytes ?? 0)
+      ? []
+      : [`${drive.slot} has ${found.sizeBytes} bytes instead of ${drive.sizeBytes}`];
   });
 }
 

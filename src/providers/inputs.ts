@@ -20,7 +20,11 @@ export function hasUnknown(value: unknown): boolean {
 
 /** The user's own inputs: without what the class, the engine or `check` adds. */
 export function userInputs(inputs: Inputs, computed: readonly string[]): Inputs {
-  return Object.fromEntries(Object.entries(inputs).filter(([key, value]) => !key.startsWith("__") && !computed.includes(key) && value !== undefined && value !== null));
+  return Object.fromEntries(
+    Object.entries(inputs).filter(
+      ([key, value]) => !key.startsWith("__") && !computed.includes(key) && value !== undefined && value !== null,
+    ),
+  );
 }
 
 /** What the resource class has added, kept in the checked inputs. */

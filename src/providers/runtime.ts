@@ -10,8 +10,8 @@ import { type Inputs, withoutUndefined } from "./inputs";
 import { createPace, forResource } from "./pace";
 import { PartialCreateError } from "./partial";
 import { checkPool, createPool, deletePool, diffPool, readPool, updatePool } from "./pool/pool";
-import { Session, type StackConfig } from "./session";
 import type { CheckFailure } from "./schema";
+import { Session, type StackConfig } from "./session";
 import { createVm } from "./vm/create";
 import { deleteVm } from "./vm/delete";
 import { diffVm } from "./vm/diff";
@@ -77,7 +77,8 @@ interface Operations {
 function handlers(operations: Operations): ResourceHandlers {
   return {
     configure: async ({ config }) => session.configure(config),
-    check: async (olds, news) => withoutUndefined(await forResource(news.__urn, () => failuresOf(news, () => operations.check(olds, news)))),
+    check: async (olds, news) =>
+      withoutUndefined(await forResource(news.__urn, () => failuresOf(news, () => operations.check(olds, news)))),
     diff: async (_id, olds, news) => operations.diff(olds, news),
     create: (inputs) => plainly(inputs, () => operations.create(inputs)),
     read: (id, props) => plainly(props, () => operations.read(id, props)),

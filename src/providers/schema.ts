@@ -21,7 +21,10 @@ export interface CheckFailure {
 
 /** `disks[0].size` */
 export function propertyPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`), "");
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`),
+    "",
+  );
 }
 
 export function toFailures(error: z.ZodError): CheckFailure[] {

@@ -6,8 +6,26 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Cluster, type Federation, loadFederation, type ResourcePool } from "../config";
-import { type ClusterClients, createClusterClients, type FederationSnapshot, type ReachableCluster, takeSnapshot, toInventory } from "../inventory";
-import { findOwnedGuests, type GuestRef, type Identity, identityTag, isIdentityTag, type MarkedGuest, mayBeUnfinished, MOVING_TAG, type Pace, readMarkedGuest } from "../migration";
+import {
+  type ClusterClients,
+  createClusterClients,
+  type FederationSnapshot,
+  type ReachableCluster,
+  takeSnapshot,
+  toInventory,
+} from "../inventory";
+import {
+  findOwnedGuests,
+  type GuestRef,
+  type Identity,
+  identityTag,
+  isIdentityTag,
+  type MarkedGuest,
+  MOVING_TAG,
+  mayBeUnfinished,
+  type Pace,
+  readMarkedGuest,
+} from "../migration";
 import type { Inventory, Promised } from "../placement";
 import type { GuestRow, ProxmoxApi } from "../proxmox";
 
@@ -138,7 +156,8 @@ export class Session {
       }
       const api = await clients.get(entry.cluster);
       for (const row of entry.guests) {
-        const tag = row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) || mayHaveLostTags(row, pools) ? await tagByMark(api, row) : undefined);
+        const tag =
+          row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) || mayHaveLostTags(row, pools) ? await tagByMark(api, row) : undefined);
         if (tag === undefined) continue;
         keys.set(`${entry.cluster.id}/${row.vmid}`, tag);
         owned.set(tag, [...(owned.get(tag) ?? []), { cluster: entry.cluster.id, row }]);
@@ -168,4 +187,3 @@ async function tagByMark(api: ProxmoxApi, row: GuestRow): Promise<string | undef
 export function isMoving(row: GuestRow): boolean {
   return row.tags.includes(MOVING_TAG);
 }
-

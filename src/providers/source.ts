@@ -8,7 +8,12 @@ export function nextGeneration(guests: MarkedGuest[]): number {
 }
 
 /** The guest on another cluster that is to move here. A retired one has moved already. */
-export async function findSource(session: Session, identity: Identity, targetCluster: string, here: MarkedGuest[]): Promise<MarkedGuest | undefined> {
+export async function findSource(
+  session: Session,
+  identity: Identity,
+  targetCluster: string,
+  here: MarkedGuest[],
+): Promise<MarkedGuest | undefined> {
   const arrived = here.find((guest) => guest.mark?.phase === "settled");
   for (const owned of await session.ownedGuests(identity)) {
     if (owned.cluster === targetCluster) continue;

@@ -11,5 +11,6 @@ export async function destroyUnfinishedTarget(session: Session, identity: Identi
   const guest = found && (await readMarkedGuest(found));
   if (guest && isRestoreWreck(guest, found.pool, pool)) await destroyGuest(found, session.pace);
   for (const ours of await findOwnedGuests(api, identity, session.pace))
-    if (ours.ref.vmid !== source.ref.vmid || ours.ref.api.clusterId !== source.ref.api.clusterId) await destroyGuest(ours.ref, session.pace);
+    if (ours.ref.vmid !== source.ref.vmid || ours.ref.api.clusterId !== source.ref.api.clusterId)
+      await destroyGuest(ours.ref, session.pace);
 }

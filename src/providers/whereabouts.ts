@@ -1,5 +1,5 @@
 /** Where a declared VM is now, and what an interrupted move has left. */
-import { type Mark, type MoveJournal, readMarkedGuest, sameIdentity, type Identity } from "../migration";
+import { type Identity, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
 import type { GuestRow } from "../proxmox";
 import { isMoving, type OwnedGuest, type Session, UserError } from "./session";
 
@@ -19,7 +19,13 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
   const serving = marked.filter(({ mark }) => mark?.phase === "settled" || mark?.phase === "moving");
   const source = serving.find(({ mark }) => mark?.phase === "moving");
   const settled = serving.filter(({ mark }) => mark?.phase === "settled");
-  if (settled.length > 1) throw new UserError(describeTwins(identity, settled.map(({ guest }) => guest)));
+  if (settled.length > 1)
+    throw new UserError(
+      describeTwins(
+        identity,
+        settled.map(({ guest }) => guest),
+      ),
+    );
   if (settled[0]) return { home: settled[0].guest };
   if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
   const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
@@ -29,7 +35,9 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
 /** A target that may have run is home, whatever the program says: the source is older by then. */
 function finishingHome(marked: { guest: OwnedGuest; mark: Mark | undefined }[], source: OwnedGuest, mark: Mark): Whereabouts | undefined {
   if (mark.move?.step !== "finishing") return undefined;
-  const target = marked.find(({ guest }) => guest !== source && guest.cluster === mark.move?.target.cluster && guest.row.vmid === mark.move.target.vmid);
+  const target = marked.find(
+    ({ guest }) => guest !== source && guest.cluster === mark.move?.target.cluster && guest.row.vmid === mark.move.target.vmid,
+  );
   return target && { home: target.guest, unfinished: mark.move };
 }
 

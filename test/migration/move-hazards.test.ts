@@ -119,6 +119,7 @@ describe("a move that begins anew", () => {
     const scenario = begin();
     const c = new FakeCluster("c", scenario.world, { nodes: ["c1"], storages: { fast: {}, "bk-c": { store: scenario.store } } });
     c.proxmoxPools.set(POOL, { comment: "" });
+    scenario.clusters.set("c", c);
     await killWhen(scenario, "kill-after", (call) => call.name === "qemu.start");
     expect(markOf(scenario.a, SOURCE_VMID)?.move?.step).toBe("finishing");
     scenario.b.guests.get(SOURCE_VMID)!.power = "stopped";
@@ -199,7 +200,6 @@ describe("two moves to one cluster from guests of the same vmid", () => {
       source: { api: scenario.a, node: "a1", vmid: SOURCE_VMID },
       targetApi: scenario.b,
       targetPool: POOL,
-      storage: "bk-a",
       restart: true,
     };
     await rollBackMove(request, scenario.world.pace);
@@ -368,7 +368,6 @@ describe("a rollback", () => {
     source: { api: scenario.a, node: "a1", vmid: SOURCE_VMID },
     targetApi: scenario.b,
     targetPool: POOL,
-    storage: "bk-a",
     restart,
   });
 

@@ -16,6 +16,8 @@ export interface MoveScenario {
   a: FakeCluster;
   b: FakeCluster;
   store: FakeStore;
+  /** By id; a test may add one. */
+  clusters: Map<string, FakeCluster>;
   route: Route;
   request(changes?: Partial<MoveRequest>): MoveRequest;
 }
@@ -36,6 +38,10 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
   const store = new FakeStore();
   const a = new FakeCluster("a", world, { nodes: ["a1", "a2"], storages: { fast: {}, "bk-a": { store } } });
   const b = new FakeCluster("b", world, { nodes: ["b1", "b2"], storages: { fast: {}, slow: {}, "bk-b": { store } } });
+  const clusters = new Map([
+    ["a", a],
+    ["b", b],
+  ]);
   forbidTwins(world, [a, b]);
   for (const cluster of [a, b]) cluster.proxmoxPools.set(POOL, { comment: "" });
   const identity: Identity = options.diskOwner ? { ...IDENTITY, kind: "disk" } : IDENTITY;
@@ -72,6 +78,7 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
     a,
     b,
     store,
+    clusters,
     route,
     request: (changes = {}) => ({
       identity,
@@ -85,6 +92,12 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
       shutdown: { timeoutSeconds: 60, force: false },
       running: !options.diskOwner,
       inTurn: (work) => work(),
+      apiOf: async (id) => {
+        const cluster = clusters.get(id);
+        if (!cluster) throw new Error(`no cluster ${id}`);
+        return cluster;
+      },
+      apiOf: async (id) => (id === "a" ? a : b),
       adapt: async (target: GuestRef) => {
         if (options.diskOwner) await target.api.qemu.updateConfig(target.node, target.vmid, { template: 1, protection: 1 });
       },

@@ -51,10 +51,13 @@ describe("a restored guest", () => {
     expect(findingsOf({})).toBe("");
   });
 
+  it("may have a larger disk: the source's line is not told when the volume grows through another guest", () => {
+    expect(findingsOf({ scsi0: "slow:vm-101-disk-0,size=9G" })).toBe("");
+  });
+
   it.each<[string, Record<string, string | undefined>, string]>([
     ["a disk is missing", { scsi0: undefined }, "scsi0 is missing"],
     ["a disk is smaller", { scsi0: "slow:vm-101-disk-0,size=4G" }, "scsi0 has 4294967296 bytes instead of 8589934592"],
-    ["a disk is larger", { scsi0: "slow:vm-101-disk-0,size=9G" }, "scsi0 has 9663676416 bytes instead of 8589934592"],
     ["a disk is somewhere else", { scsi0: undefined, virtio0: "slow:vm-101-disk-0,size=8G" }, "scsi0 is missing"],
     ["cores differ", { cores: "4" }, "cores is 4 instead of 2"],
     ["sockets appear", { sockets: "2" }, "sockets is 2 instead of absent"],

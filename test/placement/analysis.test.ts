@@ -30,7 +30,7 @@ describe("whatIf", () => {
     expect(more.plan.counts).toMatchObject({ kept: 1, placed: 1 });
     // a: 4 of 16 cores before, 12 after: an empty node ties with b's and wins by its hash.
     expect(more.clusters.map(({ before }) => before.cpuPermille)).toEqual([250, 0]);
-    expect(more.clusters.map(({ after }) =>.after.cpuPermille)).toEqual([750, 0]);
+    expect(more.clusters.map(({ after }) => after.cpuPermille)).toEqual([750, 0]);
   });
 
   it("refuses a change of what does not exist", () => {

@@ -15,7 +15,12 @@ describe(`${COUNT} VMs at rest`, () => {
   const program = [
     pool("production-pool", { limits: { maxVms: COUNT } }),
     ...Array.from({ length: COUNT }, (_, index) =>
-      vm(`vm-${String(index).padStart(3, "0")}`, { cores: 1, memory: "512MiB", disks: [{ size: "64MiB" }], networks: [{ network: "lan" }] }),
+      vm(`vm-${String(index).padStart(3, "0")}`, {
+        cores: 1,
+        memory: "512MiB",
+        disks: [{ size: "64MiB" }],
+        networks: [{ network: "lan" }],
+      }),
     ),
   ];
 

@@ -103,7 +103,10 @@ export class FakeCluster implements ProxmoxApi {
   }
 
   /** Puts a guest there without any call. Disks: slot → `storage`, size and who has written to it. */
-  addGuest(guest: Partial<FakeGuest> & { vmid: number; node: string }, disks: Record<string, { storage: string; sizeBytes: number; writes?: string[] }> = {}): FakeGuest {
+  addGuest(
+    guest: Partial<FakeGuest> & { vmid: number; node: string },
+    disks: Record<string, { storage: string; sizeBytes: number; writes?: string[] }> = {},
+  ): FakeGuest {
     const made: FakeGuest = { config: {}, pending: {}, power: "stopped", agentAnswers: true, ...guest };
     made.config = { smbios1: `uuid=${this.clusterId}-${guest.vmid}`, ...made.config };
     for (const [slot, disk] of Object.entries(disks)) {
@@ -149,7 +152,13 @@ export class FakeCluster implements ProxmoxApi {
 
   listStorageDefinitions() {
     return this.read("listStorageDefinitions", {}, () =>
-      Object.entries(this.storages).map(([storage, { type, shared }]) => ({ storage, type, content: ["images", "backup"], shared, raw: {} })),
+      Object.entries(this.storages).map(([storage, { type, shared }]) => ({
+        storage,
+        type,
+        content: ["images", "backup"],
+        shared,
+        raw: {},
+      })),
     );
   }
 
@@ -207,7 +216,9 @@ export class FakeCluster implements ProxmoxApi {
         throw refused(context, "clone is not part of this fake");
       }),
     updateConfig: (node, vmid, params) =>
-      this.write("qemu.updateConfig", { node, vmid }, (context) => this.updateConfig(this.changeable(node, vmid, context), params, context)),
+      this.write("qemu.updateConfig", { node, vmid }, (context) =>
+        this.updateConfig(this.changeable(node, vmid, context), params, context),
+      ),
     startConfigUpdate: (node, vmid, params) =>
       this.write("qemu.startConfigUpdate", { node, vmid }, (context) => {
         const guest = this.changeable(node, vmid, context);
@@ -259,22 +270,36 @@ export class FakeCluster implements ProxmoxApi {
         });
       }),
     reboot: (node, vmid) =>
-      this.write("qemu.reboot", { node, vmid }, (context) => this.startTask(this.require(node, vmid, context), "qmreboot", { finish: () => undefined })),
-    delete: (node, vmid) => this.write("qemu.delete", { node, vmid }, (context) => this.destroy(this.require(node, vmid, context), context)),
+      this.write("qemu.reboot", { node, vmid }, (context) =>
+        this.startTask(this.require(node, vmid, context), "qmreboot", { finish: () => undefined }),
+      ),
+    delete: (node, vmid) =>
+      this.write("qemu.delete", { node, vmid }, (context) => this.destroy(this.require(node, vmid, context), context)),
     pingAgent: (node, vmid) =>
       this.read("qemu.pingAgent", { node, vmid }, (context) => {
         const guest = this.require(node, vmid, context);
         return guest.power === "running" && guest.agentAnswers;
       }),
     findAgentAddresses: (node, vmid) =>
-      this.read("qemu.findAgentAddresses", { node, vmid }, (context) => (this.require(node, vmid, context).agentAnswers ? ["192.0.2.1"] : undefined)),
+      this.read("qemu.findAgentAddresses", { node, vmid }, (context) =>
+        this.require(node, vmid, context).agentAnswers ? ["192.0.2.1"] : undefined,
+      ),
   };
 
   readonly storage: ProxmoxApi["storage"] = {
     getStatus: (_node, storage) =>
       this.read("storage.getStatus", {}, (context) => {
         const { type, shared, totalBytes, usedBytes } = this.requireStorage(storage, context);
-        return { type, active: true, enabled: true, shared, content: ["images", "backup"], totalBytes, usedBytes, availableBytes: totalBytes - usedBytes };
+        return {
+          type,
+          active: true,
+          enabled: true,
+          shared,
+          content: ["images", "backup"],
+          totalBytes,
+          usedBytes,
+          availableBytes: totalBytes - usedBytes,
+        };
       }),
     listContent: (_node, storage, filter) => this.read("storage.listContent", {}, (context) => this.listContent(storage, filter, context)),
     allocate: (_node, storage, params) =>
@@ -296,7 +321,14 @@ export class FakeCluster implements ProxmoxApi {
     deleteVolume: (node, volid) =>
       this.write("storage.deleteVolume", {}, () => {
         const finish = () => this.deleteVolume(volid);
-        return this.world.start({ cluster: this.clusterId, node, type: "imgdel", id: volid.replace(/[:/]/g, "_"), durationMs: 500, finish });
+        return this.world.start({
+          cluster: this.clusterId,
+          node,
+          type: "imgdel",
+          id: volid.replace(/[:/]/g, "_"),
+          durationMs: 500,
+          finish,
+        });
       }),
   };
 
@@ -395,14 +427,25 @@ export class FakeCluster implements ProxmoxApi {
     return { pool, comment: found.comment, storages: [], members: members.map(({ vmid, node }) => ({ kind: "guest", vmid, node })) };
   }
 
-  private startTask(guest: FakeGuest, type: string, plan: { finish: () => void; durationMs?: number; steps?: { at: number; run: () => void }[]; undo?: (how: "failed" | "stopped" | "killed") => void }): Upid {
+  private startTask(
+    guest: FakeGuest,
+    type: string,
+    plan: {
+      finish: () => void;
+      durationMs?: number;
+      steps?: { at: number; run: () => void }[];
+      undo?: (how: "failed" | "stopped" | "killed") => void;
+    },
+  ): Upid {
     return this.world.start({ cluster: this.clusterId, node: guest.node, type, id: String(guest.vmid), durationMs: 1_000, ...plan });
   }
 
   private create(node: string, params: ApiParams & { vmid: number }, context: CallContext): Upid {
     const { vmid, archive, force, pool, storage, bwlimit: _bwlimit, ...settings } = params;
     if (pool !== undefined) this.requirePool(String(pool), context);
-    const values = Object.fromEntries(Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])));
+    const values = Object.fromEntries(
+      Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
+    );
     if ((values.description?.length ?? 0) > 8192) throw badParameter(context, { description: "value may only be 8192 characters long" });
     const existing = this.guests.get(vmid);
     if (existing && !(archive !== undefined && force && existing.node === node))
@@ -420,7 +463,14 @@ export class FakeCluster implements ProxmoxApi {
     });
   }
 
-  private startRestore(node: string, vmid: number, archiveVolid: string, storage: string, overrides: Record<string, string>, context: CallContext): Upid {
+  private startRestore(
+    node: string,
+    vmid: number,
+    archiveVolid: string,
+    storage: string,
+    overrides: Record<string, string>,
+    context: CallContext,
+  ): Upid {
     const archive = this.findArchive(archiveVolid);
     if (!archive) throw notFound(context, "volume", archiveVolid);
     const guest = this.guests.get(vmid) ?? this.addGuest({ vmid, node });
@@ -464,7 +514,9 @@ export class FakeCluster implements ProxmoxApi {
 
   private updateConfig(guest: FakeGuest, params: ApiParams, context: CallContext): void {
     const { delete: removed, ...settings } = params;
-    const values = Object.fromEntries(Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])));
+    const values = Object.fromEntries(
+      Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
+    );
     if ((values.description?.length ?? 0) > 8192) throw badParameter(context, { description: "value may only be 8192 characters long" });
     for (const key of typeof removed === "string" ? removed.split(",") : []) {
       if (guest.power === "running" && !isLiveKey(key) && guest.config[key] !== undefined) guest.pending[key] = undefined;
@@ -479,9 +531,11 @@ export class FakeCluster implements ProxmoxApi {
     const line = guest.config[key];
     if (line === undefined) return;
     delete guest.config[key];
-    if (!isDataDrive(key, line)) return;
     const volume = this.volumes.get(splitDrive(line).volume);
     if (volume?.vmid !== guest.vmid) return;
+    // An unused volume is freed, a drive's is detached first.
+    if (key.startsWith("unused")) this.freeVolume(volume, guest);
+    if (!isDataDrive(key, line)) return;
     let index = 0;
     while (guest.config[`unused${index}`] !== undefined) index++;
     guest.config[`unused${index}`] = volume.volid;
@@ -523,7 +577,9 @@ export class FakeCluster implements ProxmoxApi {
   }
 
   private newMac(): string {
-    return `BC:24:11:00:${Math.floor(this.counter / 256).toString(16).padStart(2, "0")}:${(this.counter++ % 256).toString(16).padStart(2, "0")}`.toUpperCase();
+    return `BC:24:11:00:${Math.floor(this.counter / 256)
+      .toString(16)
+      .padStart(2, "0")}:${(this.counter++ % 256).toString(16).padStart(2, "0")}`.toUpperCase();
   }
 
   private resize(guest: FakeGuest, disk: string, sizeBytes: number): void {
@@ -661,16 +717,18 @@ export class FakeCluster implements ProxmoxApi {
 
   private listContent(storage: string, filter: { content?: string; vmid?: number }, context: CallContext): Volume[] {
     const { store } = this.requireStorage(storage, context);
-    const archives = (store?.archives ?? []).map((archive): Volume => ({
-      volid: `${storage}:${archive.path}`,
-      format: "vma.zst",
-      sizeBytes: 1_000_000 + archive.path.length,
-      content: "backup",
-      vmid: archive.vmid,
-      createdAtSeconds: archive.createdAtSeconds,
-      notes: archive.notes,
-      protected: archive.protected,
-    }));
+    const archives = (store?.archives ?? []).map(
+      (archive): Volume => ({
+        volid: `${storage}:${archive.path}`,
+        format: "vma.zst",
+        sizeBytes: 1_000_000 + archive.path.length,
+        content: "backup",
+        vmid: archive.vmid,
+        createdAtSeconds: archive.createdAtSeconds,
+        notes: archive.notes,
+        protected: archive.protected,
+      }),
+    );
     const images = [...this.volumes.values()]
       .filter(({ volid }) => volid.startsWith(`${storage}:`))
       .map(({ volid, vmid, sizeBytes }): Volume => ({ volid, vmid, sizeBytes, format: "raw", content: "images", protected: false }));
@@ -712,22 +770,31 @@ export class FakeCluster implements ProxmoxApi {
   }
 
   private nodeRows(): NodeRow[] {
-    return this.options.nodes.map((node) => ({ kind: "node", node, status: "online", maxCpu: 64, maxMemoryBytes: 256 * GIB, memoryBytes: 0 }));
+    return this.options.nodes.map((node) => ({
+      kind: "node",
+      node,
+      status: "online",
+      maxCpu: 64,
+      maxMemoryBytes: 256 * GIB,
+      memoryBytes: 0,
+    }));
   }
 
   private storageRows(): StorageRow[] {
     return Object.entries(this.storages).flatMap(([storage, { shared, type, totalBytes, usedBytes }]) =>
-      this.options.nodes.map((node): StorageRow => ({
-        kind: "storage",
-        storage,
-        node,
-        status: "available",
-        shared,
-        pluginType: type,
-        content: ["images", "backup"],
-        totalBytes,
-        usedBytes,
-      })),
+      this.options.nodes.map(
+        (node): StorageRow => ({
+          kind: "storage",
+          storage,
+          node,
+          status: "available",
+          shared,
+          pluginType: type,
+          content: ["images", "backup"],
+          totalBytes,
+          usedBytes,
+        }),
+      ),
     );
   }
 
@@ -737,7 +804,9 @@ export class FakeCluster implements ProxmoxApi {
       Object.entries(guest.config).flatMap(([key, line]) => {
         if (!isDataDrive(key, line)) return [];
         const { volume } = splitDrive(line);
-        const other = running.find((candidate) => candidate !== guest && Object.values(candidate.config).some((text) => splitDrive(text).volume === volume));
+        const other = running.find(
+          (candidate) => candidate !== guest && Object.values(candidate.config).some((text) => splitDrive(text).volume === volume),
+        );
         return other ? [`vm ${guest.vmid} and vm ${other.vmid} of ${this.clusterId} both write to ${volume}`] : [];
       }),
     );

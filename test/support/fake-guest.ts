@@ -33,7 +33,12 @@ export function storedSize(bytes: number): string {
 
 /** Volume first, then the options by name. */
 export function storedDrive(volid: string, options: Record<string, string>): string {
-  return [volid, ...Object.keys(options).sort().map((key) => `${key}=${options[key]}`)].join(",");
+  return [
+    volid,
+    ...Object.keys(options)
+      .sort()
+      .map((key) => `${key}=${options[key]}`),
+  ].join(",");
 }
 
 export function splitDrive(line: string): { volume: string; options: Record<string, string> } {

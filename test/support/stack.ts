@@ -1,12 +1,19 @@
 /** The example's resources as the replayed engine wants them. */
-import type { DesiredResource, ResolvedResource } from "./replay-model";
-import type { PropertyMap } from "./property-values";
+
 import { EngineReplay } from "./engine-replay";
+import type { PropertyMap } from "./property-values";
+import type { DesiredResource, ResolvedResource } from "./replay-model";
 import type { SimulatedFederation } from "./simulated-federation";
 
 const REPOSITORY = `${__dirname}/../..`;
 
-function desired(type: string, handler: string, name: string, inputs: DesiredResource["inputs"], dependsOn: string[] = []): DesiredResource {
+function desired(
+  type: string,
+  handler: string,
+  name: string,
+  inputs: DesiredResource["inputs"],
+  dependsOn: string[] = [],
+): DesiredResource {
   const identity = { stack: "test/dev", name };
   return {
     type: `pulumi-nodejs:dynamic/proxmox:${type}`,

@@ -27,12 +27,6 @@ export class ReassignmentState {
   private readonly movedOfService: Int32Array;
   /** How many services have that many moved processes. */
   private readonly servicesWithMoved: Int32Array;
-  private readonly overfull: Uint8Array;
-  overfullMachines = 0;
-  private excessWeight = FORBIDDEN;
-  stayWeight = 0;
-  movedMass = 0;
-  private readonly transientMass: Float64Array;
   private mostMoved = 0;
   private moveCost = 0;
   /** One row of zeros behind the last process: "nobody" as a process. */
@@ -50,10 +44,6 @@ export class ReassignmentState {
     this.usage = new Float64Array(machines * resources);
     this.occupied = new Float64Array(machines * resources);
     this.slot = new Int32Array(processes);
-    this.overfull = new Uint8Array(machines);
-    this.transientMass = new Float64Array(processes + 1);
-    for (let p = 0; p < processes; p++)
-      for (let r = 0; r < resources; r++) if (problem.transient[r]) this.transientMass[p]! += problem.requirement[p * resources + r]!;
     this.present = new Uint8Array(services * machines);
     this.locations = 1 + problem.location.reduce((most, value) => Math.max(most, value), -1);
     this.locationCount = new Int32Array(services * this.locations);
@@ -137,8 +127,6 @@ export class ReassignmentState {
     const nobody = this.problem.processes;
     this.machineCost[from] = this.costOf(from, nobody, nobody);
     this.machineCost[to] = this.costOf(to, nobody, nobody);
-    this.noteCapacity(from);
-    this.noteCapacity(to);
   }
 
   /** The change of a machine's cost when `leaving` goes and `coming` comes; {@link FORBIDDEN} if that may not be. */
@@ -146,10 +134,10 @@ export class ReassignmentState {
     return this.costOf(machine, leaving, coming) - this.machineCost[machine]!;
   }
 
-  /** Load, balance and excess of a machine without `leaving` and with `coming`. */
+  /** Load and balance of a machine without `leaving` and with `coming`; {@link FORBIDDEN} beyond its capacity. */
   private costOf(machine: number, leaving: number, coming: number): number {
     const { resources, safety, loadWeight, balances, capacity, transient } = this.problem;
-    const { requirement, usage, occupied, excessWeight } = this;
+    const { requirement, usage, occupied } = this;
     const at = machine * resources;
     const out = leaving * resources;
     const into = coming * resources;
@@ -162,15 +150,10 @@ export class ReassignmentState {
       const removed = requirement[out + resource]!;
       const use = usage[index]! + added - removed;
       const over = use - safety[index]!;
-      const weight = loadWeight[resource]!;
-      if (over > 0) cost += over * weight;
+      if (over > 0) cost += over * loadWeight[resource]!;
       // What is at home here counts whether it is here or not.
       const occupies = transient[resource] === 1 ? occupied[index]! + (comesHome ? 0 : added) - (leavesHome ? 0 : removed) : use;
-      const excess = occupies - capacity[index]!;
-      if (excess > 0) {
-        if (excessWeight === FORBIDDEN) return FORBIDDEN;
-        cost += excess * excessWeight * (weight > 1 ? weight : 1);
-      }
+      if (occupies > capacity[index]!) return FORBIDDEN;
     }
     for (let index = 0; index < balances.length; index++) {
       const { first, second, target, weight } = balances[index]!;
@@ -180,21 +163,6 @@ export class ReassignmentState {
       if (missing > 0) cost += missing * weight;
     }
     return cost;
-  }
-
-  /** Whether the machine holds no more than it can. */
-  private isWithinCapacity(machine: number): boolean {
-    const { resources, capacity, transient } = this.problem;
-    for (let index = machine * resources, resource = 0; resource < resources; resource++, index++) {
-      if ((transient[resource] === 1 ? this.occupied[index]! : this.usage[index]!) > capacity[index]!) return false;
-    }
-    return true;
-  }
-
-  setExcessWeight(weight: number): void {
-    this.excessWeight = weight;
-    const nobody = this.problem.processes;
-    for (let machine = 0; machine < this.problem.machines; machine++) this.machineCost[machine] = this.costOf(machine, nobody, nobody);
   }
 
   /**
@@ -229,7 +197,14 @@ export class ReassignmentState {
     return from !== to && this.present[service * this.problem.machines + to] === 0 && this.mayRelocate(service, from, to);
   }
 
-  /** The resource of which the machine would be most overfull with the process, relative to its capacity; else above safety. */
+  /** The process of the same service that is on that machine, if there is one. */
+  findSibling(process: number, machine: number): number | undefined {
+    const { service, machines } = this.problem;
+    if (this.present[service[process]! * machines + machine] === 0) return undefined;
+    return this.hosted[machine]!.find((other) => service[other] === service[process]);
+  }
+
+  /** The resource of which the machine would be most overfull with the process, relative to its capacity; else to its safety. */
   tightestResource(machine: number, coming: number): number {
     const { resources, capacity, transient, safety } = this.problem;
     const comesHome = this.initial[coming] === machine;
@@ -241,7 +216,8 @@ export class ReassignmentState {
       const isTransient = transient[resource] === 1;
       const use = isTransient ? this.occupied[index]! + (comesHome ? 0 : added) : this.usage[index]! + added;
       const excess = (use - capacity[index]!) / (capacity[index]! + 1);
-      const value = excess > 0 ? 1000 + excess : (this.usage[index]! + added - safety[index]!) / (safety[index]! + 1);
+      // Whatever is beyond capacity comes before whatever is beyond safety.
+      const value = excess > 0 ? 1e6 + excess : (this.usage[index]! + added - safety[index]!) / (safety[index]! + 1);
       if (value > most) {
         most = value;
         tightest = resource;
@@ -250,8 +226,17 @@ export class ReassignmentState {
     return tightest;
   }
 
-  requirementOf(process: number, resource: number): number {
-    return this.requirement[process * this.problem.resources + resource]!;
+  /** What the process's leaving would free of a resource: nothing of a transient one where it is at home. */
+  freedBy(process: number, resource: number): number {
+    const { resources, transient } = this.problem;
+    if (transient[resource] === 1 && this.initial[process] === this.assignment[process]) return 0;
+    return this.requirement[process * resources + resource]!;
+  }
+
+  /** What the machine costs less without the process (at least 0). */
+  relief(process: number): number {
+    const machine = this.assignment[process]!;
+    return this.machineCost[machine]! - this.costOf(machine, process, this.problem.processes);
   }
 
   private addAmounts(process: number, machine: number, sign: 1 | -1): void {
@@ -269,8 +254,8 @@ export class ReassignmentState {
     const { weights, machineMoveCost, machines, processMoveCost } = this.problem;
     const home = this.initial[process]!;
     let delta = weights.machineMove * (machineMoveCost[home * machines + to]! - machineMoveCost[home * machines + from]!);
-    if (from === home) delta += weights.processMove * processMoveCost[process]! + this.stayWeight * this.transientMass[process]!;
-    else if (to === home) delta -= weights.processMove * processMoveCost[process]! + this.stayWeight * this.transientMass[process]!;
+    if (from === home) delta += weights.processMove * processMoveCost[process]!;
+    else if (to === home) delta -= weights.processMove * processMoveCost[process]!;
     return delta;
   }
 
@@ -370,18 +355,11 @@ export class ReassignmentState {
     }
   }
 
-  private noteCapacity(machine: number): void {
-    const over = this.isWithinCapacity(machine) ? 0 : 1;
-    this.overfullMachines += over - this.overfull[machine]!;
-    this.overfull[machine] = over;
-  }
-
   /** Books (or unbooks) that the process is away from home. */
   private noteMove(process: number, home: number, to: number, sign: 1 | -1 = 1): void {
     const { weights, machineMoveCost, machines, processMoveCost, service } = this.problem;
     this.moveCost +=
       sign * (weights.processMove * processMoveCost[process]! + weights.machineMove * machineMoveCost[home * machines + to]!);
-    this.movedMass += sign * this.transientMass[process]!;
     const own = service[process]!;
     const before = this.movedOfService[own]!;
     const after = before + sign;

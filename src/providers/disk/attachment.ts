@@ -39,8 +39,13 @@ export async function attachVolume(guest: GuestRef, volid: string, spec: DiskSpe
   const existing = dataDrivesOf(config).find((drive) => drive.volid === volid);
   if (existing) return existing.slot;
   const slot = freeSlot(config.values);
-  if (slot === undefined) throw new Error(`vm ${guest.vmid} on ${guest.api.clusterId} has no free slot from scsi${FIRST_SLOT} to scsi${LAST_SLOT}: detach another disk first.`);
-  const options = [spec.discard ? "discard=on" : "", spec.ssd ? "ssd=1" : "", spec.ioThread ? "iothread=1" : ""].filter((option) => option !== "");
+  if (slot === undefined)
+    throw new Error(
+      `vm ${guest.vmid} on ${guest.api.clusterId} has no free slot from scsi${FIRST_SLOT} to scsi${LAST_SLOT}: detach another disk first.`,
+    );
+  const options = [spec.discard ? "discard=on" : "", spec.ssd ? "ssd=1" : "", spec.ioThread ? "iothread=1" : ""].filter(
+    (option) => option !== "",
+  );
   await putConfig(guest, { set: { [slot]: [volid, "backup=0", ...options].join(",") } }, pace);
   return slot;
 }
@@ -58,5 +63,7 @@ export async function detachVolume(guest: GuestRef, volid: string, pace: Pace): 
   await putConfig(guest, { remove: [drive.slot] }, pace);
   const waiting = await guest.api.qemu.listPending(guest.node, guest.vmid);
   if (waiting.some((entry) => entry.key === drive.slot && entry.value !== undefined))
-    throw new Error(`vm ${guest.vmid} on ${guest.api.clusterId} did not let go of ${drive.slot} (${volid}): unmount it in the guest, or stop the guest, then run again.`);
+    throw new Error(
+      `vm ${guest.vmid} on ${guest.api.clusterId} did not let go of ${drive.slot} (${volid}): unmount it in the guest, or stop the guest, then run again.`,
+    );
 }

@@ -8,8 +8,8 @@ import {
   identityTag,
   type Mark,
   type MarkedGuest,
-  moveByBackupRestore,
   type MoveRecord,
+  moveByBackupRestore,
   parseDescription,
   planRoute,
   readMarkedGuest,
@@ -17,7 +17,7 @@ import {
   waitForTask,
   writeMark,
 } from "../../migration";
-import { identityOf, type Inputs, userInputs, withoutUndefined } from "../inputs";
+import { type Inputs, identityOf, userInputs, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { attachVolume, detachVolume, findReferences } from "./attachment";
@@ -88,19 +88,26 @@ async function create(context: DiskContext, here: MarkedGuest[]): Promise<Marked
 async function settle(context: DiskContext, ref: GuestRef, generation: number): Promise<MarkedGuest> {
   const { session, identity, spec } = context;
   const owner = await requireOwner(ref);
-  return writeMark(owner, { mark: { ...owner.mark!, ...identity, generation, phase: "settled" }, text: spec.description, tags: [identityTag(identity)] }, session.pace);
+  return writeMark(
+    owner,
+    { mark: { ...owner.mark!, ...identity, generation, phase: "settled" }, text: spec.description, tags: [identityTag(identity)] },
+    session.pace,
+  );
 }
 
 export async function requireOwner(ref: GuestRef): Promise<MarkedGuest> {
   const owner = await readMarkedGuest(ref);
-  if (!owner?.mark) throw new UserError(`vm ${ref.vmid} on ${ref.api.clusterId}, owner of a disk, is gone or lost its mark. Run "pulumi refresh".`);
+  if (!owner?.mark)
+    throw new UserError(`vm ${ref.vmid} on ${ref.api.clusterId}, owner of a disk, is gone or lost its mark. Run "pulumi refresh".`);
   return owner;
 }
 
 async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner: MarkedGuest; lastMove: MoveRecord }> {
   const { session, identity, spec, inputs } = context;
   const { placement, __pool: pool, __route } = readDiskInputs(inputs);
-  const routed = __route ? { ok: true as const, route: __route } : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
+  const routed = __route
+    ? { ok: true as const, route: __route }
+    : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
   if (!routed.ok) throw new UserError(`Disk ${spec.name} cannot be moved: ${routed.reason}.`);
   await releaseSource(context, source);
   const generation = (source.mark?.generation ?? 0) + 1;
@@ -152,7 +159,8 @@ export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest
   const { inputs, spec } = context;
   const fresh = await requireOwner(owner.ref);
   const volid = volidOf(fresh);
-  if (volid === undefined) throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
+  if (volid === undefined)
+    throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
   const at = { cluster: owner.ref.api.clusterId, node: owner.ref.node };
   const { recovery: _done, drift: _mended, __live, __route, ...lasting } = inputs;
   const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volid) : undefined;
@@ -172,7 +180,8 @@ export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest
 async function attach(context: DiskContext, to: { cluster: string; vmid: number }, owner: MarkedGuest, volid: string): Promise<string> {
   const { session, spec } = context;
   const guest = await session.locate(to.cluster, to.vmid);
-  if (!guest) throw new UserError(`vm ${to.vmid}, which disk ${spec.name} is to be attached to, is not on ${to.cluster}. Run "pulumi refresh".`);
+  if (!guest)
+    throw new UserError(`vm ${to.vmid}, which disk ${spec.name} is to be attached to, is not on ${to.cluster}. Run "pulumi refresh".`);
   const slot = await attachVolume(guest, volid, spec, session.pace);
   await writeMark(owner, { mark: { ...owner.mark!, attachedTo: { cluster: to.cluster, vmid: to.vmid, slot } } }, session.pace);
   return slot;

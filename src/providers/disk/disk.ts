@@ -1,6 +1,6 @@
 /** Diff, refresh and deletion of a disk. */
 import { dataDrivesOf, destroyGuest, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
-import { hasUnknown, identityOf, type Inputs, withoutUndefined } from "../inputs";
+import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
@@ -28,7 +28,9 @@ export async function readDisk(session: Session, id: string, props: Inputs): Pro
   const olds = readDiskOutputs(props);
   const snapshot = (await session.snapshot()).clusters.get(olds.__at.cluster);
   if (!snapshot?.reachable) {
-    session.pace.report(`warning: disk ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`);
+    session.pace.report(
+      `warning: disk ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`,
+    );
     return { id, props };
   }
   const row = snapshot.guests.find((guest) => guest.vmid === olds.ownerVmid);
@@ -36,16 +38,28 @@ export async function readDisk(session: Session, id: string, props: Inputs): Pro
   const owner = row && (await readMarkedGuest({ api, node: row.node, vmid: row.vmid }));
   if (!row || !owner) return { id: "", props: {} };
   if (!owner.mark || !sameIdentity(owner.mark, identity))
-    throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`);
+    throw new UserError(
+      `vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer carries the mark of disk ${identity.name}. Restore the proxmox-federation block of its description.`,
+    );
   const volid = volidOf(owner);
-  if (volid === undefined) throw new UserError(`vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`);
+  if (volid === undefined)
+    throw new UserError(
+      `vm ${olds.ownerVmid} on ${olds.__at.cluster} no longer holds the volume of disk ${identity.name}. It was taken away by hand; look for ${olds.volid}.`,
+    );
   const drift: string[] = [];
   if (owner.config.values.template !== "1") drift.push("the owner is not fenced (template)");
   if (owner.config.values.protection !== "1") drift.push("the owner is not protected");
   if (olds.slot !== undefined && !(await isAttached(session, olds, volid))) drift.push(`it is not attached to vm ${olds.__attachTo?.vmid}`);
   const at = { cluster: olds.__at.cluster, node: row.node };
   const { drift: _before, ...rest } = props;
-  const outputs = withoutUndefined({ ...rest, placement: { ...olds.placement, ...at }, __at: at, volid, sizeBytes: await volumeSizeBytes(owner.ref, volid), ...(drift.length > 0 ? { drift } : {}) });
+  const outputs = withoutUndefined({
+    ...rest,
+    placement: { ...olds.placement, ...at },
+    __at: at,
+    volid,
+    sizeBytes: await volumeSizeBytes(owner.ref, volid),
+    ...(drift.length > 0 ? { drift } : {}),
+  });
   return { id, props: outputs };
 }
 
@@ -71,7 +85,9 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
     for (const { guest, slot } of await findReferences(owner.ref.api, volid, ownerVmid)) {
       // Deleting the owner would pull the disk from under a running guest without a word (live finding 20).
       if (!guest.mark)
-        throw new UserError(`Disk ${identity.name} (${volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`);
+        throw new UserError(
+          `Disk ${identity.name} (${volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`,
+        );
       await detachVolume(guest.ref, volid, session.pace);
     }
   }
@@ -84,9 +100,15 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   await destroyGuest(owner.ref, session.pace);
 }
 
-async function refuseWithoutSuccessor(session: Session, name: string, successor: { cluster: string; vmid: number } | undefined): Promise<void> {
+async function refuseWithoutSuccessor(
+  session: Session,
+  name: string,
+  successor: { cluster: string; vmid: number } | undefined,
+): Promise<void> {
   const ref = successor && (await session.locate(successor.cluster, successor.vmid));
   const guest = ref && (await readMarkedGuest(ref));
   if (guest?.mark && guest.mark.name === name && guest.mark.kind === "disk" && volidOf(guest) !== undefined) return;
-  throw new UserError(`The source of disk ${name}'s move is kept: its successor ${successor ? `vm ${successor.vmid} on ${successor.cluster}` : ""} is not there as it should be. Look at both before you delete one by hand.`);
+  throw new UserError(
+    `The source of disk ${name}'s move is kept: its successor ${successor ? `vm ${successor.vmid} on ${successor.cluster}` : ""} is not there as it should be. Look at both before you delete one by hand.`,
+  );
 }

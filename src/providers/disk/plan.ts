@@ -3,7 +3,7 @@ import type { Federation, ResourcePool } from "../../config";
 import { toPoolPolicy } from "../../inventory";
 import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove } from "../../migration";
 import { explainLine, type Placement, type PlacementRequest, placeOne } from "../../placement";
-import { engineInputs, hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
+import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -17,7 +17,8 @@ const DISK_UNIT_BYTES = 4 * MIB;
 export async function checkDisk(session: Session, olds: Inputs, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
   const own = userInputs(news, COMPUTED_KEYS);
   const { known, vmidUnknown } = withoutUnknownVmid(own);
-  if (hasUnknown(known) || hasUnknown(news.__poolDefinition)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(known) || hasUnknown(news.__poolDefinition))
+    return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = diskSchema.safeParse({ name: (news.__identity as { name: string }).name, ...known });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planDisk(session, parsed.data, news, olds, vmidUnknown);
@@ -32,7 +33,13 @@ function withoutUnknownVmid(own: Inputs): { known: Inputs; vmidUnknown: boolean 
   return { known: { ...own, attachTo: { ...attachTo, vmid: 0 } }, vmidUnknown: true };
 }
 
-async function planDisk(session: Session, spec: DiskSpec, news: Inputs, olds: Inputs, vmidUnknown: boolean): Promise<{ inputs: DiskInputs } | { failure: string }> {
+async function planDisk(
+  session: Session,
+  spec: DiskSpec,
+  news: Inputs,
+  olds: Inputs,
+  vmidUnknown: boolean,
+): Promise<{ inputs: DiskInputs } | { failure: string }> {
   const federation = await session.federation();
   const identity = identityOf(news, federation.name, "disk");
   const key = identityTag(identity);
@@ -49,11 +56,16 @@ async function planDisk(session: Session, spec: DiskSpec, news: Inputs, olds: In
     __pool: pool.name,
     __sizeBytes: Math.ceil(spec.size / DISK_UNIT_BYTES) * DISK_UNIT_BYTES,
   };
-  if (spec.attachTo) inputs.__attachTo = { cluster: spec.attachTo.cluster, vmid: vmidUnknown ? formerVmid(before, spec.attachTo.cluster) : spec.attachTo.vmid };
+  if (spec.attachTo)
+    inputs.__attachTo = {
+      cluster: spec.attachTo.cluster,
+      vmid: vmidUnknown ? formerVmid(before, spec.attachTo.cluster) : spec.attachTo.vmid,
+    };
   if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
   const refusal = refuseInPlaceChange(before, inputs);
   if (refusal !== undefined) return { failure: refusal };
-  if (here.home && here.home.cluster !== placement.cluster) return planMove(session, spec, federation, pool, inputs, here, result.explanation.moveReason);
+  if (here.home && here.home.cluster !== placement.cluster)
+    return planMove(session, spec, federation, pool, inputs, here, result.explanation.moveReason);
   if (here.unfinished && here.unfinished.step !== "finishing")
     inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
   return { inputs };
@@ -129,7 +141,9 @@ async function planMove(
       pool: pool.name,
       targetStorages: placement.storages,
       targetBridges: [],
-      targetNodeStorages: targetStorages.filter((storage) => storage.node === placement.node && storage.status === "available").map((storage) => storage.storage),
+      targetNodeStorages: targetStorages
+        .filter((storage) => storage.node === placement.node && storage.status === "available")
+        .map((storage) => storage.storage),
       leastArchiveBytes: 0,
       attachedVolids: new Set(),
     });

@@ -21,9 +21,13 @@ export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs
 
 export async function findOwner(context: DiskContext, cluster: string, vmid: number): Promise<MarkedGuest> {
   const ref = await context.session.locate(cluster, vmid);
-  if (!ref) throw new UserError(`Disk ${context.spec.name} (owner vm ${vmid}) is no longer on ${cluster}. Run "pulumi refresh" and then "pulumi up".`);
+  if (!ref)
+    throw new UserError(
+      `Disk ${context.spec.name} (owner vm ${vmid}) is no longer on ${cluster}. Run "pulumi refresh" and then "pulumi up".`,
+    );
   const owner = await requireOwner(ref);
-  if (!sameIdentity(owner.mark!, context.identity)) throw new UserError(`vm ${vmid} on ${cluster} is not the owner of disk ${context.spec.name} and is not touched. Run "pulumi refresh".`);
+  if (!sameIdentity(owner.mark!, context.identity))
+    throw new UserError(`vm ${vmid} on ${cluster} is not the owner of disk ${context.spec.name} and is not touched. Run "pulumi refresh".`);
   return owner;
 }
 

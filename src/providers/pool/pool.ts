@@ -6,7 +6,7 @@ import { AlreadyExistsError } from "../../proxmox";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, userInputs, withoutUndefined } from "../inputs";
 import { type CheckFailure, toFailures } from "../schema";
 import { type Session, UserError } from "../session";
-import { poolDefinition, type PoolDefinition, resourcePoolSchema } from "./spec";
+import { type PoolDefinition, poolDefinition, resourcePoolSchema } from "./spec";
 
 interface PoolInputs {
   /** Everything a FederatedVM needs to know of the pool. */
@@ -31,12 +31,20 @@ export async function checkPool(session: Session, news: Inputs): Promise<{ input
   const federation = await session.federation();
   const declared = federation.resourcePools.find((pool) => pool.name === parsed.data.name);
   if (!declared && !parsed.data.clusters)
-    return failed(news, "clusters", `pool ${parsed.data.name} is not in resource_pools of federation.yaml: add it there, or give clusters here`);
+    return failed(
+      news,
+      "clusters",
+      `pool ${parsed.data.name} is not in resource_pools of federation.yaml: add it there, or give clusters here`,
+    );
   const definition = poolDefinition.safeParse({ ...(declared ? toWords(declared) : {}), ...own, name: parsed.data.name });
   if (!definition.success) return { inputs: news, failures: toFailures(definition.error) };
   const unknown = definition.data.clusters.filter((id) => !federation.clusters.some((cluster) => cluster.id === id));
   if (unknown.length > 0)
-    return failed(news, "clusters", `unknown clusters ${unknown.join(", ")} (known: ${federation.clusters.map((cluster) => cluster.id).join(", ")})`);
+    return failed(
+      news,
+      "clusters",
+      `unknown clusters ${unknown.join(", ")} (known: ${federation.clusters.map((cluster) => cluster.id).join(", ")})`,
+    );
   // One look, so that a wrong credential shows in the preview and not half-way through the update.
   await session.snapshot();
   return { inputs: withoutUndefined({ ...own, ...engineInputs(news), definition: definition.data }), failures: [] };
@@ -68,7 +76,9 @@ export function diffPool(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
 /** Equal definitions have equal text, whatever the order of their keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === "object" && item !== null && !Array.isArray(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item,
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
   );
 }
 
@@ -174,4 +184,3 @@ async function removePool(session: Session, cluster: string, name: string, mark:
     if (await api.pools.find(name)) throw error;
   }
 }
-

@@ -7,7 +7,8 @@ import { type PoolDefinition, poolDefinition } from "./spec";
 export async function resolvePool(session: Session, pool: string | undefined, inputs: Inputs): Promise<ResourcePool> {
   if (inputs.__poolDefinition !== undefined) return toResourcePool(poolDefinition.parse(inputs.__poolDefinition));
   const name = pool ?? (await session.federation()).defaultPool;
-  if (name === undefined) throw new UserError("pool is missing: name one of resource_pools, or set federation.default_pool in federation.yaml.");
+  if (name === undefined)
+    throw new UserError("pool is missing: name one of resource_pools, or set federation.default_pool in federation.yaml.");
   return session.poolOf(name);
 }
 

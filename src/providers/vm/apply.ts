@@ -42,11 +42,14 @@ async function applyConfig(guest: GuestRef, declared: GuestShape, changes: Shape
   for (const { path } of changes) {
     const diskOptions = /^disks\.(scsi\d+)\.options$/.exec(path)?.[1];
     if (diskOptions !== undefined) set[diskOptions] = withOptions(live[diskOptions]!, declared.disks[diskOptions]!);
-    else if (/^net\d+$/.test(path)) setOrRemove(path, declared.networks[path] && formatNetwork(withKnownMac(declared.networks[path], live[path])), set, remove);
+    else if (/^net\d+$/.test(path))
+      setOrRemove(path, declared.networks[path] && formatNetwork(withKnownMac(declared.networks[path], live[path])), set, remove);
     else if (path === "tags") set.tags = declared.tags.join(";");
-    else if (path === "cloudInit.storage") setOrRemove("ide2", declared.cloudInitStorage && `${declared.cloudInitStorage}:cloudinit`, set, remove);
+    else if (path === "cloudInit.storage")
+      setOrRemove("ide2", declared.cloudInitStorage && `${declared.cloudInitStorage}:cloudinit`, set, remove);
     else if (/^disks\.scsi\d+$/.test(path)) refuseRemoval(guest, path.slice("disks.".length), declared);
-    else if (!path.startsWith("disks.") && path !== "description" && path !== "running") setOrRemove(path, declared.scalars[path], set, remove);
+    else if (!path.startsWith("disks.") && path !== "description" && path !== "running")
+      setOrRemove(path, declared.scalars[path], set, remove);
   }
   await putConfig(guest, { set, remove }, pace);
 }
@@ -87,12 +90,14 @@ async function addDisk(guest: GuestRef, slot: string, disk: DiskShape, pace: Pac
 /** `storage:8,discard=on`, or an import whose size comes from the image. */
 export function newDiskLine(disk: DiskShape): string {
   const options = Object.entries(disk.options).map(([key, value]) => `${key}=${value}`);
-  const volume = disk.importFrom === undefined ? [`${disk.storage}:${disk.sizeBytes / GIB}`] : [`${disk.storage}:0`, `import-from=${disk.importFrom}`];
+  const volume =
+    disk.importFrom === undefined ? [`${disk.storage}:${disk.sizeBytes / GIB}`] : [`${disk.storage}:0`, `import-from=${disk.importFrom}`];
   return [...volume, ...options].join(",");
 }
 
 async function moveDisk(guest: GuestRef, slot: string, disk: DiskShape, pace: Pace): Promise<void> {
-  const storageOf = async () => driveVolid(parseDrive(slot, (await guest.api.qemu.getConfig(guest.node, guest.vmid)).values[slot]!))?.split(":")[0];
+  const storageOf = async () =>
+    driveVolid(parseDrive(slot, (await guest.api.qemu.getConfig(guest.node, guest.vmid)).values[slot]!))?.split(":")[0];
   const running = await findActiveTask(guest, "qmmove");
   if (running) await waitForTask(guest.api, running, {}, pace);
   if ((await storageOf()) === disk.storage) return;
@@ -142,7 +147,9 @@ export async function waitUntilAlive(guest: GuestRef, agent: { expected: boolean
   const deadlineMs = pace.nowMs() + agent.timeoutSeconds * 1000;
   for (let waitMs = 500; !(await guest.api.qemu.pingAgent(guest.node, guest.vmid)); waitMs = Math.min(waitMs * 2, 5_000)) {
     if (pace.nowMs() + waitMs > deadlineMs)
-      throw new Error(`its guest agent did not answer within ${agent.timeoutSeconds} s (agentTimeoutSeconds); is qemu-guest-agent installed in it?`);
+      throw new Error(
+        `its guest agent did not answer within ${agent.timeoutSeconds} s (agentTimeoutSeconds); is qemu-guest-agent installed in it?`,
+      );
     await pace.sleep(waitMs);
   }
 }

@@ -10,8 +10,8 @@ import {
   type Identity,
   type Mark,
   type MarkedGuest,
-  moveByBackupRestore,
   type MoveRecord,
+  moveByBackupRestore,
   parseDescription,
   planRoute,
   readMarkedGuest,
@@ -20,9 +20,9 @@ import {
   writeMark,
 } from "../../migration";
 import type { ApiParams } from "../../proxmox";
-import { identityOf, type Inputs, userInputs } from "../inputs";
-import { type Session, UserError } from "../session";
+import { type Inputs, identityOf, userInputs } from "../inputs";
 import { PartialCreateError } from "../partial";
+import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
 import { toOutputs, vmId } from "./outputs";
@@ -79,7 +79,9 @@ async function bringAbout(context: VmContext): Promise<Result> {
 async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
   const { session, inputs, identity, spec, desired } = context;
   const { placement, __pool: pool, __route } = readVmInputs(inputs);
-  const routed = __route ? { ok: true as const, route: __route } : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
+  const routed = __route
+    ? { ok: true as const, route: __route }
+    : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
   if (!routed.ok) throw new UserError(`VM ${spec.name} cannot be moved: ${routed.reason}.`);
   const cluster = await session.cluster(placement.cluster);
   const generation = (source.mark?.generation ?? 0) + 1;

@@ -1,13 +1,6 @@
 /** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
-import {
-  destroyGuest,
-  type Identity,
-  type MarkedGuest,
-  readMarkedGuest,
-  removeArchives,
-  sameIdentity,
-} from "../../migration";
-import { identityOf, type Inputs } from "../inputs";
+import { destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
+import { type Inputs, identityOf } from "../inputs";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { readVmOutputs } from "./state";

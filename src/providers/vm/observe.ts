@@ -1,6 +1,7 @@
 /** From a live configuration to the shape we manage. Pure. */
-import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
+
 import { dataDrivesOf, type GuestDrive, parseDescription } from "../../migration";
+import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
 import { type DiskShape, type GuestShape, isOwnDiskSlot, type NetworkShape } from "./shape";
 
 const DISK_OPTIONS = ["cache", "discard", "iothread", "ssd"];

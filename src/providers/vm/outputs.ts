@@ -1,5 +1,5 @@
 /** Outputs of a VM: its inputs, where it is and what it looks like. */
-import { type GuestRef, type MoveRecord } from "../../migration";
+import type { GuestRef, MoveRecord } from "../../migration";
 import { type GuestConfig, parseNet } from "../../proxmox";
 import { type Inputs, withoutUndefined } from "../inputs";
 import { observeShape } from "./observe";
@@ -42,4 +42,3 @@ export function macAddressesOf(config: GuestConfig): string[] {
     .sort((a, b) => Number(a.slice(3)) - Number(b.slice(3)))
     .flatMap((key) => parseNet(config.values[key]!).macAddress ?? []);
 }
-

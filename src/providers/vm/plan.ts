@@ -1,8 +1,18 @@
 /** `check`: validates, places, and says what a move will do. Everything it returns shows in the preview. */
 import type { Cluster, Federation, ResourcePool } from "../../config";
-import { dataDrivesOf, estimateMove, identityTag, isIdentityTag, type MoveJournal, planRoute, preflight, type Route, summarizeMove } from "../../migration";
-import { explainLine, placeOne, type Placement, type PlacementResult } from "../../placement";
-import { engineInputs, hasUnknown, identityOf, type Inputs, UNKNOWN, userInputs } from "../inputs";
+import {
+  dataDrivesOf,
+  estimateMove,
+  identityTag,
+  isIdentityTag,
+  type MoveJournal,
+  planRoute,
+  preflight,
+  type Route,
+  summarizeMove,
+} from "../../migration";
+import { explainLine, type Placement, type PlacementResult, placeOne } from "../../placement";
+import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -21,7 +31,8 @@ export type CheckResult = { inputs: Inputs; failures: CheckFailure[] };
 export async function checkVm(session: Session, olds: Inputs, news: Inputs): Promise<CheckResult> {
   const own = userInputs(news, COMPUTED_KEYS);
   // A value that another resource will only produce in the update: nothing can be decided yet.
-  if (hasUnknown(own) || hasUnknown(news.__poolDefinition)) return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
+  if (hasUnknown(own) || hasUnknown(news.__poolDefinition))
+    return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
   const parsed = vmSchema.safeParse({ name: (news.__identity as { name: string }).name, ...own });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planVm(session, parsed.data, news, olds);
@@ -59,7 +70,8 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
 
 /** The live place, unless a cluster that does not answer leaves only the remembered one. */
 function priorOf(here: Whereabouts, before: VmInputs | undefined): Placement | undefined {
-  if (!here.home) return before?.placement && { cluster: before.placement.cluster, node: before.placement.node, storages: before.placement.storages };
+  if (!here.home)
+    return before?.placement && { cluster: before.placement.cluster, node: before.placement.node, storages: before.placement.storages };
   const remembered = before?.placement.cluster === here.home.cluster ? before.placement.storages : undefined;
   return { cluster: here.home.cluster, node: here.home.row.node, storages: remembered ?? [] };
 }
@@ -106,7 +118,8 @@ async function planMove(
   if (!routed.ok) return { failures: [{ property: "placement", reason: `${where}, but ${routed.reason}.` }] };
   const { route } = routed;
   const findings = await preflightMove(session, route, pool, inputs, here);
-  if (findings.length > 0) return { failures: [{ property: "placement", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
+  if (findings.length > 0)
+    return { failures: [{ property: "placement", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
   const source = await session.cluster(home.cluster);
   const diskBytes = spec.disks.reduce((sum, disk) => sum + disk.size, 0);
   inputs.__route = route;
@@ -143,17 +156,29 @@ async function preflightMove(session: Session, route: Route, pool: ResourcePool,
     pool: pool.name,
     targetStorages: inputs.placement.storages,
     targetBridges: [...new Set(Object.values(inputs.__desired.networks).map((network) => network.bridge))],
-    targetNodeStorages: (target?.storages ?? []).filter((storage) => storage.node === inputs.placement.node && storage.status === "available").map((storage) => storage.storage),
+    targetNodeStorages: (target?.storages ?? [])
+      .filter((storage) => storage.node === inputs.placement.node && storage.status === "available")
+      .map((storage) => storage.storage),
     ...(store?.totalBytes === undefined || store.usedBytes === undefined ? {} : { storeFreeBytes: store.totalBytes - store.usedBytes }),
-    leastArchiveBytes: Math.ceil(Object.values(inputs.__desired.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0) * LEAST_ARCHIVE_SHARE),
+    leastArchiveBytes: Math.ceil(
+      Object.values(inputs.__desired.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0) * LEAST_ARCHIVE_SHARE,
+    ),
     attachedVolids: await attachedVolids(session, cluster, row.vmid, dataDrivesOf(config)),
   });
 }
 
 /** Volumes in the guest that disks of ours own: their own resources carry them over. */
-async function attachedVolids(session: Session, cluster: string, vmid: number, drives: ReturnType<typeof dataDrivesOf>): Promise<Set<string>> {
+async function attachedVolids(
+  session: Session,
+  cluster: string,
+  vmid: number,
+  drives: ReturnType<typeof dataDrivesOf>,
+): Promise<Set<string>> {
   const guests = (await session.reachable(cluster))?.guests ?? [];
   const ours = new Set(guests.filter((guest) => guest.tags.some(isIdentityTag)).map((guest) => guest.vmid));
-  return new Set(drives.filter((drive) => drive.ownerVmid !== undefined && drive.ownerVmid !== vmid && ours.has(drive.ownerVmid)).map((drive) => drive.volid));
+  return new Set(
+    drives
+      .filter((drive) => drive.ownerVmid !== undefined && drive.ownerVmid !== vmid && ours.has(drive.ownerVmid))
+      .map((drive) => drive.volid),
+  );
 }
-

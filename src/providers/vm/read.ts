@@ -1,9 +1,9 @@
 /** Refresh: what the live guest looks like, in one call beside the run's look at its cluster. */
 import { type Identity, readMarkedGuest, sameIdentity } from "../../migration";
-import { identityOf, type Inputs, withoutUndefined } from "../inputs";
+import { type Inputs, identityOf, withoutUndefined } from "../inputs";
 import { type OwnedGuest, type Session, UserError } from "../session";
-import { macAddressesOf } from "./outputs";
 import { observeShape } from "./observe";
+import { macAddressesOf } from "./outputs";
 import { compareShapes } from "./shape";
 import { readVmOutputs } from "./state";
 
@@ -22,7 +22,9 @@ export async function readVm(session: Session, id: string, props: Inputs): Promi
   const olds = readVmOutputs(props);
   const snapshot = (await session.snapshot()).clusters.get(olds.__at.cluster);
   if (!snapshot?.reachable) {
-    session.pace.report(`warning: ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`);
+    session.pace.report(
+      `warning: ${identity.name} was not refreshed: ${snapshot?.reason ?? `cluster ${olds.__at.cluster} is not in federation.yaml`}`,
+    );
     return { id, props };
   }
   const owned = await findLive(session, identity, olds.__at.cluster, olds.vmid);
@@ -31,10 +33,14 @@ export async function readVm(session: Session, id: string, props: Inputs): Promi
   const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
   if (!guest) return GONE;
   if (!guest.mark || !sameIdentity(guest.mark, identity))
-    throw new UserError(`vm ${owned.row.vmid} on ${owned.cluster} no longer carries the mark of ${identity.name}. Restore the proxmox-federation block of its description, or remove the resource from the state with "pulumi state delete".`);
+    throw new UserError(
+      `vm ${owned.row.vmid} on ${owned.cluster} no longer carries the mark of ${identity.name}. Restore the proxmox-federation block of its description, or remove the resource from the state with "pulumi state delete".`,
+    );
   const running = await isRunning(session, owned, olds.__observed.running);
   const observed = observeShape(guest.config, Object.keys(olds.__desired.scalars), running);
-  const drift = compareShapes(olds.__desired, observed).map((change) => `${change.path} is ${quote(change.from)}, declared ${quote(change.to)}`);
+  const drift = compareShapes(olds.__desired, observed).map(
+    (change) => `${change.path} is ${quote(change.from)}, declared ${quote(change.to)}`,
+  );
   const { drift: _before, ...rest } = props;
   const at = { cluster: owned.cluster, node: owned.row.node };
   const outputs = withoutUndefined({

@@ -1,8 +1,8 @@
 /** From the declared VM and its placement to the shape Proxmox shall have. Pure. */
 import type { Cluster } from "../../config";
 import type { Placement } from "../../placement";
-import type { VmSpec } from "./spec";
 import type { DiskShape, GuestShape, NetworkShape } from "./shape";
+import type { VmSpec } from "./spec";
 
 const MIB = 1024 * 1024;
 /** LVM, Ceph and most other storages allocate in units of this; a size in between would come back larger. */
@@ -62,7 +62,12 @@ function renderDisk(spec: VmSpec, index: number, placement: Placement, cluster: 
   if (disk.ioThread) options.iothread = "1";
   if (disk.cache !== undefined) options.cache = disk.cache;
   const importFrom = index === 0 && spec.image !== undefined ? cluster.images[spec.image] : undefined;
-  return { storage: placement.storages[index]!, sizeBytes: Math.ceil(disk.size / DISK_UNIT_BYTES) * DISK_UNIT_BYTES, options, ...(importFrom ? { importFrom } : {}) };
+  return {
+    storage: placement.storages[index]!,
+    sizeBytes: Math.ceil(disk.size / DISK_UNIT_BYTES) * DISK_UNIT_BYTES,
+    options,
+    ...(importFrom ? { importFrom } : {}),
+  };
 }
 
 function renderNetwork(network: VmSpec["networks"][number], cluster: Cluster): NetworkShape {

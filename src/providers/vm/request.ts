@@ -8,7 +8,11 @@ const MIB = 1024 * 1024;
 const CLOUD_INIT_BYTES = 4 * MIB;
 
 export function toRequest(spec: VmSpec, pool: ResourcePool, key: string, prior: Placement | undefined): PlacementRequest {
-  const disks = spec.disks.map((disk, index) => ({ name: disk.name ?? `scsi${index}`, storageClass: disk.storageClass, sizeBytes: disk.size }));
+  const disks = spec.disks.map((disk, index) => ({
+    name: disk.name ?? `scsi${index}`,
+    storageClass: disk.storageClass,
+    sizeBytes: disk.size,
+  }));
   if (spec.cloudInit) disks.push({ name: "cloud-init", storageClass: spec.cloudInit.storageClass, sizeBytes: CLOUD_INIT_BYTES });
   return {
     key,

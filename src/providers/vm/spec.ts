@@ -1,9 +1,11 @@
 /** What a program may say about a VM, and its checked form. */
 import { z } from "zod";
-import { sizeInput } from "../schema";
 import { ruleInput } from "../pool/spec";
+import { sizeInput } from "../schema";
 
-const hostname = z.string().regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/, "must be a DNS name");
+const hostname = z
+  .string()
+  .regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/, "must be a DNS name");
 const tag = z.string().regex(/^[a-z0-9_][a-z0-9_\-+.]*$/, "must be a Proxmox tag: lower case letters, digits and _ - + .");
 
 const diskInput = z.strictObject({
@@ -72,7 +74,11 @@ export const vmSchema = z
     if (vm.image !== undefined && vm.disks.length === 0)
       context.addIssue({ code: "custom", path: ["disks"], message: "an image needs a first disk to be imported into: add disks[0]" });
     if (vm.bios === "ovmf")
-      context.addIssue({ code: "custom", path: ["bios"], message: "ovmf needs an EFI disk, which this version does not create: use seabios" });
+      context.addIssue({
+        code: "custom",
+        path: ["bios"],
+        message: "ovmf needs an EFI disk, which this version does not create: use seabios",
+      });
   });
 
 export type VmSpec = z.output<typeof vmSchema>;

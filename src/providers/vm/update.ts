@@ -33,11 +33,14 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   await writeMark(guest, { mark: { ...guest.mark!, phase: "settled" }, text: context.desired.text, tags: context.desired.tags }, pace);
   await applyPoolMembership(context, guest.ref);
   await applyPower(guest.ref, context.desired, options, pace);
-  if (context.desired.running) await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
+  if (context.desired.running)
+    await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
   const outs = await describe(context, guest.ref, generation, olds.lastMove);
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);
   if (left.length > 0)
-    throw new Error(`vm ${guest.ref.vmid} on ${olds.__at.cluster} is not as declared after the update: ${left.map((change) => `${change.path} is ${change.from || "absent"} instead of ${change.to || "absent"}`).join("; ")}.`);
+    throw new Error(
+      `vm ${guest.ref.vmid} on ${olds.__at.cluster} is not as declared after the update: ${left.map((change) => `${change.path} is ${change.from || "absent"} instead of ${change.to || "absent"}`).join("; ")}.`,
+    );
   return { outs };
 }
 
@@ -45,9 +48,12 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
 export async function findOwn(context: VmContext, cluster: string, vmid: number): Promise<MarkedGuest> {
   const ref = await context.session.locate(cluster, vmid);
   const guest = ref && (await readMarkedGuest(ref));
-  if (!guest) throw new UserError(`VM ${context.identity.name} (vm ${vmid}) is no longer on ${cluster}. Run "pulumi refresh" and then "pulumi up".`);
+  if (!guest)
+    throw new UserError(`VM ${context.identity.name} (vm ${vmid}) is no longer on ${cluster}. Run "pulumi refresh" and then "pulumi up".`);
   if (!guest.mark || !sameIdentity(guest.mark, context.identity))
-    throw new UserError(`vm ${vmid} on ${cluster} does not carry the mark of ${context.identity.name} and is not touched. Run "pulumi refresh".`);
+    throw new UserError(
+      `vm ${vmid} on ${cluster} does not carry the mark of ${context.identity.name} and is not touched. Run "pulumi refresh".`,
+    );
   return guest;
 }
 
@@ -78,7 +84,11 @@ async function migrateToNode(context: VmContext, guest: MarkedGuest, node: strin
   session.pace.report(`${spec.name}: migrating from ${ref.node} to ${node}`);
   await runTask(
     ref,
-    { type: "qmigrate", isDone: async () => (await session.locate(ref.api.clusterId, ref.vmid))?.node === node, timeoutMs: 24 * 3600 * 1000 },
+    {
+      type: "qmigrate",
+      isDone: async () => (await session.locate(ref.api.clusterId, ref.vmid))?.node === node,
+      timeoutMs: 24 * 3600 * 1000,
+    },
     session.pace,
     () =>
       ref.api.qemu.migrate(ref.node, ref.vmid, {
@@ -95,7 +105,8 @@ async function awaitArrival(context: VmContext, ref: GuestRef, node: string, pac
   for (let attempt = 1; ; attempt++) {
     const found = await context.session.locate(ref.api.clusterId, ref.vmid);
     if (found?.node === node) return { api: ref.api, node, vmid: ref.vmid };
-    if (attempt === 60) throw new Error(`vm ${ref.vmid} on ${ref.api.clusterId} did not arrive on ${node}; it is on ${found?.node ?? "no node"}.`);
+    if (attempt === 60)
+      throw new Error(`vm ${ref.vmid} on ${ref.api.clusterId} did not arrive on ${node}; it is on ${found?.node ?? "no node"}.`);
     await pace.sleep(Math.min(250 * attempt, 5_000));
   }
 }
@@ -115,4 +126,3 @@ async function applyPoolMembership(context: VmContext, ref: GuestRef): Promise<v
   const row = (await context.session.locate(ref.api.clusterId, ref.vmid))?.row;
   if (row && row.pool !== pool) await ref.api.pools.addGuest(pool, ref.vmid, { allowMove: true });
 }
-

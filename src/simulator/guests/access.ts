@@ -1,9 +1,10 @@
 /** Who may change what of a guest: Proxmox's checks per option, storage, bridge, device and tag. */
 import { ApiError, type Call } from "../kernel";
 import { requireVolumeAccess } from "../volumes/access";
-import { fail, failParameter } from "../volumes/calls";
+import { fail, failParameter, placeOf } from "../volumes/calls";
 import { parseVolid, parseVolname } from "../volumes/names";
 import { getStorage } from "../volumes/storages";
+import { findVolume } from "../volumes/volumes";
 import { type Config, isCdrom, isCloudInit, isDriveKey, isUnusedKey, newDiskOf, parseDrive } from "./drive";
 import { isNetKey, parseNet } from "./net";
 import { findOption } from "./options";
@@ -79,10 +80,8 @@ function requireDriveAccess(call: Call, vmid: number, key: string, value: string
     call.requirePrivilege("/", ["Sys.Console"]);
     return;
   }
-  if (drive.file.endsWith(":cloudinit")) {
-    requireSpaceOn(call, drive.file.slice(0, -":cloudinit".length));
-    return;
-  }
+  // Where a new cloud-init drive goes is looked at in the worker only.
+  if (drive.file.endsWith(":cloudinit")) return;
   if (fresh) {
     const storage = fresh.storage ?? defaultStorage ?? fail("no storage ID specified (and no default storage)");
     requireSpaceOn(call, storage);
@@ -125,6 +124,16 @@ export function requireBridgeAccess(call: Call, settings: Config): void {
     if (tags.length === 0) call.requirePrivilege(path, ["SDN.Use"]);
     for (const tag of tags) call.requirePrivilege(`${path}/${tag}`, ["SDN.Use"]);
   }
+}
+
+/** A hook script must be there: `script '…' does not exist`. */
+export function requireHookScript(call: Call, settings: Config): void {
+  const volid = settings.hookscript;
+  if (volid === undefined) return;
+  const found = findVolume(placeOf(call), volid);
+  if (!found) failParameter({ hookscript: `script '${volid}' does not exist\n` });
+  else if (found.name.content !== "snippets")
+    failParameter({ hookscript: `hookscript volid '${volid}' is not in the snippets content directory\n` });
 }
 
 /** `import-from` goes with `<storage>:0` only; an empty disk with a size of its own. */

@@ -8,6 +8,7 @@ import {
   requireBridgeAccess,
   requireDevicePrivileges,
   requireGuestPrivilege,
+  requireHookScript,
   requireImportSyntax,
   requireOptionPrivileges,
   requirePool,
@@ -64,6 +65,7 @@ async function createOrRestore(call: Call): Promise<string> {
   requireDevicePrivileges(call, vmid, pool, settings);
   requireImportSyntax(settings);
   requireBridgeAccess(call, settings);
+  requireHookScript(call, settings);
   const complete = withRandomMacs(call, settings);
   await claim(call, place, vmid, restore !== undefined);
   if (restore) {

@@ -107,7 +107,12 @@ export function driveSchema(key: string): PropertySchema | undefined {
 
 /** Throws a PropertyError for a text that is no drive. */
 export function parseDrive(key: string, text: string): Drive {
-  const values = parsePropertyString(driveSchema(key) ?? schemas.scsi, text, key);
+  // Disk geometry of old configs means nothing any more.
+  const current = text
+    .split(",")
+    .filter((part) => !/^(cyls|heads|secs|trans)=/.test(part))
+    .join(",");
+  const values = parsePropertyString(driveSchema(key) ?? schemas.scsi, current, key);
   const { file: volume = "none", ...options } = values;
   return { key, file: volume, options };
 }

@@ -1,4 +1,5 @@
 /** Formats of guest options: each returns Proxmox's error text, or undefined when the value is good. */
+import { storageFormat } from "../formats";
 import { parseVolid } from "../volumes/names";
 import { parseDiskSize } from "../volumes/sizes";
 
@@ -13,6 +14,14 @@ export function tagFormat(value: string): string | undefined {
 
 export function configIdFormat(value: string): string | undefined {
   return /^[a-zA-Z][a-zA-Z0-9_-]+$/.test(value) ? undefined : `invalid configuration ID '${value}'`;
+}
+
+/** `a:b`, one id for all, or `1` for the same everywhere. */
+export function storagePairFormat(value: string): string | undefined {
+  if (value === "1") return undefined;
+  const parts = value.split(":");
+  const problem = (parts.length > 2 ? [value] : parts).map(storageFormat).find((error) => error !== undefined);
+  return problem === undefined ? undefined : `entry '${value}' contains invalid ID - ${problem}\n\n`;
 }
 
 export function volumeIdFormat(value: string): string | undefined {

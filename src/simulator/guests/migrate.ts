@@ -1,5 +1,5 @@
 /** Moving a guest to another node of its cluster: preconditions and the call. */
-import { nodeFormat, storageFormat } from "../formats";
+import { nodeFormat } from "../formats";
 import type { Call, GuestState, Route } from "../kernel";
 import type { Era } from "../state";
 import {
@@ -17,6 +17,7 @@ import { bandwidthRule, nodeRule, optional, optionalFlag, optionalText, vmidRule
 import { getUsableStorage, isUsable } from "../volumes/storages";
 import { getVolume, resolveVolid } from "../volumes/volumes";
 import { type Drive, drivesOf, isCdrom, isCloudInit, isUnusedKey, volidOf } from "./drive";
+import { storagePairFormat } from "./formats";
 import { getGuest, isHaManaged, requireUnlocked } from "./lookup";
 import { type Migration, migrateGuest } from "./migration";
 
@@ -46,15 +47,6 @@ export function migrateRoutes(era: Era): Route[] {
       handler: migrate,
     },
   ];
-}
-
-/** `a:b`, one id for all, or `1` for the same everywhere. */
-function storagePairFormat(value: string): string | undefined {
-  if (value === "1") return undefined;
-  const parts = value.split(":");
-  const ids = parts.length > 2 ? [value] : parts;
-  const problem = ids.map(storageFormat).find((error) => error !== undefined);
-  return problem === undefined ? undefined : `entry '${value}' contains invalid ID - ${problem}\n\n`;
 }
 
 /** Drives on storages that only this node has. */

@@ -10,6 +10,10 @@ const schema = (properties: Record<string, Property>, aliases?: Record<string, s
   ...(aliases ? { aliases } : {}),
 });
 
+function physBitsFormat(value: string): string | undefined {
+  return /^(8|9|[1-5]\d|6[0-4]|host)$/.test(value) ? undefined : "value must be an integer between 8 and 64 or 'host'";
+}
+
 const cpuRanges = /^\d+(-\d+)?(;\d+(-\d+)?)*$/;
 const machinePattern =
   /^(pc|pc(-i440fx)?-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?|q35|pc-q35-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?|virt(-\d+(\.\d+)+)?(\+pve\d+)?)$/;
@@ -70,7 +74,7 @@ export const optionSchemas = {
     hidden: flag,
     "hv-vendor-id": string({ pattern: /^[a-zA-Z0-9]{1,12}$/ }),
     flags: string({ pattern: /^[+-][a-zA-Z0-9\-_.]+(;[+-][a-zA-Z0-9\-_.]+)*$/ }),
-    "phys-bits": string({ pattern: /^(8|9|[1-5]\d|6[0-4]|host)$/ }),
+    "phys-bits": string({ format: physBitsFormat }),
     "guest-phys-bits": integer({ minimum: 32, maximum: 64 }),
   }),
   hostpci: schema({

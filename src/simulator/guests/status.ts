@@ -6,8 +6,10 @@ import { nodeRule, optional, optionalFlag, optionalText, storageRule, vmidRule }
 import { parseDiskSize } from "../volumes/sizes";
 import { drivesOf, isCdrom, isDisk } from "./drive";
 import { machineVersion, qemuVersion } from "./eras";
+import { storagePairFormat } from "./formats";
 import { findGuest, getGuest, isHaManaged, isTemplate, memoryMebibytes } from "./lookup";
 import { isNetKey } from "./net";
+import { optionSchemas } from "./option-schemas";
 import {
   hibernateGuest,
   isAgentEnabled,
@@ -19,6 +21,7 @@ import {
   stopGuest,
   suspendGuest,
 } from "./power";
+import { propertyStringFormat } from "./property-string";
 
 const base = "/nodes/{node}/qemu/{vmid}/status";
 const atGuest = { node: nodeRule, vmid: vmidRule };
@@ -32,7 +35,7 @@ export function statusRoutes(era: Era): Route[] {
     migration_type: { ...optionalText, enum: ["secure", "insecure"] },
     migration_network: optionalText,
     stateuri: { ...optionalText, maxLength: 128 },
-    targetstorage: optionalText,
+    targetstorage: { type: "list", optional: true, format: storagePairFormat } as const,
     ...(era === "9.2" ? { "with-conntrack-state": optionalFlag } : {}),
   };
   return [
@@ -46,7 +49,7 @@ export function statusRoutes(era: Era): Route[] {
         ...migrationOptions,
         skiplock: optionalFlag,
         timeout,
-        machine: optionalText,
+        machine: { ...optionalText, format: propertyStringFormat(optionSchemas.machine, "machine") },
         "force-cpu": optionalText,
         "nets-host-mtu": optionalText,
       },

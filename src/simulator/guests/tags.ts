@@ -29,11 +29,9 @@ export function requireTagPrivileges(call: Call, vmid: number, oldTags: string |
   const access = pairsOf(call.cluster.options["user-tag-access"]);
   const registered = splitList(call.cluster.options["registered-tags"] ?? "");
   const listed = splitList(access["user-allow-list"] ?? "");
-  for (const tag of changed) {
-    if (registered.includes(tag) || !isFree(call.cluster, access["user-allow"] ?? "free", listed, tag)) {
-      throw new ApiError(403, `Permission check failed (/, Sys.Modify for modifying tag '${tag}')`);
-    }
-  }
+  // Registered tags are for administrators; the others depend on what users may do.
+  const forbidden = changed.find((tag) => registered.includes(tag) || !isFree(call.cluster, access["user-allow"] ?? "free", listed, tag));
+  if (forbidden !== undefined) throw new ApiError(403, `Permission check failed (/, Sys.Modify for modifying tag '${forbidden}')`);
 }
 
 function isFree(cluster: ClusterState, allow: string, listed: readonly string[], tag: string): boolean {

@@ -20,12 +20,14 @@ import {
   requireBridgeAccess,
   requireDevicePrivileges,
   requireDrivePrivileges,
+  requireHookScript,
   requireImportSyntax,
   requireOptionPrivileges,
   requireStorageAccess,
 } from "./access";
 import { createDrives } from "./create-drives";
 import { type Config, isCdrom, isCloudInit, isDriveKey, isUnusedKey, parseDrive, printDrive } from "./drive";
+import { configIdFormat } from "./formats";
 import { hotplugPending } from "./hotplug";
 import { getGuest, memoryMebibytes, requireDigest, requireUnlocked, requireUnprotected, uuid } from "./lookup";
 import { findOption, optionTable } from "./options";
@@ -66,7 +68,7 @@ export function updateRoutes(era: Era): Route[] {
     {
       method: "PUT",
       path: "/nodes/{node}/qemu/{vmid}/unlink",
-      parameters: { ...atGuest, idlist: { type: "list" }, force: optionalFlag },
+      parameters: { ...atGuest, idlist: { type: "list", format: configIdFormat }, force: optionalFlag },
       permission: (call) => call.requirePrivilege(`/vms/${call.pathVariables.vmid}`, ["VM.Config.Disk"]),
       handler: (call) =>
         updateNow(call, {
@@ -167,6 +169,7 @@ function prepare(call: Call, request: UpdateRequest): Update {
   requireOptionPrivileges(call, vmid, undefined, Object.keys(complete));
   requireStorageAccess(call, vmid, complete);
   requireImportSyntax(complete);
+  requireHookScript(call, complete);
   requireBridgeAccess(call, complete);
   requireDevicePrivileges(call, vmid, undefined, complete);
   return { call, place, vmid, request: { ...request, settings: complete } };

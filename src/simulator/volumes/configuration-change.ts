@@ -6,15 +6,10 @@ import { configText, fail, listParameter, textParameter } from "./calls";
 import { configurationDigest } from "./configuration";
 import { retentionFormat } from "./retention";
 import { contentFormat, digestRule, optionalFlag, optionalText, storageRule } from "./rules";
-import { storageDirectory, traitsOf } from "./types";
+import { storageDirectory, storageTypes, traitsOf } from "./types";
 
 const defaultBytes = 256 * 1024 ** 3;
 const defaultBytesPerSecond = 500e6;
-const knownTypes: Record<Era, string[]> = {
-  "8.4": "btrfs,cephfs,cifs,dir,esxi,glusterfs,iscsi,iscsidirect,lvm,lvmthin,nfs,pbs,rbd,zfs,zfspool".split(","),
-  "9.2": "btrfs,cephfs,cifs,dir,esxi,iscsi,iscsidirect,lvm,lvmthin,nfs,pbs,rbd,zfs,zfspool".split(","),
-};
-
 interface TypeOptions {
   /** Cannot change later; the first ones must be given. */
   required: readonly string[];
@@ -85,6 +80,10 @@ function groupNameFormat(value: string): string | undefined {
   return /^[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]$/.test(value) ? undefined : `lvm name '${value}' contains illegal characters`;
 }
 
+function configIdFormat(value: string): string | undefined {
+  return /^[a-zA-Z][a-zA-Z0-9_-]+$/.test(value) ? undefined : `invalid configuration ID '${value}'`;
+}
+
 const pathRule: ParameterRule = { ...optionalText, format: absolutePathFormat };
 const groupRule: ParameterRule = { ...optionalText, format: groupNameFormat };
 
@@ -102,7 +101,7 @@ function optionTable(era: Era): ParameterTable {
     "skip-cert-verification",
   ];
   const texts =
-    "bwlimit,content-dirs,data-pool,datastore,domain,encryption-key,is_mountpoint,keyring,master-pubkey,monhost,namespace,options,password,pool,saferemove_throughput,server,share,smbversion,username,base,blocksize";
+    "bwlimit,content-dirs,data-pool,datastore,domain,encryption-key,is_mountpoint,keyring,master-pubkey,monhost,namespace,options,password,pool,saferemove_throughput,server,share,smbversion,username,base,blocksize,authsupported,comstar_hg,comstar_tg,iscsiprovider,lio_tpg,portal,target,zfs-base-path,saferemove-stepsize";
   return {
     ...Object.fromEntries(texts.split(",").map((key) => [key, optionalText])),
     ...Object.fromEntries(flags.map((key) => [key, optionalFlag])),
@@ -110,6 +109,7 @@ function optionTable(era: Era): ParameterTable {
     nodes: { type: "list", optional: true, format: nodeFormat },
     format: { ...optionalText, enum: ["raw", "qcow2", "subvol", "vmdk"] },
     preallocation: { ...optionalText, enum: ["off", "metadata", "falloc", "full"] },
+    "fs-name": { ...optionalText, format: configIdFormat },
     path: pathRule,
     export: pathRule,
     mountpoint: pathRule,
@@ -133,14 +133,19 @@ export function configurationChangeRoutes(era: Era): Route[] {
     {
       method: "POST",
       path: "/storage",
-      parameters: { ...table, storage: { ...storageRule, format: storageFormat }, type: { type: "string", enum: knownTypes[era] } },
+      parameters: { ...table, storage: { ...storageRule, format: storageFormat }, type: { type: "string", enum: storageTypes(era) } },
       permission,
       handler: create,
     },
     {
       method: "PUT",
       path: "/storage/{storage}",
-      parameters: { ...changeable, storage: storageRule, delete: { type: "list", optional: true }, digest: digestRule },
+      parameters: {
+        ...changeable,
+        storage: storageRule,
+        delete: { type: "list", optional: true },
+        digest: { ...digestRule, maxLength: 64 },
+      },
       permission,
       handler: update,
     },

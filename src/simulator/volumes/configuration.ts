@@ -1,13 +1,20 @@
 /** `/storage`: the cluster's storage configuration. */
 import { createHash } from "node:crypto";
 import type { Call, ClusterState, Route, StorageState } from "../kernel";
+import type { Era } from "../state";
 import { textParameter } from "./calls";
 import { optional, storageRule } from "./rules";
 import { getStorage } from "./storages";
+import { storageTypes } from "./types";
 
-export function configurationRoutes(): Route[] {
+export function configurationRoutes(era: Era): Route[] {
   return [
-    { method: "GET", path: "/storage", parameters: { type: { type: "string", optional: true } }, handler: listConfigurations },
+    {
+      method: "GET",
+      path: "/storage",
+      parameters: { type: { type: "string", optional: true, enum: storageTypes(era) } },
+      handler: listConfigurations,
+    },
     {
       method: "GET",
       path: "/storage/{storage}",

@@ -10,5 +10,5 @@ import { statusRoutes } from "./status";
 export { contentBlocks, diskChecksum, writeBlocks, zeroBlock } from "./blocks";
 
 export function volumeRoutes(era: Era): Route[] {
-  return [...configurationRoutes(), ...configurationChangeRoutes(era), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];
+  return [...configurationRoutes(era), ...configurationChangeRoutes(era), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];
 }

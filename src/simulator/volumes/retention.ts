@@ -10,13 +10,18 @@ export function retentionFormat(value: string): string | undefined {
     const [key = "", count] = part.split("=");
     const problem = !isRetentionKey(key)
       ? "property is not defined in schema and the schema does not allow additional properties"
-      : count !== undefined && !/^\d+$/.test(count) && key !== "keep-all"
-        ? `type check ('integer') failed - got '${count}'`
-        : undefined;
+      : count === undefined || key === "keep-all"
+        ? undefined
+        : countProblem(count);
     if (problem !== undefined) return `format error\nprune-backups.${key}: ${problem}`;
   }
   const keep = parseRetention(value);
   return keep["keep-all"] && Object.keys(keep).length > 1 ? "keep-all cannot be set together with other options." : undefined;
+}
+
+function countProblem(count: string): string | undefined {
+  if (!/^[+-]?\d+$/.test(count)) return `type check ('integer') failed - got '${count}'`;
+  return count.startsWith("-") ? "value must have a minimum value of 0" : undefined;
 }
 
 function isRetentionKey(key: string): key is (typeof retentionKeys)[number] {

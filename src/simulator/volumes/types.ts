@@ -1,5 +1,6 @@
 /** What each storage type can do: image formats, how volumes are named, where the bytes go. */
 import type { StorageState } from "../kernel";
+import type { Era } from "../state";
 
 export interface StorageTraits {
   /** `file`: images in per-guest directories. `block`: one device per image. `datastore`: a Proxmox Backup Server. */
@@ -67,4 +68,26 @@ export function roundedSizeBytes(storage: StorageState, sizeBytes: number): numb
 /** The directory of a file storage. */
 export function storageDirectory(storage: StorageState): string {
   return storage.options.path ?? `/mnt/pve/${storage.storage}`;
+}
+
+/** Types Proxmox knows; those without an entry above cannot be made here. */
+export function storageTypes(era: Era): string[] {
+  const common = [
+    "btrfs",
+    "cephfs",
+    "cifs",
+    "dir",
+    "esxi",
+    "glusterfs",
+    "iscsi",
+    "iscsidirect",
+    "lvm",
+    "lvmthin",
+    "nfs",
+    "pbs",
+    "rbd",
+    "zfs",
+    "zfspool",
+  ];
+  return era === "8.4" ? common : common.filter((type) => type !== "glusterfs");
 }

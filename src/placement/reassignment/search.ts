@@ -1,0 +1,138 @@
+import { Candidates } from "./candidates";
+import { ejectInto } from "./eject";
+import { checkProblem, type ReassignmentProblem } from "./problem";
+import { SeededRandom } from "./random";
+import { FORBIDDEN, ReassignmentState } from "./state";
+
+export interface SearchOptions {
+  seed: number;
+  /**
+   * How much of the budget is used, 0 to 1; the search ends at 1. A budget of steps gives the same result everywhere, one
+   * of seconds (a clock that the caller reads) does not.
+   */
+  progress(steps: number): number;
+}
+
+export interface SearchResult {
+  assignment: Int32Array;
+  cost: number;
+  steps: number;
+}
+
+/** Steps between two looks at the budget. */
+const STEPS_PER_LOOK = 1024;
+/** Share of steps that try an ejection; each takes as long as dozens of others. */
+const EJECTIONS = 0.2;
+/** The coldest temperature, as a share of the best cost so far. */
+const COLD = 3e-6;
+
+/**
+ * Improves an assignment by simulated annealing over three moves: one process elsewhere, two that swap, one that makes room
+ * for itself by ejecting others. Every assignment on the way obeys all hard rules; the best one is returned.
+ */
+export function search(problem: ReassignmentProblem, options: SearchOptions): SearchResult {
+  checkProblem(problem);
+  return new Annealing(problem, options.seed).run(options.progress);
+}
+
+class Annealing {
+  private readonly state: ReassignmentState;
+  private readonly random: SeededRandom;
+  private readonly best: Int32Array;
+  private cost: number;
+  private bestCost: number;
+  private readonly hot: number;
+  private readonly candidates: Candidates;
+
+  constructor(
+    private readonly problem: ReassignmentProblem,
+    seed: number,
+  ) {
+    this.state = new ReassignmentState(problem, problem.initial);
+    this.candidates = new Candidates(problem);
+    this.random = new SeededRandom(seed);
+    this.best = Int32Array.from(problem.initial);
+    this.cost = this.state.cost;
+    this.bestCost = this.cost;
+    // Hot enough that a process of average cost moves freely; with many processes there is no time to cool from there.
+    const processes = Math.max(1, problem.processes);
+    this.hot = Math.max(1, ((5 * this.cost) / processes) * Math.min(1, Math.sqrt(1000 / processes)));
+  }
+
+  run(progress: SearchOptions["progress"]): SearchResult {
+    let steps = 0;
+    let temperature = this.hot;
+    if (this.problem.processes === 0 || this.problem.machines < 2) return { assignment: this.best, cost: this.bestCost, steps };
+    for (;;) {
+      if (steps % STEPS_PER_LOOK === 0) {
+        const used = progress(steps);
+        if (used >= 1) break;
+        const cold = Math.min(this.hot, Math.max(1, COLD * this.bestCost));
+        temperature = this.hot * (cold / this.hot) ** used;
+      }
+      steps += 1;
+      this.step(-temperature * Math.log(this.random.fraction()));
+      if (this.cost < this.bestCost) {
+        this.bestCost = this.cost;
+        this.best.set(this.state.assignment);
+      }
+    }
+    return { assignment: this.best, cost: this.bestCost, steps };
+  }
+
+  /** One try, accepted when it adds no more than `limit`. */
+  private step(limit: number): void {
+    const { random, problem } = this;
+    if (random.fraction() < EJECTIONS) this.tryEjection(limit);
+    else if ((random.bits() & 1) === 0) this.tryShift(this.pickProcess(), limit);
+    else this.trySwap(this.pickProcess(), random.below(problem.processes), limit);
+  }
+
+  private tryShift(process: number, limit: number): void {
+    const to = this.candidates.pick(process, this.random);
+    const delta = this.state.shiftDelta(process, to, limit);
+    if (!(delta <= limit)) return;
+    this.state.move(process, to);
+    this.cost += delta;
+  }
+
+  private trySwap(first: number, second: number, limit: number): void {
+    const { state } = this;
+    const delta = state.swapDelta(first, second, limit);
+    if (!(delta <= limit)) return;
+    const here = state.assignment[first]!;
+    const there = state.assignment[second]!;
+    state.move(first, there);
+    state.move(second, here);
+    this.cost += delta;
+  }
+
+  private tryEjection(limit: number): void {
+    const { state, random } = this;
+    const host = state.hosted[this.pickCostlyMachine()]!;
+    if (host.length === 0) return;
+    let process = host[random.below(host.length)]!;
+    const other = host[random.below(host.length)]!;
+    if (state.relief(other) > state.relief(process)) process = other;
+    const delta = ejectInto(state, this.candidates, process, this.candidates.pick(process, random), limit, random);
+    if (delta !== FORBIDDEN) this.cost += delta;
+  }
+
+  /** Half of the time any process, half of the time one on a machine that costs much. */
+  private pickProcess(): number {
+    const { random } = this;
+    if ((random.bits() & 1) === 0) return random.below(this.problem.processes);
+    const host = this.state.hosted[this.pickCostlyMachine()]!;
+    return host.length === 0 ? random.below(this.problem.processes) : host[random.below(host.length)]!;
+  }
+
+  private pickCostlyMachine(): number {
+    const { random, state, problem } = this;
+    let machine = random.below(problem.machines);
+    for (let tried = 1; tried < 3; tried++) {
+      const other = random.below(problem.machines);
+      if (state.machineCost[other]! > state.machineCost[machine]!) machine = other;
+    }
+    return machine;
+  }
+}
