@@ -3,6 +3,7 @@ import { killTree } from "../support/process-tree";
 import { DATABARN, EXAMPLE_GUESTS, type ExampleStack, PRODUCTION_GUESTS, startExample, WORLDSTREAM } from "./support/example-stack";
 import { checksumsByDrive, findLeftovers, type GuestView, getGuest, listAddresses, listGuests } from "./support/federation-view";
 import { atMoment } from "./support/moment";
+import { wasRequested } from "./support/requests";
 import { countStarts, findDoubleRuns } from "./support/running-copies";
 import { listActors } from "./support/survivors";
 
@@ -108,16 +109,6 @@ describe("a moving `pulumi up` whose process group is killed", () => {
     }
   }
 
-  /** Resolves with the answer to a question that the new run asks after the kill: only then time goes on as before. */
-  async function untilAsked(path: string): Promise<void> {
-    const { federation } = example;
-    const asked = async () => {
-      const { clusters } = await federation.admin<{ clusters: Record<string, { methods: Record<string, number> }> }>("GET", "/requests");
-      return Object.values(clusters).some(({ methods }) => (methods[path] ?? 0) > 0);
-    };
-    await expect.poll(asked, { timeout: 120_000, interval: 20 }).toBe(true);
-  }
-
   /** Kills the command's process group at that moment and waits until its provider process has ended by itself. */
   async function crashAt(moment: Moment): Promise<void> {
     const { stack, federation } = example;
@@ -148,7 +139,7 @@ describe("a moving `pulumi up` whose process group is killed", () => {
     const again = stack.start("up");
     if (moment.taskOutlastsCrash) {
       const { type, on } = moment.taskOutlastsCrash;
-      await untilAsked("GET /nodes/{node}/tasks");
+      await expect.poll(() => wasRequested(federation, "GET /nodes/{node}/tasks"), { timeout: 120_000, interval: 20 }).toBe(true);
       expect(sideOf(on === "source" ? from : to).runs(type)).toBe(true);
       world.clock.timeScale = TIME_SCALE;
     }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { estimateMove, type Route, summarizeMove } from "../../src/migration";
-import { cluster } from "./support";
+import { cluster } from "../support/fake-federation";
 
 const GIB = 1024 ** 3;
 const MBIT = 1_000_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { preflight, type PreflightFacts, type Route } from "../../src/migration";
-import { guestRow } from "./support";
+import { guestRow } from "../support/fake-federation";
 
 const GIB = 1024 ** 3;
 const ROUTE: Route = {

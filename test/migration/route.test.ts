@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BackupStore, Federation, MigrationPath } from "../../src/config";
 import { planRoute } from "../../src/migration";
-import { cluster, federation } from "./support";
+import { cluster, federation } from "../support/fake-federation";
 
 const PBS: BackupStore = { name: "vault", type: "pbs", access: { a: { storage: "pbs-a", readAs: {} }, b: { storage: "pbs-b", readAs: { a: "pbs-of-a" } } } };
 const NFS: BackupStore = { name: "nas", type: "nfs", access: { a: { storage: "nas", readAs: {} }, b: { storage: "nas", readAs: {} } } };

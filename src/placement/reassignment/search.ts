@@ -1,5 +1,6 @@
 import { Candidates } from "./candidates";
 import { ejectInto } from "./eject";
+import { moveWithFollowers } from "./follow";
 import { checkProblem, type ReassignmentProblem } from "./problem";
 import { SeededRandom } from "./random";
 import { FORBIDDEN, ReassignmentState } from "./state";
@@ -23,6 +24,8 @@ export interface SearchResult {
 const STEPS_PER_LOOK = 1024;
 /** Share of steps that try an ejection; each takes as long as dozens of others. */
 const EJECTIONS = 0.2;
+/** Share of steps that move what dependencies tie together, where there are any. */
+const GROUP_MOVES = 0.1;
 /** The coldest temperature, as a share of the best cost so far. */
 const COLD = 3e-6;
 
@@ -43,6 +46,7 @@ class Annealing {
   private bestCost: number;
   private readonly hot: number;
   private readonly candidates: Candidates;
+  private readonly groupMoves: number;
 
   constructor(
     private readonly problem: ReassignmentProblem,
@@ -50,6 +54,7 @@ class Annealing {
   ) {
     this.state = new ReassignmentState(problem, problem.initial);
     this.candidates = new Candidates(problem);
+    this.groupMoves = problem.dependencies.some((needed) => needed.length > 0) ? GROUP_MOVES : 0;
     this.random = new SeededRandom(seed);
     this.best = Int32Array.from(problem.initial);
     this.cost = this.state.cost;
@@ -72,10 +77,7 @@ class Annealing {
       }
       steps += 1;
       this.step(-temperature * Math.log(this.random.fraction()));
-      if (this.cost < this.bestCost) {
-        this.bestCost = this.cost;
-        this.best.set(this.state.assignment);
-      }
+      if (this.cost < this.bestCost) this.isBestUnsaved = true;
     }
     return { assignment: this.best, cost: this.bestCost, steps };
   }
@@ -83,7 +85,9 @@ class Annealing {
   /** One try, accepted when it adds no more than `limit`. */
   private step(limit: number): void {
     const { random, problem } = this;
-    if (random.fraction() < EJECTIONS) this.tryEjection(limit);
+    const choice = random.fraction();
+    if (choice < EJECTIONS) this.tryEjection(limit);
+    else if (choice < EJECTIONS + this.groupMoves) this.tryGroupMove(limit);
     else if ((random.bits() & 1) === 0) this.tryShift(this.pickProcess(), limit);
     else this.trySwap(this.pickProcess(), random.below(problem.processes), limit);
   }
@@ -105,6 +109,14 @@ class Annealing {
     state.move(first, there);
     state.move(second, here);
     this.cost += delta;
+  }
+
+  private tryGroupMove(limit: number): void {
+    const process = this.pickProcess();
+    const to = this.candidates.pick(process, this.random);
+    if (this.state.isWithNeighbours(process, to)) return;
+    const delta = moveWithFollowers(this.state, process, to, limit, this.random);
+    if (delta !== FORBIDDEN) this.cost += delta;
   }
 
   private tryEjection(limit: number): void {

@@ -1,4 +1,5 @@
 import type { ReassignmentProblem } from "./problem";
+import type { SeededRandom } from "./random";
 
 /** The value of a change that a hard rule forbids. */
 export const FORBIDDEN = Number.POSITIVE_INFINITY;
@@ -24,6 +25,9 @@ export class ReassignmentState {
   private readonly neighbourhoodCount: Int32Array;
   private readonly neighbourhoods: number;
   private readonly dependants: number[][];
+  /** The processes of each service, and the machines of each neighbourhood. */
+  private readonly members: number[][];
+  private readonly neighbours: number[][];
   private readonly movedOfService: Int32Array;
   /** How many services have that many moved processes. */
   private readonly servicesWithMoved: Int32Array;
@@ -53,6 +57,14 @@ export class ReassignmentState {
     this.dependants = Array.from({ length: services }, () => []);
     problem.dependencies.forEach((needed, service) => {
       for (const other of needed) if (other !== service) this.dependants[other]!.push(service);
+    });
+    this.members = Array.from({ length: services }, () => []);
+    problem.service.forEach((service, process) => {
+      this.members[service]!.push(process);
+    });
+    this.neighbours = Array.from({ length: this.neighbourhoods }, () => []);
+    problem.neighbourhood.forEach((neighbourhood, machine) => {
+      this.neighbours[neighbourhood]!.push(machine);
     });
     this.movedOfService = new Int32Array(services);
     this.servicesWithMoved = new Int32Array(processes + 2);
@@ -189,6 +201,60 @@ export class ReassignmentState {
     const arrival = this.exchangeDelta(to, nobody, process);
     if (arrival === FORBIDDEN) return FORBIDDEN;
     return arrival + this.moveDelta(process, from, to) + this.serviceMoveDelta(process, to, nobody, 0);
+  }
+
+  /** {@link shiftDelta} without spread and dependencies, for moves that belong together. */
+  looseShiftDelta(process: number, to: number): number {
+    const from = this.assignment[process]!;
+    if (from === to) return FORBIDDEN;
+    const drop = this.dropDelta(process, to);
+    return drop === FORBIDDEN ? FORBIDDEN : drop - this.relief(process);
+  }
+
+  /**
+   * Who has to come along after the process went from `from` to where it is now: dependants left behind without any of its
+   * service, and one process of each service it needs and misses here.
+   */
+  brokenTies(process: number, from: number, random: SeededRandom): number[] {
+    const { service, neighbourhood, dependencies } = this.problem;
+    const own = service[process]!;
+    const here = neighbourhood[this.assignment[process]!]!;
+    const left = neighbourhood[from]!;
+    const ties: number[] = [];
+    if (left === here) return ties;
+    for (const needed of dependencies[own]!) {
+      const members = this.members[needed]!;
+      if (this.neighbourhoodCount[needed * this.neighbourhoods + here] === 0 && members.length > 0) ties.push(members[random.below(members.length)]!);
+    }
+    if (this.neighbourhoodCount[own * this.neighbourhoods + left]! > 0) return ties;
+    for (const dependant of this.dependants[own]!) {
+      if (this.neighbourhoodCount[dependant * this.neighbourhoods + left] === 0) continue;
+      for (const member of this.members[dependant]!) if (neighbourhood[this.assignment[member]!] === left) ties.push(member);
+    }
+    return ties;
+  }
+
+  /** Whether spread and dependencies hold for the service of a process that came from that machine. */
+  obeysRegions(process: number, from: number): boolean {
+    const { service, neighbourhood, dependencies, spreadMin } = this.problem;
+    const own = service[process]!;
+    if (this.spread[own]! < spreadMin[own]!) return false;
+    const counts = (other: number, region: number) => this.neighbourhoodCount[other * this.neighbourhoods + region]!;
+    const here = neighbourhood[this.assignment[process]!]!;
+    const left = neighbourhood[from]!;
+    if (dependencies[own]!.some((needed) => counts(needed, here) === 0)) return false;
+    return counts(own, left) > 0 || this.dependants[own]!.every((other) => counts(other, left) === 0);
+  }
+
+  isWithNeighbours(process: number, machine: number): boolean {
+    const { neighbourhood } = this.problem;
+    return neighbourhood[this.assignment[process]!] === neighbourhood[machine];
+  }
+
+  /** Any machine of the same neighbourhood. */
+  pickNeighbour(machine: number, random: SeededRandom): number {
+    const neighbours = this.neighbours[this.problem.neighbourhood[machine]!]!;
+    return neighbours[random.below(neighbours.length)]!;
   }
 
   mayMove(process: number, to: number): boolean {
