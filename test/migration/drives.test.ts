@@ -41,7 +41,14 @@ describe("the owner of a volume", () => {
 
 describe("the data drives of a guest", () => {
   it("are in the order of their slots, two before ten", () => {
-    const drives = dataDrivesOf(config({ scsi10: "s:vm-1-disk-2,size=1G", virtio0: "s:vm-1-disk-3,size=1G", scsi2: "s:vm-1-disk-1,size=1G", ide0: "s:vm-1-disk-0,size=1G" }));
+    const drives = dataDrivesOf(
+      config({
+        scsi10: "s:vm-1-disk-2,size=1G",
+        virtio0: "s:vm-1-disk-3,size=1G",
+        scsi2: "s:vm-1-disk-1,size=1G",
+        ide0: "s:vm-1-disk-0,size=1G",
+      }),
+    );
     expect(drives.map((drive) => drive.slot)).toEqual(["ide0", "scsi2", "scsi10", "virtio0"]);
   });
 
@@ -63,9 +70,13 @@ describe("the data drives of a guest", () => {
 
   it("tell volume, owner, size and whether backups hold them", () => {
     expect(
-      dataDrivesOf(config({ scsi0: "fast:vm-1-disk-0,discard=on,size=8G", scsi16: "fast:vm-300-disk-0,backup=0,size=1028M", scsi1: "fast:vm-1-disk-1,backup=1" })).map(
-        ({ drive: _drive, ...rest }) => rest,
-      ),
+      dataDrivesOf(
+        config({
+          scsi0: "fast:vm-1-disk-0,discard=on,size=8G",
+          scsi16: "fast:vm-300-disk-0,backup=0,size=1028M",
+          scsi1: "fast:vm-1-disk-1,backup=1",
+        }),
+      ).map(({ drive: _drive, ...rest }) => rest),
     ).toEqual([
       { slot: "scsi0", volid: "fast:vm-1-disk-0", ownerVmid: 1, sizeBytes: 8 * 1024 ** 3, backedUp: true },
       { slot: "scsi1", volid: "fast:vm-1-disk-1", ownerVmid: 1, sizeBytes: undefined, backedUp: true },

@@ -35,7 +35,8 @@ describe("the estimate of a move", () => {
     const rate = fc.integer({ min: 1, max: 100_000 * MBIT });
     fc.assert(
       fc.property(bytes, bytes, rate, rate, (some, more, slow, extra) => {
-        const seconds = (diskBytes: number, bitsPerSecond: number) => estimateMove({ ...ROUTE, bitsPerSecond }, diskBytes, cluster("a")).downtimeSeconds!;
+        const seconds = (diskBytes: number, bitsPerSecond: number) =>
+          estimateMove({ ...ROUTE, bitsPerSecond }, diskBytes, cluster("a")).downtimeSeconds!;
         const base = seconds(some, slow);
         expect(base[0]).toBeLessThanOrEqual(base[1]);
         expect(base[0]).toBeGreaterThanOrEqual(20);

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { describeIdentity, formatDescription, type Identity, identityTag, isIdentityTag, type Mark, parseDescription, sameIdentity } from "../../src/migration";
+import {
+  describeIdentity,
+  formatDescription,
+  type Identity,
+  identityTag,
+  isIdentityTag,
+  type Mark,
+  parseDescription,
+  sameIdentity,
+} from "../../src/migration";
 
 const MARK: Mark = { federation: "fed", stack: "shop/prod", kind: "vm", name: "web", generation: 3, phase: "settled" };
 const BLOCK = formatDescription("", MARK);
@@ -27,8 +36,10 @@ const mark: fc.Arbitrary<Mark> = fc
 const text = fc
   .oneof(
     fc.string({ unit: "grapheme" }),
-    fc.string({ unit: "binary" }).filter((value) => value.isWellFormed()),
-    fc.array(fc.constantFrom("-->", "<!--", "\n", "\r\n", "%", "#", "{", "}", '"', "\\", " ", "a", "é", "😀"), { maxLength: 30 }).map((parts) => parts.join("")),
+    fc.string({ unit: "binary" }),
+    fc
+      .array(fc.constantFrom("-->", "<!--", "\n", "\r\n", "%", "#", "{", "}", '"', "\\", " ", "a", "é", "😀"), { maxLength: 30 })
+      .map((parts) => parts.join("")),
   )
   .filter((value) => !value.includes("proxmox-federation") && !/backup=0/.test(value));
 
@@ -82,6 +93,7 @@ describe("the description of a guest of ours", () => {
         wasRunning: true,
         onBoot: true,
         wasFenced: false,
+        storage: "s".repeat(50),
         step: "rolling-back",
         archive: `store:backup/${"x".repeat(200)}`,
         restoreUpid: "u".repeat(200),
@@ -94,7 +106,11 @@ describe("the description of a guest of ours", () => {
 
   it.each<[string, string, string]>([
     ["behind the block", `the shop\n\n${BLOCK}\nscsi1: fast:vm-100-disk-1,backup=0,size=32M`, "the shop"],
-    ["behind the block, several", `the shop\n\n${BLOCK}\nscsi1: fast:vm-100-disk-1,backup=0,size=32M\nvirtio2: local:100/vm-100-disk-2.raw,backup=0,size=1G`, "the shop"],
+    [
+      "behind the block, several",
+      `the shop\n\n${BLOCK}\nscsi1: fast:vm-100-disk-1,backup=0,size=32M\nvirtio2: local:100/vm-100-disk-2.raw,backup=0,size=1G`,
+      "the shop",
+    ],
     ["where there is no text", `${BLOCK}\nide0: fast:vm-100-disk-1,backup=0`, ""],
   ])("loses the lines that vzdump writes for left-out disks (%s)", (_where, description, expected) => {
     const parsed = parseDescription(description);
@@ -173,7 +189,8 @@ describe("the identity tag", () => {
   it("is equal for equal identities, whatever else a mark holds", () => {
     fc.assert(
       fc.property(mark, (value) => {
-        expect(identityTag({ ...value, generation: value.generation + 1, phase: "retired" })).toBe(identityTag(value));
+        const later: Mark = { ...value, generation: value.generation + 1, phase: "retired" };
+        expect(identityTag(later)).toBe(identityTag(value));
       }),
     );
   });
@@ -197,9 +214,12 @@ describe("the identity tag", () => {
     expect(sameIdentity(other, MARK)).toBe(false);
   });
 
-  it.each(["fed-moving", "fed-", "fed-0123456789abcdeF", "fed-0123456789abcdef0", "xfed-0123456789abcdef"])("is not taken for %s", (tag) => {
-    expect(isIdentityTag(tag)).toBe(false);
-  });
+  it.each(["fed-moving", "fed-", "fed-0123456789abcdeF", "fed-0123456789abcdef0", "xfed-0123456789abcdef"])(
+    "is not taken for %s",
+    (tag) => {
+      expect(isIdentityTag(tag)).toBe(false);
+    },
+  );
 
   it("is a promise to every guest ever tagged", () => {
     expect(identityTag({ federation: "fed", stack: "shop/prod", kind: "vm", name: "web" })).toBe("fed-692c90b24c8ea111");

@@ -11,8 +11,8 @@ import {
   flawsOfRolledBack,
   GIB,
   IDENTITY,
-  markOf,
   type MoveScenario,
+  markOf,
   moveScenario,
   POOL,
   type ScenarioOptions,
@@ -42,7 +42,10 @@ const isRestored = (scenario: MoveScenario) => markOf(scenario.b, SOURCE_VMID)?.
 describe("a source that somebody starts in the middle of an interrupted move", () => {
   it.each<[string, (scenario: MoveScenario) => Promise<void>]>([
     ["while only the archive is there", (scenario) => killWhen(scenario, "kill-after", (call) => call.name === "backup.start")],
-    ["while the restored target stands ready", (scenario) => killWhen(scenario, "kill", (call) => call.cluster === "a" && isRestored(scenario))],
+    [
+      "while the restored target stands ready",
+      (scenario) => killWhen(scenario, "kill", (call) => call.cluster === "a" && isRestored(scenario)),
+    ],
   ])("loses nothing that was written meanwhile (%s)", async (_when, interrupt) => {
     const scenario = begin();
     await interrupt(scenario);
@@ -166,7 +169,11 @@ describe("two moves to one cluster from guests of the same vmid", () => {
       vmid: SOURCE_VMID,
       node: "b1",
       pool: POOL,
-      config: { memory: "16", tags: identityTag(stranger), description: formatDescription("", { ...stranger, generation: 2, phase: "claimed" }) },
+      config: {
+        memory: "16",
+        tags: identityTag(stranger),
+        description: formatDescription("", { ...stranger, generation: 2, phase: "claimed" }),
+      },
     });
     scenario.store.archives.push({
       path: "backup/vzdump-qemu-100-2025_12_31-23_00_00.vma.zst",
@@ -227,7 +234,9 @@ describe("a target that does not come up", () => {
       },
     });
     expect(outcome.ok === false && outcome.error).toBeInstanceOf(TargetNotAliveError);
-    expect(outcome.ok === false && outcome.error.message).toMatch(/vm 100, but is not verified.*agent did not answer.*stays stopped and fenced/s);
+    expect(outcome.ok === false && outcome.error.message).toMatch(
+      /vm 100, but is not verified.*agent did not answer.*stays stopped and fenced/s,
+    );
     const source = scenario.a.guests.get(SOURCE_VMID)!;
     expect([source.power, source.config.template]).toEqual(["stopped", "1"]);
     expect(scenario.b.guests.get(SOURCE_VMID)?.power).toBe("running");
@@ -303,7 +312,11 @@ describe("a source that cannot be moved", () => {
 
   it.each<[string, string | undefined, RegExp]>([
     ["without our mark", "just a guest", /no longer carries our mark/],
-    ["with somebody else's mark", formatDescription("", { ...IDENTITY, stack: "other/prod", generation: 1, phase: "settled" }), /no longer carries our mark/],
+    [
+      "with somebody else's mark",
+      formatDescription("", { ...IDENTITY, stack: "other/prod", generation: 1, phase: "settled" }),
+      /no longer carries our mark/,
+    ],
   ])("%s is not touched", async (_kind, description, message) => {
     const scenario = begin();
     scenario.a.guests.get(SOURCE_VMID)!.config.description = description!;
@@ -326,7 +339,9 @@ describe("a store that is not what it seems", () => {
     const scenario = begin();
     delete scenario.b.storages["bk-b"]!.store;
     const outcome = await attempt(scenario);
-    expect(outcome.ok === false && outcome.error.message).toMatch(/not visible on b: either bk-b is another store than bk-a of a, or the token lacks VM.Backup/);
+    expect(outcome.ok === false && outcome.error.message).toMatch(
+      /not visible on b: either bk-b is another store than bk-a of a, or the token lacks VM.Backup/,
+    );
     expect(flawsOfRolledBack(scenario)).toEqual([]);
   });
 
@@ -340,10 +355,18 @@ describe("a store that is not what it seems", () => {
 
 describe("a restored guest that is not what was backed up", () => {
   it.each<[string, (config: Record<string, string>) => void, RegExp]>([
-    ["a smaller disk", (config) => Object.assign(config, { scsi0: config.scsi0!.replace("size=8G", "size=4G") }), /scsi0 has 4294967296 bytes instead of 8589934592/],
+    [
+      "a smaller disk",
+      (config) => Object.assign(config, { scsi0: config.scsi0!.replace("size=8G", "size=4G") }),
+      /scsi0 has 4294967296 bytes instead of 8589934592/,
+    ],
     ["a missing disk", (config) => delete config.scsi0, /scsi0 is missing/],
     ["less memory", (config) => Object.assign(config, { memory: "512" }), /memory is 512 instead of 2048/],
-    ["another MAC address", (config) => Object.assign(config, { net0: "virtio=BC:24:11:FF:FF:FF,bridge=vmbr0" }), /net0 lost its MAC address/],
+    [
+      "another MAC address",
+      (config) => Object.assign(config, { net0: "virtio=BC:24:11:FF:FF:FF,bridge=vmbr0" }),
+      /net0 lost its MAC address/,
+    ],
   ])("(%s) is removed and the source runs again", async (_what, damage, message) => {
     const scenario = begin();
     let done = false;

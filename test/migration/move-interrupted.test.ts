@@ -1,7 +1,17 @@
 /** A move that is killed at any call, and run again: it must end as if nothing had happened. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Fault } from "../support/fake-world";
-import { attempt, attemptOrDie, failAt, flawsOfFinished, flawsOfRolledBack, type MoveScenario, moveScenario, type ScenarioOptions, useWorldClock } from "./move-scenario";
+import {
+  attempt,
+  attemptOrDie,
+  failAt,
+  flawsOfFinished,
+  flawsOfRolledBack,
+  type MoveScenario,
+  moveScenario,
+  type ScenarioOptions,
+  useWorldClock,
+} from "./move-scenario";
 
 let current: MoveScenario;
 const begin = (options: ScenarioOptions = {}): MoveScenario => {
@@ -16,6 +26,8 @@ const KINDS: [string, ScenarioOptions][] = [
   ["a running VM", {}],
   ["a stopped VM", { sourceRunning: false }],
   ["a VM whose vmid is taken at the target", { vmidTaken: true }],
+  ["a VM with tokens that see only their pool", { poolOnly: true }],
+  ["a VM whose vmid is taken outside of what our token sees", { poolOnly: true, vmidTaken: true }],
   ["the owner of a disk", { diskOwner: true }],
 ];
 
@@ -60,6 +72,7 @@ describe("moving a VM", () => {
   it.each<[string, ScenarioOptions]>([
     ["a free vmid", {}],
     ["a taken vmid", { vmidTaken: true }],
+    ["a taken vmid that our token does not see", { vmidTaken: true, poolOnly: true }],
   ])("killed twice, at any two calls (%s), ends the same", async (_kind, options) => {
     const calls = await countCalls(options);
     const found: string[] = [];
@@ -77,6 +90,35 @@ describe("moving a VM", () => {
         const flaws = flawsOfFinished(scenario, options);
         for (const flaw of flaws) found.push(`${first}, ${second}: ${flaw}`);
         if (outcome === "done") break;
+      }
+    }
+    expect(found).toEqual([]);
+  });
+});
+
+describe("a move whose rollback is interrupted", () => {
+  it.each<[Fault, Fault]>([
+    ["refuse", "kill"],
+    ["refuse", "kill-after"],
+    ["offline", "refuse"],
+    ["fail-task", "kill-after"],
+    ["fail-task", "lose-reply"],
+  ])("(%s at any call, then %s at any later one) is finished by the next run", async (first, second) => {
+    const options = { vmidTaken: true };
+    const calls = await countCalls(options);
+    const found: string[] = [];
+    for (let nth = 1; nth <= calls; nth++) {
+      for (let later = 1; ; later++) {
+        const scenario = begin(options);
+        const { world } = scenario;
+        world.fault = (call) => (call.index === nth ? first : call.index === nth + later ? second : undefined);
+        await attempt(scenario);
+        const reached = world.calls.length >= nth + later;
+        world.fault = () => undefined;
+        world.revive(5_000);
+        const again = await attempt(scenario);
+        for (const flaw of again.ok ? flawsOfFinished(scenario, options) : [again.error.message]) found.push(`${nth}, ${later}: ${flaw}`);
+        if (!reached) break;
       }
     }
     expect(found).toEqual([]);

@@ -1,10 +1,19 @@
 /** A guest that runs on cluster a and is to go to cluster b, with what such federations have around it. */
 import { vi } from "vitest";
-import { formatDescription, type GuestRef, type Identity, identityTag, type Mark, type MoveRequest, parseDescription, type Route } from "../../src/migration";
-import { moveByBackupRestore } from "../../src/migration";
+import {
+  formatDescription,
+  type GuestRef,
+  type Identity,
+  identityTag,
+  type Mark,
+  type MoveRequest,
+  moveByBackupRestore,
+  parseDescription,
+  type Route,
+} from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
 import { FakeCluster, FakeStore, forbidTwins } from "../support/fake-cluster";
-import { type CallRecord, type Fault, FakeWorld } from "../support/fake-world";
+import { type CallRecord, FakeWorld, type Fault } from "../support/fake-world";
 
 export const GIB = 1024 ** 3;
 export const IDENTITY: Identity = { federation: "fed", stack: "shop/prod", kind: "vm", name: "web" };
@@ -28,6 +37,8 @@ export interface ScenarioOptions {
   vmidTaken?: boolean;
   /** As {@link ScenarioOptions.vmidTaken}, and our token cannot see that guest. */
   vmidHidden?: boolean;
+  /** Our tokens have rights by the pool only, and see nothing outside. */
+  poolOnly?: boolean;
   /** The owner of a disk: fenced and protected for good. */
   diskOwner?: boolean;
 }
@@ -64,8 +75,10 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
     },
     { scsi0: { storage: "fast", sizeBytes: 8 * GIB, writes: ["installed"] } },
   );
-  if (options.vmidTaken || options.vmidHidden) b.addGuest({ vmid: SOURCE_VMID, node: "b2", power: "running", config: { name: "other", memory: "512" } });
+  if (options.vmidTaken || options.vmidHidden)
+    b.addGuest({ vmid: SOURCE_VMID, node: "b2", power: "running", config: { name: "other", memory: "512" } });
   if (options.vmidHidden) b.hidden.add(SOURCE_VMID);
+  if (options.poolOnly) for (const cluster of [a, b]) cluster.onlyPool = POOL;
   const route: Route = {
     source: "a",
     target: "b",
@@ -97,7 +110,6 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
         if (!cluster) throw new Error(`no cluster ${id}`);
         return cluster;
       },
-      apiOf: async (id) => (id === "a" ? a : b),
       adapt: async (target: GuestRef) => {
         if (options.diskOwner) await target.api.qemu.updateConfig(target.node, target.vmid, { template: 1, protection: 1 });
       },
@@ -146,7 +158,9 @@ export function markOf(cluster: FakeCluster, vmid: number): Mark | undefined {
 
 /** Our guests on a cluster, whatever their phase. */
 export function ours(cluster: FakeCluster): number[] {
-  return [...cluster.guests.values()].filter((guest) => parseDescription(guest.config.description).mark?.federation === "fed").map((guest) => guest.vmid);
+  return [...cluster.guests.values()]
+    .filter((guest) => parseDescription(guest.config.description).mark?.federation === "fed")
+    .map((guest) => guest.vmid);
 }
 
 /** What is not as it should be after a finished move; empty = all is well. */
@@ -176,10 +190,16 @@ export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions
   say(markOf(b, vmid)?.phase === "settled", `the target is ${markOf(b, vmid)?.phase}`);
   say(markOf(b, vmid)?.generation === 2, `the target is of generation ${markOf(b, vmid)?.generation}`);
   say(!target?.config.tags?.includes("fed-moving"), "the target is tagged as moving");
-  say(Object.keys(target?.config ?? {}).every((key) => !key.startsWith("unused")), "the target holds an unused volume");
+  say(
+    Object.keys(target?.config ?? {}).every((key) => !key.startsWith("unused")),
+    "the target holds an unused volume",
+  );
   const before = a.writesOf(SOURCE_VMID) ?? ["?"];
   const after = b.writesOf(vmid) ?? [];
-  say(before.every((write, index) => after[index] === write), `data was lost: ${before.join(" ")} became ${after.join(" ")}`);
+  say(
+    before.every((write, index) => after[index] === write),
+    `data was lost: ${before.join(" ")} became ${after.join(" ")}`,
+  );
   say(store.archives.length === 0, `${store.archives.length} archives are left`);
   const volumes = [...b.volumes.values()].filter((volume) => volume.vmid === vmid).length;
   say(volumes === 1, `the target has ${volumes} volumes`);

@@ -74,17 +74,22 @@ describe("what a move needs", () => {
     expect(missingPrivileges(enough, target)).toEqual([]);
   });
 
-  it.each([...TARGET.map((privilege) => ["/pool/prod", privilege]), ["/storage/bk", "Datastore.AllocateSpace"], ["/storage/fast", "Datastore.AllocateSpace"], ["/storage/slow", "Datastore.AllocateSpace"], ["/sdn/zones/localnetwork", "SDN.Use"]])(
-    "at the target is missed one by one: %s %s",
-    (path, privilege) => {
-      const left = Object.fromEntries(Object.entries(enough[path!]!).filter(([name]) => name !== privilege));
-      expect(missingPrivileges({ ...enough, [path!]: left }, target).map((need) => need.privilege)).toEqual([privilege]);
-    },
-  );
+  it.each([
+    ...TARGET.map((privilege) => ["/pool/prod", privilege]),
+    ["/storage/bk", "Datastore.AllocateSpace"],
+    ["/storage/fast", "Datastore.AllocateSpace"],
+    ["/storage/slow", "Datastore.AllocateSpace"],
+    ["/sdn/zones/localnetwork", "SDN.Use"],
+  ])("at the target is missed one by one: %s %s", (path, privilege) => {
+    const left = Object.fromEntries(Object.entries(enough[path!]!).filter(([name]) => name !== privilege));
+    expect(missingPrivileges({ ...enough, [path!]: left }, target).map((need) => need.privilege)).toEqual([privilege]);
+  });
 
   it("of a guest in no pool is looked for on the guest alone", () => {
     const needs = sourceNeeds({ vmid: 100, storage: "bk" });
-    expect(missingPrivileges({ "/pool/prod": grant(...SOURCE), "/storage": grant("Datastore.AllocateSpace") }, needs)).toHaveLength(SOURCE.length);
+    expect(missingPrivileges({ "/pool/prod": grant(...SOURCE), "/storage": grant("Datastore.AllocateSpace") }, needs)).toHaveLength(
+      SOURCE.length,
+    );
   });
 
   it("asks once for a storage that holds disks and archive", () => {

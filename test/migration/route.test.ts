@@ -3,7 +3,11 @@ import type { BackupStore, Federation, MigrationPath } from "../../src/config";
 import { planRoute } from "../../src/migration";
 import { cluster, federation } from "../support/fake-federation";
 
-const PBS: BackupStore = { name: "vault", type: "pbs", access: { a: { storage: "pbs-a", readAs: {} }, b: { storage: "pbs-b", readAs: { a: "pbs-of-a" } } } };
+const PBS: BackupStore = {
+  name: "vault",
+  type: "pbs",
+  access: { a: { storage: "pbs-a", readAs: {} }, b: { storage: "pbs-b", readAs: { a: "pbs-of-a" } } },
+};
 const NFS: BackupStore = { name: "nas", type: "nfs", access: { a: { storage: "nas", readAs: {} }, b: { storage: "nas", readAs: {} } } };
 const ONLY_A: BackupStore = { name: "attic", type: "dir", access: { a: { storage: "attic", readAs: {} } } };
 
@@ -16,9 +20,18 @@ const path = (changes: Partial<MigrationPath> = {}): MigrationPath => ({
   ...changes,
 });
 
-function plan(changes: { paths?: MigrationPath[]; method?: Federation["migration"]["defaultMethod"]; stores?: BackupStore[]; more?: Partial<Federation> }) {
+function plan(changes: {
+  paths?: MigrationPath[];
+  method?: Federation["migration"]["defaultMethod"];
+  stores?: BackupStore[];
+  more?: Partial<Federation>;
+}) {
   const { paths = [], method, stores = [NFS], more = {} } = changes;
-  return planRoute(federation({ migration: { preMigrationChecks: [], paths, defaultMethod: method }, backupStores: stores, ...more }), "a", "b");
+  return planRoute(
+    federation({ migration: { preMigrationChecks: [], paths, defaultMethod: method }, backupStores: stores, ...more }),
+    "a",
+    "b",
+  );
 }
 
 describe("a route", () => {
@@ -40,7 +53,10 @@ describe("a route", () => {
   });
 
   it("obeys the path before the default", () => {
-    expect(plan({ paths: [path({ compression: false })], method: "storage" })).toMatchObject({ ok: true, route: { compression: false, method: "backup-restore" } });
+    expect(plan({ paths: [path({ compression: false })], method: "storage" })).toMatchObject({
+      ok: true,
+      route: { compression: false, method: "backup-restore" },
+    });
   });
 
   it("is not the one of the way back", () => {
@@ -50,7 +66,12 @@ describe("a route", () => {
   it.each<[string, BackupStore[], string | undefined, { name: string; writeStorage: string; readStorage: string }]>([
     ["the only store both reach", [ONLY_A, NFS], undefined, { name: "nas", writeStorage: "nas", readStorage: "nas" }],
     ["the named one of several", [NFS, PBS], "vault", { name: "vault", writeStorage: "pbs-a", readStorage: "pbs-of-a" }],
-    ["the id under which the target sees the source's archives", [PBS], undefined, { name: "vault", writeStorage: "pbs-a", readStorage: "pbs-of-a" }],
+    [
+      "the id under which the target sees the source's archives",
+      [PBS],
+      undefined,
+      { name: "vault", writeStorage: "pbs-a", readStorage: "pbs-of-a" },
+    ],
   ])("goes over %s", (_which, stores, backupStore, store) => {
     expect(plan({ paths: [path({ backupStore })], stores })).toMatchObject({ ok: true, route: { store } });
   });
@@ -72,11 +93,39 @@ describe("a route", () => {
     it.each<[string, number | undefined, ReturnType<typeof network>, ReturnType<typeof network>, number | undefined, RegExp | undefined]>([
       ["nothing is declared", undefined, network({}), network({}), undefined, undefined],
       ["the path", 100 * MBIT, network({ uplinkBitsPerSecond: 500 * MBIT }), network({}), 100 * MBIT, /max_bandwidth/],
-      ["the link of the source", 900 * MBIT, network({ crossConnects: [link("b", 200 * MBIT)] }), network({ crossConnects: [link("a", 50 * MBIT)] }), 200 * MBIT, /cross-connect/],
-      ["the link of the target, where the source declares none", undefined, network({}), network({ crossConnects: [link("a", 50 * MBIT)] }), 50 * MBIT, /cross-connect/],
+      [
+        "the link of the source",
+        900 * MBIT,
+        network({ crossConnects: [link("b", 200 * MBIT)] }),
+        network({ crossConnects: [link("a", 50 * MBIT)] }),
+        200 * MBIT,
+        /cross-connect/,
+      ],
+      [
+        "the link of the target, where the source declares none",
+        undefined,
+        network({}),
+        network({ crossConnects: [link("a", 50 * MBIT)] }),
+        50 * MBIT,
+        /cross-connect/,
+      ],
       ["a link to somebody else counts nothing", undefined, network({ crossConnects: [link("c", 1)] }), network({}), undefined, undefined],
-      ["the source's uplink", 900 * MBIT, network({ uplinkBitsPerSecond: 10 * MBIT }), network({ uplinkBitsPerSecond: 20 * MBIT }), 10 * MBIT, /uplink of a/],
-      ["the target's uplink", undefined, network({ uplinkBitsPerSecond: 30 * MBIT }), network({ uplinkBitsPerSecond: 20 * MBIT }), 20 * MBIT, /uplink of b/],
+      [
+        "the source's uplink",
+        900 * MBIT,
+        network({ uplinkBitsPerSecond: 10 * MBIT }),
+        network({ uplinkBitsPerSecond: 20 * MBIT }),
+        10 * MBIT,
+        /uplink of a/,
+      ],
+      [
+        "the target's uplink",
+        undefined,
+        network({ uplinkBitsPerSecond: 30 * MBIT }),
+        network({ uplinkBitsPerSecond: 20 * MBIT }),
+        20 * MBIT,
+        /uplink of b/,
+      ],
       ["of equals the path is named", 10 * MBIT, network({ uplinkBitsPerSecond: 10 * MBIT }), network({}), 10 * MBIT, /max_bandwidth/],
     ])("(%s)", (_which, max, a, b, expected, limitedBy) => {
       const result = plan({
@@ -93,15 +142,39 @@ describe("a route", () => {
 
 describe("a route is refused", () => {
   it.each<[string, Parameters<typeof plan>[0], RegExp]>([
-    ["without path and default method", {}, /no migration path is allowed from a to b: add it to migration_policies.paths or set migration_policies.default_method/],
-    ["by a method that is not built (storage)", { paths: [path({ method: "storage" })] }, /method storage from a to b is not supported.*set method: backup-restore/],
+    [
+      "without path and default method",
+      {},
+      /no migration path is allowed from a to b: add it to migration_policies.paths or set migration_policies.default_method/,
+    ],
+    [
+      "by a method that is not built (storage)",
+      { paths: [path({ method: "storage" })] },
+      /method storage from a to b is not supported.*set method: backup-restore/,
+    ],
     ["by a method that is not built (offline)", { method: "offline" }, /method offline from a to b is not supported/],
     ["without a store", { paths: [path()], stores: [] }, /no backup store is reached by both a and b: add one to backup_stores/],
     ["with a store that one side does not reach", { paths: [path()], stores: [ONLY_A] }, /no backup store is reached by both a and b/],
-    ["with a named store that one side does not reach", { paths: [path({ backupStore: "attic" })], stores: [ONLY_A, NFS] }, /backup store attic is not reached by both a and b/],
-    ["with several stores and none named", { paths: [path()], stores: [NFS, PBS] }, /several backup stores.*\(nas, vault\): name one as backup_store/],
-    ["when it must be encrypted and the store cannot", { paths: [path({ encryptionRequired: true })], stores: [NFS] }, /requires encryption.*nas \(nfs\) cannot encrypt: use a PBS store/],
-    ["when it must be encrypted and nothing proves it", { paths: [path({ encryptionRequired: true })], stores: [PBS] }, /requires encryption, which this version cannot prove for backup store vault/],
+    [
+      "with a named store that one side does not reach",
+      { paths: [path({ backupStore: "attic" })], stores: [ONLY_A, NFS] },
+      /backup store attic is not reached by both a and b/,
+    ],
+    [
+      "with several stores and none named",
+      { paths: [path()], stores: [NFS, PBS] },
+      /several backup stores.*\(nas, vault\): name one as backup_store/,
+    ],
+    [
+      "when it must be encrypted and the store cannot",
+      { paths: [path({ encryptionRequired: true })], stores: [NFS] },
+      /requires encryption.*nas \(nfs\) cannot encrypt: use a PBS store/,
+    ],
+    [
+      "when it must be encrypted and nothing proves it",
+      { paths: [path({ encryptionRequired: true })], stores: [PBS] },
+      /requires encryption, which this version cannot prove for backup store vault/,
+    ],
   ])("%s", (_why, changes, reason) => {
     const result = plan(changes);
     expect(result).toMatchObject({ ok: false, reason: expect.stringMatching(reason) });

@@ -5,7 +5,11 @@ import { FakeCluster } from "../support/fake-cluster";
 import { FakeWorld } from "../support/fake-world";
 
 const api = new FakeCluster("b", new FakeWorld(), { nodes: ["b1"], storages: {} });
-const guest = (values: Record<string, string>): MarkedGuest => ({ ref: { api, node: "b1", vmid: 100 }, config: { digest: "", values }, text: "" });
+const guest = (values: Record<string, string>): MarkedGuest => ({
+  ref: { api, node: "b1", vmid: 100 },
+  config: { digest: "", values },
+  text: "",
+});
 
 const SOURCE: Record<string, string> = {
   cores: "2",

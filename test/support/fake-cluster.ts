@@ -85,6 +85,8 @@ export class FakeCluster implements ProxmoxApi {
   permissions: Permissions;
   /** Guests of others that the token may not see: they are missing from lists, and their vmids are taken. */
   readonly hidden = new Set<number>();
+  /** Set: the token's rights come from this pool, and it sees no guest outside. */
+  onlyPool?: string;
   private counter = 1;
 
   constructor(
@@ -391,7 +393,12 @@ export class FakeCluster implements ProxmoxApi {
   }
 
   private visible(vmid: number): FakeGuest | undefined {
-    return this.hidden.has(vmid) ? undefined : this.guests.get(vmid);
+    const guest = this.guests.get(vmid);
+    return guest && this.isVisible(guest) ? guest : undefined;
+  }
+
+  private isVisible(guest: FakeGuest): boolean {
+    return !this.hidden.has(guest.vmid) && (this.onlyPool === undefined || guest.pool === this.onlyPool);
   }
 
   private require(node: string, vmid: number, context: CallContext): FakeGuest {
@@ -423,7 +430,7 @@ export class FakeCluster implements ProxmoxApi {
   private findPool(pool: string): Pool | undefined {
     const found = this.proxmoxPools.get(pool);
     if (!found) return undefined;
-    const members = [...this.guests.values()].filter((guest) => guest.pool === pool && !this.hidden.has(guest.vmid));
+    const members = [...this.guests.values()].filter((guest) => guest.pool === pool && this.isVisible(guest));
     return { pool, comment: found.comment, storages: [], members: members.map(({ vmid, node }) => ({ kind: "guest", vmid, node })) };
   }
 
@@ -752,7 +759,7 @@ export class FakeCluster implements ProxmoxApi {
 
   private guestRows(): GuestRow[] {
     return [...this.guests.values()]
-      .filter((guest) => !this.hidden.has(guest.vmid))
+      .filter((guest) => this.isVisible(guest))
       .map(({ vmid, node, config, power, pool }) => ({
         kind: "guest",
         guestType: "qemu",

@@ -77,7 +77,10 @@ class Annealing {
       }
       steps += 1;
       this.step(-temperature * Math.log(this.random.fraction()));
-      if (this.cost < this.bestCost) this.isBestUnsaved = true;
+      if (this.cost < this.bestCost) {
+        this.bestCost = this.cost;
+        this.state.copyChanges(this.best);
+      }
     }
     return { assignment: this.best, cost: this.bestCost, steps };
   }

@@ -31,6 +31,9 @@ export class ReassignmentState {
   private readonly movedOfService: Int32Array;
   /** How many services have that many moved processes. */
   private readonly servicesWithMoved: Int32Array;
+  /** Processes moved since the last {@link copyChanges}; longer than the list means too many to tell. */
+  private readonly touched: Int32Array;
+  private touchedLength = 0;
   private mostMoved = 0;
   private moveCost = 0;
   /** One row of zeros behind the last process: "nobody" as a process. */
@@ -58,6 +61,7 @@ export class ReassignmentState {
     problem.dependencies.forEach((needed, service) => {
       for (const other of needed) if (other !== service) this.dependants[other]!.push(service);
     });
+    this.touched = new Int32Array(processes);
     this.members = Array.from({ length: services }, () => []);
     problem.service.forEach((service, process) => {
       this.members[service]!.push(process);
@@ -126,7 +130,21 @@ export class ReassignmentState {
     return this.maySwapRegions(firstService, secondService, here, there) ? moves + atThere + atHere : FORBIDDEN;
   }
 
+  /** Brings a copy of the assignment up to date: in time proportional to the moves since the last call. */
+  copyChanges(copy: Int32Array): void {
+    if (this.touchedLength > this.touched.length) copy.set(this.assignment);
+    else {
+      for (let index = 0; index < this.touchedLength; index++) {
+        const process = this.touched[index]!;
+        copy[process] = this.assignment[process]!;
+      }
+    }
+    this.touchedLength = 0;
+  }
+
   move(process: number, to: number): void {
+    if (this.touchedLength < this.touched.length) this.touched[this.touchedLength] = process;
+    this.touchedLength += 1;
     const from = this.assignment[process]!;
     const home = this.problem.initial[process]!;
     this.leave(process, from);
@@ -224,7 +242,8 @@ export class ReassignmentState {
     if (left === here) return ties;
     for (const needed of dependencies[own]!) {
       const members = this.members[needed]!;
-      if (this.neighbourhoodCount[needed * this.neighbourhoods + here] === 0 && members.length > 0) ties.push(members[random.below(members.length)]!);
+      if (this.neighbourhoodCount[needed * this.neighbourhoods + here] === 0 && members.length > 0)
+        ties.push(members[random.below(members.length)]!);
     }
     if (this.neighbourhoodCount[own * this.neighbourhoods + left]! > 0) return ties;
     for (const dependant of this.dependants[own]!) {

@@ -11,7 +11,13 @@ interface Operation {
 }
 
 const operations: Operation[] = [
-  { name: "create", method: "POST", path: "ams/nodes/ams-1/qemu", params: { vmid: 200, memory: 16, scsi0: "local:0.03125", scsi1: "nvme:1" }, guests: [] },
+  {
+    name: "create",
+    method: "POST",
+    path: "ams/nodes/ams-1/qemu",
+    params: { vmid: 200, memory: 16, scsi0: "local:0.03125", scsi1: "nvme:1" },
+    guests: [],
+  },
   {
     name: "import",
     method: "POST",
@@ -20,7 +26,13 @@ const operations: Operation[] = [
     guests: [],
   },
   { name: "clone", method: "POST", path: "ams/nodes/ams-1/qemu/100/clone", params: { newid: 200, full: 1 }, guests: [100] },
-  { name: "move disk", method: "POST", path: "ams/nodes/ams-1/qemu/100/move_disk", params: { disk: "scsi0", storage: "nvme", delete: 1 }, guests: [100] },
+  {
+    name: "move disk",
+    method: "POST",
+    path: "ams/nodes/ams-1/qemu/100/move_disk",
+    params: { disk: "scsi0", storage: "nvme", delete: 1 },
+    guests: [100],
+  },
   { name: "backup", method: "POST", path: "ams/nodes/ams-1/vzdump", params: { vmid: 100, storage: "nas" }, guests: [100] },
   { name: "backup to a datastore", method: "POST", path: "ams/nodes/ams-1/vzdump", params: { vmid: 100, storage: "pbs" }, guests: [100] },
   { name: "migrate", method: "POST", path: "ams/nodes/ams-1/qemu/100/migrate", params: { target: "ams-2" }, guests: [100] },
@@ -38,7 +50,12 @@ async function prepared(): Promise<Rig> {
 }
 
 /** Runs the operation up to its `ticks`-th moment; false when it was over before. */
-async function interruptAfter(rig: Rig, operation: Operation, ticks: number, end: (upid: string) => Promise<void> | void): Promise<boolean> {
+async function interruptAfter(
+  rig: Rig,
+  operation: Operation,
+  ticks: number,
+  end: (upid: string) => Promise<void> | void,
+): Promise<boolean> {
   const upid = await rig.begin(operation.method, operation.path, operation.params);
   for (let tick = 0; tick < ticks && rig.world.tasks.isRunning(upid); tick += 1) {
     await rig.world.clock.advanceToNextTimer();

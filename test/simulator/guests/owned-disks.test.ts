@@ -104,7 +104,9 @@ describe("deleting a guest", () => {
     await rig.run("DELETE", `${node}/qemu/300`);
     expect(rig.cluster("ams").access.acl.filter((entry) => entry.path === "/vms/300")).toEqual([]);
     expect(rig.cluster("ams").pools.federation!.vms).toEqual([]);
-    await expect(rig.call("DELETE", `${node}/qemu/300`)).rejects.toThrow("Configuration file 'nodes/ams-1/qemu-server/300.conf' does not exist");
+    await expect(rig.call("DELETE", `${node}/qemu/300`)).rejects.toThrow(
+      "Configuration file 'nodes/ams-1/qemu-server/300.conf' does not exist",
+    );
   });
 
   test("lists what happened in the event log", async () => {
@@ -128,7 +130,9 @@ describe("the agent", () => {
     await expect(ping()).rejects.toThrow("QEMU guest agent is not running");
     await rig.world.clock.advance(2_000);
     expect(await ping()).toEqual({ result: {} });
-    const interfaces = (await rig.call("GET", `${node}/qemu/300/agent/network-get-interfaces`)) as { result: { name: string; "hardware-address": string }[] };
+    const interfaces = (await rig.call("GET", `${node}/qemu/300/agent/network-get-interfaces`)) as {
+      result: { name: string; "hardware-address": string }[];
+    };
     expect(interfaces.result.map((card) => [card.name, card["hardware-address"]])).toEqual([
       ["lo", "00:00:00:00:00:00"],
       ["eth0", "bc:24:11:01:02:03"],

@@ -1,0 +1,21 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, expect, it } from "vitest";
+import { ensureBuild } from "../../scripts/setup/index.mjs";
+import { REPOSITORY } from "./support/example-stack";
+
+beforeAll(() => ensureBuild(REPOSITORY, (line: string) => console.error(line)));
+
+it("the example program type-checks against the compiled package, as a user's program does", async () => {
+  const compiler = join(REPOSITORY, "node_modules", "typescript", "bin", "tsc");
+  const project = join(REPOSITORY, "examples", "multi-site");
+  const { stdout } = await promisify(execFile)(process.execPath, [compiler, "--noEmit", "--listFiles", "-p", project]).catch((error) => {
+    throw new Error(`the example does not compile:\n${error.stdout}`);
+  });
+  const files = stdout.split("\n");
+  expect(files).toContain(join(project, "index.ts"));
+  // Not by the sources, which no user has.
+  expect(files).toContain(join(REPOSITORY, "dist", "index.d.ts"));
+  expect(files.filter((file: string) => file.startsWith(join(REPOSITORY, "src")))).toEqual([]);
+});
