@@ -114,6 +114,8 @@ function toGuestFacts(guest: GuestRow, key: string | undefined): GuestFacts {
     memoryMiB: Math.floor((guest.maxMemoryBytes ?? 0) / MIB),
     tags: guest.tags,
     pool: guest.pool,
+    // Proxmox lists the boot disk only; what this run plans itself is known in full.
+    ...(guest.maxDiskBytes === undefined ? {} : { diskBytes: guest.maxDiskBytes }),
     running: guest.status === "running",
   };
 }

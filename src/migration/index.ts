@@ -32,7 +32,7 @@ export {
   stopGuest,
   waitForTask,
 } from "./operations";
-export { findOwnedGuests, mayBeUnfinished } from "./owned-guests";
+export { findOwnedGuests, mayBeUnfinished, waitUntilCreated } from "./owned-guests";
 export { type PreflightFacts, preflight } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteResult } from "./route";

@@ -28,12 +28,7 @@ export async function findOwnedGuests(api: ProxmoxApi, identity: Identity, pace:
 export async function waitForCreates({ api, node }: { api: ProxmoxApi; node: string }, pace: Pace): Promise<void> {
   for (const task of await api.tasks.list(node, { typeFilter: "qmcreate", source: "active" })) {
     if (task.status !== "running" || task.type !== "qmcreate") continue;
-    try {
-      await waitForTask(api, task.upid, {}, pace);
-    } catch (error) {
-      // A create that failed has left no guest; the search that follows sees what there is.
-      if (!(error instanceof TaskFailedError)) throw error;
-    }
+    if (task.id !== "") await waitUntilCreated({ api, node, vmid: Number(task.id) }, pace);
   }
 }
 
@@ -41,13 +36,17 @@ export async function waitForCreates({ api, node }: { api: ProxmoxApi; node: str
 async function readWhenCreated(ref: GuestRef, pace: Pace): Promise<MarkedGuest | undefined> {
   const guest = await readMarkedGuest(ref);
   if (guest?.config.values.lock !== "create") return guest;
+  await waitUntilCreated(ref, pace);
+  return readMarkedGuest(ref);
+}
+
+/** Waits for the create of a guest, however it ends: a failed one has removed the guest. */
+export async function waitUntilCreated(ref: GuestRef, pace: Pace): Promise<void> {
   const upid = await findActiveTask(ref, "qmcreate");
-  if (!upid) return readMarkedGuest(ref);
+  if (!upid) return;
   try {
     await waitForTask(ref.api, upid, {}, pace);
   } catch (error) {
-    // A create that failed has removed its guest; one that could not be watched is our caller's problem.
-    if (await readMarkedGuest(ref)) throw error;
+    if (!(error instanceof TaskFailedError)) throw error;
   }
-  return readMarkedGuest(ref);
 }

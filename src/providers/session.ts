@@ -25,6 +25,7 @@ import {
   mayBeUnfinished,
   type Pace,
   readMarkedGuest,
+  waitUntilCreated,
 } from "../migration";
 import type { Inventory, Promised } from "../placement";
 import type { GuestRow, ProxmoxApi } from "../proxmox";
@@ -138,6 +139,23 @@ export class Session {
     return { federation, clients };
   }
 
+  /**
+   * A guest under creation says neither whose it is nor what it will be. At the first look it can only come from an
+   * interrupted run or from somebody else: it is waited for, so that it is found instead of made again.
+   */
+  private async takeSettledSnapshot(federation: Federation, clients: ClusterClients): Promise<FederationSnapshot> {
+    const snapshot = await takeSnapshot(federation, clients);
+    const creating = [...snapshot.clusters.values()].flatMap((entry) =>
+      entry.reachable ? entry.guests.filter((row) => row.lock === "create").map((row) => ({ cluster: entry.cluster, row })) : [],
+    );
+    if (creating.length === 0) return snapshot;
+    for (const { cluster, row } of creating) {
+      this.pace.report(`waiting for vm ${row.vmid} on ${cluster.id}, which is still being created`);
+      await waitUntilCreated({ api: await clients.get(cluster), node: row.node, vmid: row.vmid }, this.pace);
+    }
+    return takeSnapshot(federation, clients);
+  }
+
   private lookOnce(): Promise<Look> {
     this.look ??= this.takeLook();
     return this.look;
@@ -145,7 +163,7 @@ export class Session {
 
   private async takeLook(): Promise<Look> {
     const { federation, clients } = await this.load();
-    const snapshot = await takeSnapshot(federation, clients);
+    const snapshot = await this.takeSettledSnapshot(federation, clients);
     const pools = new Set([...federation.resourcePools.map((pool) => pool.name), federation.defaultPool]);
     const owned = new Map<string, OwnedGuest[]>();
     const keys = new Map<string, string>();
