@@ -1,20 +1,16 @@
 #!/usr/bin/env node
 /** The `federate` command. */
-import { Command } from "commander";
-import { FederationConfigError } from "../config";
-import { simulateCommand } from "./simulate";
+import { runCli } from "./program";
 
 const { version } = require("../../package.json") as { version: string };
 
-const program = new Command("federate")
-  .description("Federations of independent Proxmox VE clusters")
-  .version(version)
-  .showHelpAfterError()
-  .addCommand(simulateCommand());
+// A reader that has seen enough (`federate status | head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
 
-program.parseAsync().catch((error: unknown) => {
-  // One clear message; a stack only where it is our own fault.
-  const expected = error instanceof FederationConfigError || (error instanceof Error && "code" in error);
-  process.stderr.write(`${expected ? (error as Error).message : error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
+const io = { stdout: process.stdout, stderr: process.stderr, environment: process.env };
+void runCli(process.argv.slice(2), io, version).then((exitCode) => {
+  process.exitCode = exitCode;
 });

@@ -1,12 +1,13 @@
 /** `federate simulate`: the clusters of a federation.yaml, simulated. */
 import { readFile, writeFile } from "node:fs/promises";
-import { Command, InvalidArgumentError } from "commander";
-import { type Federation, loadFederation } from "../config";
+import type { Federation } from "../config";
 import { layoutFromFederation, type SimulatedCluster, startSimulator } from "../simulator";
+import { loadWithWarnings } from "./context";
+import { EXIT, type ExitCode } from "./exit-codes";
+import type { CliIo } from "./io";
 import { pointAtSimulator } from "./simulated-config";
 
-interface SimulateOptions {
-  config: string;
+export interface SimulateOptions {
   state?: string;
   portBase?: number;
   latency?: number;
@@ -14,37 +15,29 @@ interface SimulateOptions {
   writeConfig?: string;
 }
 
-/** The command; `federate` adds it. Its action ends when SIGINT or SIGTERM arrives. */
-export function simulateCommand(): Command {
-  return new Command("simulate")
-    .description("serve simulated Proxmox VE clusters for the federation's file; prints one line of JSON, then runs until interrupted")
-    .requiredOption("-c, --config <file>", "federation.yaml")
-    .option("--state <directory>", "keep the simulated world there and go on with it at the next start")
-    .option("--port-base <port>", "admin API on this port, one port per node after it (default: free ports)", parsePort)
-    .option("--latency <ms>", "virtual time that every request takes at least", parseAmount)
-    .option("--time-scale <factor>", "how many times as fast as real time (0: only by the admin API)", parseAmount)
-    .option("--write-config <file>", "write the federation's file there with endpoints and fingerprints of the simulated clusters")
-    .action(async (options: SimulateOptions) => {
-      const { federation, warnings } = await loadFederation(options.config);
-      for (const warning of warnings) process.stderr.write(`${warning.file}:${warning.line}:${warning.column}: ${warning.message}\n`);
-      const layout = layoutFromFederation(federation);
-      const simulator = await startSimulator({
-        layout,
-        stateDir: options.state,
-        portBase: options.portBase,
-        latencyMs: options.latency,
-        timeScale: options.timeScale,
-      });
-      if (options.writeConfig !== undefined)
-        await writeFile(options.writeConfig, pointAtSimulator(await readFile(options.config, "utf8"), simulator.clusters));
-      const stopped = new Promise<void>((resolve) => {
-        for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-      });
-      const clusters = simulator.clusters.map((cluster) => ({ ...cluster, environment: environmentOf(federation, cluster) }));
-      process.stdout.write(`${JSON.stringify({ adminUrl: simulator.adminUrl, clusters })}\n`);
-      await stopped;
-      await simulator.stop();
+/** Prints one line of JSON when the clusters listen; ends when SIGINT or SIGTERM arrives. */
+export async function simulate(file: string, options: SimulateOptions, io: CliIo): Promise<ExitCode> {
+  const { federation } = await loadWithWarnings(file, io);
+  const simulator = await startSimulator({
+    layout: layoutFromFederation(federation),
+    stateDir: options.state,
+    portBase: options.portBase,
+    latencyMs: options.latency,
+    timeScale: options.timeScale,
+  });
+  try {
+    if (options.writeConfig !== undefined)
+      await writeFile(options.writeConfig, pointAtSimulator(await readFile(file, "utf8"), simulator.clusters));
+    const stopped = new Promise<void>((resolve) => {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
     });
+    const clusters = simulator.clusters.map((cluster) => ({ ...cluster, environment: environmentOf(federation, cluster) }));
+    io.stdout.write(`${JSON.stringify({ adminUrl: simulator.adminUrl, clusters })}\n`);
+    await stopped;
+  } finally {
+    await simulator.stop();
+  }
+  return EXIT.ok;
 }
 
 /** Environment variables that make the file's own credentials work here. Secrets from files or Pulumi have none. */
@@ -57,16 +50,4 @@ export function environmentOf(federation: Federation, simulated: SimulatedCluste
   }
   const value = simulated.passwords[credentials.username];
   return credentials.password.kind === "environment" && value !== undefined ? { [credentials.password.variable]: value } : {};
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1024 || port > 65000) throw new InvalidArgumentError("a port from 1024 to 65000");
-  return port;
-}
-
-function parseAmount(text: string): number {
-  const amount = Number(text);
-  if (text.trim() === "" || !Number.isFinite(amount) || amount < 0) throw new InvalidArgumentError("a number of at least 0");
-  return amount;
 }

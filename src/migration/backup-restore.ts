@@ -58,8 +58,8 @@ export interface MoveRequest {
   adapt: (target: GuestRef) => Promise<void>;
   /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
   waitUntilAlive: (target: GuestRef) => Promise<void>;
-  /** Set by the owner VM of a disk: stays a fenced template at the target. */
-  keepFenced?: boolean;
+  /** Whether the target starts with its node; absent: left at no. */
+  onBoot?: boolean;
 }
 
 export interface MoveRecord {
@@ -427,11 +427,9 @@ class Move {
     const { identity, generation, source, tags, text } = this.request;
     const guest = await this.readTarget(target);
     const mark: Mark = { ...identity, generation, phase: "settled", source: { cluster: source.api.clusterId, vmid: source.vmid } };
-    await writeMark(
-      guest,
-      { mark, text, tags, ...(this.journal.onBoot && !this.request.keepFenced ? { set: { onboot: 1 } } : {}) },
-      this.pace,
-    );
+    // Not earlier: a target that starts with its node could meet its source after a rollback.
+    const set: Record<string, number> = this.request.onBoot === undefined ? {} : { onboot: this.request.onBoot ? 1 : 0 };
+    await writeMark(guest, { mark, text, tags, set }, this.pace);
   }
 
   /** The journal stays in the mark: it names the archive that is still to be removed. */

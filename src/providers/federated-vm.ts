@@ -1,7 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
+import { declareInOrder } from "./declaration-order";
 import { FederationResource } from "./resource";
-import { poolInputs, type ResourcePool } from "./resource-pool";
+import { poolInputs, poolName, type ResourcePool } from "./resource-pool";
 
 /** `"32GiB"` (1024-based), `"32GB"` (1000-based), or a number of bytes. */
 export type Size = string | number;
@@ -132,8 +133,13 @@ export class FederatedVM extends FederationResource {
   declare readonly addresses: pulumi.Output<string[]>;
   declare readonly lastMove: pulumi.Output<MoveRecord | undefined>;
 
+  /** Name in its identity: the former one of a renamed resource. */
+  readonly identityName: string;
+
   constructor(name: string, args: FederatedVMArgs, options?: pulumi.CustomResourceOptions) {
     const { identity, pool, ...inputs } = args;
-    super("FederatedVM", "federatedVm", name, { ...inputs, ...poolInputs(pool) }, OUTPUTS, identity, options);
+    const order = declareInOrder({ kind: "vm", name: identity ?? name, pool: poolName(pool), args: inputs });
+    super("FederatedVM", "federatedVm", name, { ...inputs, ...poolInputs(pool) }, OUTPUTS, { identityName: identity, ...order }, options);
+    this.identityName = identity ?? name;
   }
 }

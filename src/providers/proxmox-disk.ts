@@ -1,8 +1,9 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
+import { declareInOrder } from "./declaration-order";
 import type { FederatedVM, Size, VmPlacement } from "./federated-vm";
 import { FederationResource } from "./resource";
-import { poolInputs, type ResourcePool } from "./resource-pool";
+import { poolInputs, poolName, type ResourcePool } from "./resource-pool";
 
 export interface ProxmoxDiskArgs {
   /** Name of the stopped guest that owns the volume; default: the resource's. */
@@ -44,6 +45,13 @@ export class ProxmoxDisk extends FederationResource {
 
   constructor(name: string, args: ProxmoxDiskArgs, options?: pulumi.CustomResourceOptions) {
     const { identity, pool, attachTo, ...inputs } = args;
+    const order = declareInOrder({
+      kind: "disk",
+      name: identity ?? name,
+      pool: poolName(pool),
+      attachedTo: attachTo?.identityName,
+      args: inputs,
+    });
     super(
       "ProxmoxDisk",
       "proxmoxDisk",
@@ -55,7 +63,7 @@ export class ProxmoxDisk extends FederationResource {
         attachTo: attachTo && { cluster: attachTo.placement.cluster, node: attachTo.placement.node, vmid: attachTo.vmid },
       },
       OUTPUTS,
-      identity,
+      { identityName: identity, ...order },
       options,
     );
   }

@@ -25,6 +25,11 @@ export interface ResourcePoolArgs {
   }>;
 }
 
+/** A pool's name; plain where the program knows it without waiting. */
+export function poolName(pool: pulumi.Input<string> | ResourcePool | undefined): pulumi.Input<string> | undefined {
+  return pool instanceof ResourcePool ? (pool.plainName ?? pool.definition.apply(({ name }) => name)) : pool;
+}
+
 /** How a resource says which pool it is in; the definition is long and stays out of diffs. */
 export function poolInputs(pool: pulumi.Input<string> | ResourcePool | undefined): pulumi.Inputs {
   if (!(pool instanceof ResourcePool)) return { pool };
@@ -40,7 +45,11 @@ export class ResourcePool extends FederationResource {
   /** Clusters that could not be reached yet. */
   declare readonly pending: pulumi.Output<string[]>;
 
+  /** The pool's name where the program knows it without waiting. */
+  readonly plainName: string | undefined;
+
   constructor(name: string, args: ResourcePoolArgs = {}, options?: pulumi.CustomResourceOptions) {
-    super("ResourcePool", "resourcePool", name, { ...args }, ["definition", "present", "pending"], undefined, options);
+    super("ResourcePool", "resourcePool", name, { ...args }, ["definition", "present", "pending"], {}, options);
+    this.plainName = typeof args.name === "string" ? args.name : args.name === undefined ? name : undefined;
   }
 }

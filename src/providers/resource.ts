@@ -19,7 +19,7 @@ export abstract class FederationResource extends pulumi.CustomResource {
     name: string,
     inputs: pulumi.Inputs,
     outputs: string[],
-    identityName: string | undefined,
+    order: { identityName?: string; before?: string; ordered?: boolean },
     options: pulumi.CustomResourceOptions | undefined,
   ) {
     // The engine returns only what is declared here, if only as undefined.
@@ -34,7 +34,10 @@ export abstract class FederationResource extends pulumi.CustomResource {
         __provider: providerText(handler),
         // The provider process is not told the URN; progress is shown beside it.
         __urn: pulumi.createUrn(name, token, options?.parent),
-        __identity: { stack: `${pulumi.getProject()}/${pulumi.getStack()}`, name: identityName ?? name },
+        __identity: { stack: `${pulumi.getProject()}/${pulumi.getStack()}`, name: order.identityName ?? name },
+        // Read by `check` and not kept: nothing of it reaches the state.
+        __before: order.before,
+        __ordered: order.ordered,
       },
       options,
     );

@@ -46,7 +46,10 @@ export class UserError extends Error {
 }
 
 export class Session {
+  /** What this run has decided, by identity tag. */
   readonly promised = new Map<string, Promised>();
+  /** Decisions about resources that are outside the program's order: they count for all. */
+  readonly unordered = new Map<string, Promised>();
   private readonly lines = new Map<string, Promise<unknown>>();
   private config: StackConfig = { get: () => undefined };
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;

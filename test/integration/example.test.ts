@@ -1,11 +1,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { beforeAll, expect, it } from "vitest";
-import { ensureBuild } from "../../scripts/setup/index.mjs";
+import { expect, it } from "vitest";
 import { REPOSITORY } from "./support/example-stack";
-
-beforeAll(() => ensureBuild(REPOSITORY, (line: string) => console.error(line)));
 
 it("the example program type-checks against the compiled package, as a user's program does", async () => {
   const compiler = join(REPOSITORY, "node_modules", "typescript", "bin", "tsc");

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { EngineStep } from "../support/engine";
 import { DATABARN, EXAMPLE_GUESTS, type ExampleStack, PRODUCTION_GUESTS, startExample, WORLDSTREAM } from "./support/example-stack";
 import { checksumsByDrive, findLeftovers, getGuest, listAddresses, listGuests, listPools } from "./support/federation-view";
-import { countWrites } from "./support/requests";
+import { countWrites, wasRequested } from "./support/requests";
 import { countStarts, findDoubleRuns } from "./support/running-copies";
 
 const NO_CHANGES = { args: ["--expect-no-changes"] };
@@ -18,6 +19,11 @@ function splitByResource(stdout: string): Record<string, string> {
 
 function targetOf({ migration }: Record<string, unknown>): string {
   return (migration as { to: string }).to;
+}
+
+function placementOf({ placement }: Record<string, unknown>): string {
+  const { cluster, node } = placement as { cluster: string; node: string };
+  return `${cluster}/${node}`;
 }
 
 describe("the example program on the real engine", () => {
@@ -41,6 +47,21 @@ describe("the example program on the real engine", () => {
     await stack.up(NO_CHANGES);
   }
 
+  /** Where a guest is, in the words of a plan. */
+  function placeOf(name: string): [name: string, place: string] {
+    const { cluster, node } = getGuest(world(), name);
+    return [name, `${cluster}/${node}`];
+  }
+
+  /** A preview that saves its plan, and an up that is bound to it: any other decision of the provider would be an error. */
+  async function upAsPlanned(): Promise<EngineStep[]> {
+    const { stack } = example;
+    const plan = join(stack.stateDir, "plan.json");
+    const { steps } = await stack.preview({ args: ["--save-plan", plan] });
+    await stack.up({ args: ["--plan", plan] });
+    return steps;
+  }
+
   it("lays out pools, VMs and the data disk", async () => {
     const { steps, changes } = await example.stack.up();
     expect(changes).toMatchObject({ create: EXAMPLE_GUESTS.length + 3 });
@@ -55,6 +76,7 @@ describe("the example program on the real engine", () => {
     const { federation } = example;
     await federation.admin("DELETE", "/requests");
     await expectNothingToDo();
+    expect(await wasRequested(federation, "GET /cluster/resources")).toBe(true);
     expect(await countWrites(federation)).toBe(0);
   });
 
@@ -101,17 +123,9 @@ describe("the example program on the real engine", () => {
     expect((await stack.export()).deployment.resources).toEqual(exportBefore.deployment.resources);
   });
 
-  it("moves as the saved plan says", async () => {
-    const { stack } = example;
-    const plan = join(stack.stateDir, "plan.json");
-    const { steps } = await stack.preview({ args: ["--save-plan", plan] });
-    const planned = Object.fromEntries(
-      steps.filter(({ operation }) => operation === "replace").map(({ name, inputs }) => [name, inputs && targetOf(inputs)]),
-    );
-    const { changes } = await stack.up({ args: ["--plan", plan] });
+  it("moves them with the next up", async () => {
+    const { changes } = await example.stack.up();
     expect(changes).toMatchObject({ replace: PRODUCTION_GUESTS.length });
-    const places = PRODUCTION_GUESTS.map((name) => [name, getGuest(world(), name)] as const);
-    expect(Object.fromEntries(places.map(([name, { cluster, node }]) => [name, `${cluster}/${node}`]))).toEqual(planned);
   });
 
   it("has brought every block over, each VM exactly once, and leaves nothing on the drained cluster", () => {
@@ -126,6 +140,16 @@ describe("the example program on the real engine", () => {
 
   it("has nothing to do after the move", expectNothingToDo);
 
+  it("moves back as the saved plan says, to the very nodes that the preview named", async () => {
+    const { setStatus } = example;
+    await setStatus({ [WORLDSTREAM]: "active", [DATABARN]: "draining" });
+    const steps = await upAsPlanned();
+    const planned = steps.filter(({ operation }) => operation === "replace").map(({ name, inputs }) => [name, inputs && targetOf(inputs)]);
+    expect(PRODUCTION_GUESTS.map(placeOf)).toEqual(planned.sort());
+    expect(checksumsByDrive(world())).toEqual(dataBefore);
+    expect(findDoubleRuns(world().events)).toEqual([]);
+  });
+
   it("leaves no guest, disk, archive or pool after a destroy", async () => {
     const { stack } = example;
     await stack.destroy();
@@ -133,6 +157,17 @@ describe("the example program on the real engine", () => {
     expect(findLeftovers(world())).toEqual([]);
     expect(listPools(world())).toEqual([]);
     expect(await stack.resources()).toEqual([]);
+  });
+
+  it("is laid out anew as the saved plan says", async () => {
+    const steps = await upAsPlanned();
+    const planned = steps
+      .filter(({ operation, inputs }) => operation === "create" && inputs?.placement)
+      .map(({ name, inputs }) => [name, inputs && placementOf(inputs)]);
+    // The disk goes where its guest goes, which only the update tells.
+    const decided = EXAMPLE_GUESTS.filter((name) => name !== "db-data");
+    expect(decided.map(placeOf)).toEqual(planned.filter(([name]) => name !== "db-data").sort());
+    expect(findLeftovers(world())).toEqual([]);
   });
 });
 

@@ -70,7 +70,6 @@ describe.each(KINDS)("moving %s", (_kind, options) => {
 
 describe("moving a VM", () => {
   it.each<[string, ScenarioOptions]>([
-    ["a free vmid", {}],
     ["a taken vmid", { vmidTaken: true }],
     ["a taken vmid that our token does not see", { vmidTaken: true, poolOnly: true }],
   ])("killed twice, at any two calls (%s), ends the same", async (_kind, options) => {
@@ -98,16 +97,19 @@ describe("moving a VM", () => {
 
 describe("a move whose rollback is interrupted", () => {
   it.each<[Fault, Fault]>([
-    ["refuse", "kill"],
     ["refuse", "kill-after"],
     ["offline", "refuse"],
-    ["fail-task", "kill-after"],
+    ["fail-task", "kill"],
     ["fail-task", "lose-reply"],
   ])("(%s at any call, then %s at any later one) is finished by the next run", async (first, second) => {
     const options = { vmidTaken: true };
     const calls = await countCalls(options);
     const found: string[] = [];
     for (let nth = 1; nth <= calls; nth++) {
+      const undisturbed = begin(options);
+      failAt(undisturbed.world, nth, first);
+      // Nothing was rolled back: the second fault alone has a test of its own.
+      if ((await attempt(undisturbed)).ok) continue;
       for (let later = 1; ; later++) {
         const scenario = begin(options);
         const { world } = scenario;

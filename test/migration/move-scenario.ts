@@ -13,6 +13,7 @@ import {
 } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
 import { FakeCluster, FakeStore, forbidTwins } from "../support/fake-cluster";
+import type { FakeGuest } from "../support/fake-guest";
 import { type CallRecord, FakeWorld, type Fault } from "../support/fake-world";
 
 export const GIB = 1024 ** 3;
@@ -114,7 +115,7 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
         if (options.diskOwner) await target.api.qemu.updateConfig(target.node, target.vmid, { template: 1, protection: 1 });
       },
       waitUntilAlive: async () => undefined,
-      ...(options.diskOwner ? { keepFenced: true } : {}),
+      ...(options.diskOwner ? {} : { onBoot: true }),
       ...changes,
     }),
   };
@@ -163,6 +164,10 @@ export function ours(cluster: FakeCluster): number[] {
     .map((guest) => guest.vmid);
 }
 
+function flag(guest: FakeGuest | undefined, key: string): boolean {
+  return guest?.config[key] === "1";
+}
+
 /** What is not as it should be after a finished move; empty = all is well. */
 export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions = {}): string[] {
   const { world, a, b, store } = scenario;
@@ -174,8 +179,8 @@ export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions
   const source = a.guests.get(SOURCE_VMID);
   say(source !== undefined, "the source is gone");
   say(source?.power === "stopped", "the source runs");
-  say(source?.config.template === "1", "the source is not fenced");
-  say(source?.config.onboot === undefined, "the source starts with its node");
+  say(flag(source, "template"), "the source is not fenced");
+  say(!flag(source, "onboot"), "the source starts with its node");
   say(markOf(a, SOURCE_VMID)?.phase === "retired", `the source is ${markOf(a, SOURCE_VMID)?.phase}`);
   const targets = ours(b);
   say(targets.length === 1, `there are ${targets.length} targets: ${targets.join(", ")}`);
@@ -185,8 +190,8 @@ export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions
   say(target?.power === (options.diskOwner ? "stopped" : "running"), `the target is ${target?.power}`);
   say(target?.pool === POOL, `the target is in pool ${target?.pool}`);
   say(target?.config.lock === undefined, `the target is locked (${target?.config.lock})`);
-  say(target?.config.template === (options.diskOwner ? "1" : undefined), "the target's fence is not as it should be");
-  say(target?.config.onboot === (options.diskOwner ? undefined : "1"), `the target's onboot is ${target?.config.onboot}`);
+  say(flag(target, "template") === (options.diskOwner ?? false), "the target's fence is not as it should be");
+  say(flag(target, "onboot") === !options.diskOwner, `the target's onboot is ${target?.config.onboot}`);
   say(markOf(b, vmid)?.phase === "settled", `the target is ${markOf(b, vmid)?.phase}`);
   say(markOf(b, vmid)?.generation === 2, `the target is of generation ${markOf(b, vmid)?.generation}`);
   say(!target?.config.tags?.includes("fed-moving"), "the target is tagged as moving");
@@ -217,8 +222,8 @@ export function flawsOfRolledBack(scenario: MoveScenario, options: ScenarioOptio
   };
   const source = a.guests.get(SOURCE_VMID);
   say(source?.power === (sourceRunning ? "running" : "stopped"), `the source is ${source?.power}`);
-  say(source?.config.template === (options.diskOwner ? "1" : undefined), `the source's fence is ${source?.config.template}`);
-  say(source?.config.onboot === (options.diskOwner ? undefined : "1"), `the source's onboot is ${source?.config.onboot}`);
+  say(flag(source, "template") === (options.diskOwner ?? false), `the source's fence is ${source?.config.template}`);
+  say(flag(source, "onboot") === !options.diskOwner, `the source's onboot is ${source?.config.onboot}`);
   say(source?.config.lock === undefined, `the source is locked (${source?.config.lock})`);
   say(markOf(a, SOURCE_VMID)?.phase === "settled", `the source is ${markOf(a, SOURCE_VMID)?.phase}`);
   say(markOf(a, SOURCE_VMID)?.move === undefined, "the journal is still there");

@@ -551,7 +551,8 @@ export class FakeCluster implements ProxmoxApi {
   /** Stores values the way Proxmox does: drives allocated, cards with an address, tags sorted, trailing newlines cut. */
   private apply(guest: FakeGuest, values: Record<string, string>): void {
     for (const [key, value] of Object.entries(values)) {
-      if (["template", "protection", "onboot"].includes(key) && value === "0") delete guest.config[key];
+      // A line without a value is none.
+      if (value === "") delete guest.config[key];
       else if (key === "tags") guest.config.tags = storedTags(value);
       else if (key === "description") guest.config.description = value.replace(/\n+$/, "");
       else if (/^net\d+$/.test(key)) guest.config[key] = storedNet(value, () => this.newMac());

@@ -22,8 +22,11 @@ export interface SearchResult {
 
 /** Steps between two looks at the budget. */
 const STEPS_PER_LOOK = 1024;
-/** Share of steps that try an ejection; each takes as long as dozens of others. */
-const EJECTIONS = 0.2;
+/**
+ * Share of steps that try an ejection, each of which takes as long as dozens of others. Few large processes need many;
+ * with many processes most of what can be won is won by single moves, and time is short.
+ */
+const EJECTIONS = { most: 0.4, least: 0.02, fewProcesses: 1000 };
 /** Share of steps that move what dependencies tie together, where there are any. */
 const GROUP_MOVES = 0.1;
 /** The coldest temperature, as a share of the best cost so far. */
@@ -47,6 +50,7 @@ class Annealing {
   private readonly hot: number;
   private readonly candidates: Candidates;
   private readonly groupMoves: number;
+  private readonly ejections: number;
 
   constructor(
     private readonly problem: ReassignmentProblem,
@@ -59,9 +63,11 @@ class Annealing {
     this.best = Int32Array.from(problem.initial);
     this.cost = this.state.cost;
     this.bestCost = this.cost;
-    // Hot enough that a process of average cost moves freely; with many processes there is no time to cool from there.
     const processes = Math.max(1, problem.processes);
-    this.hot = Math.max(1, ((5 * this.cost) / processes) * Math.min(1, Math.sqrt(1000 / processes)));
+    const fewness = Math.min(1, EJECTIONS.fewProcesses / processes);
+    this.ejections = Math.max(EJECTIONS.least, EJECTIONS.most * fewness ** 0.8);
+    // Hot enough that a process of average cost moves freely; with many processes there is no time to cool from there.
+    this.hot = Math.max(1, ((5 * this.cost) / processes) * fewness ** 1.5);
   }
 
   run(progress: SearchOptions["progress"]): SearchResult {
@@ -89,8 +95,8 @@ class Annealing {
   private step(limit: number): void {
     const { random, problem } = this;
     const choice = random.fraction();
-    if (choice < EJECTIONS) this.tryEjection(limit);
-    else if (choice < EJECTIONS + this.groupMoves) this.tryGroupMove(limit);
+    if (choice < this.ejections) this.tryEjection(limit);
+    else if (choice < this.ejections + this.groupMoves) this.tryGroupMove(limit);
     else if ((random.bits() & 1) === 0) this.tryShift(this.pickProcess(), limit);
     else this.trySwap(this.pickProcess(), random.below(problem.processes), limit);
   }

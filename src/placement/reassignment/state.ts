@@ -4,6 +4,8 @@ import type { SeededRandom } from "./random";
 /** The value of a change that a hard rule forbids. */
 export const FORBIDDEN = Number.POSITIVE_INFINITY;
 
+const FREE_MEMBER_TRIES = 8;
+
 /**
  * An assignment with everything that makes a change's cost cheap to know: O(resources) for one process to another machine
  * or for two that swap places.
@@ -241,9 +243,7 @@ export class ReassignmentState {
     const ties: number[] = [];
     if (left === here) return ties;
     for (const needed of dependencies[own]!) {
-      const members = this.members[needed]!;
-      if (this.neighbourhoodCount[needed * this.neighbourhoods + here] === 0 && members.length > 0)
-        ties.push(members[random.below(members.length)]!);
+      if (this.neighbourhoodCount[needed * this.neighbourhoods + here] === 0) ties.push(...this.pickFreeMember(needed, random));
     }
     if (this.neighbourhoodCount[own * this.neighbourhoods + left]! > 0) return ties;
     for (const dependant of this.dependants[own]!) {
@@ -251,6 +251,22 @@ export class ReassignmentState {
       for (const member of this.members[dependant]!) if (neighbourhood[this.assignment[member]!] === left) ties.push(member);
     }
     return ties;
+  }
+
+  /** One process of a service, one whose leaving breaks no dependency if such a one is met soon; none of an empty service. */
+  private pickFreeMember(service: number, random: SeededRandom): number[] {
+    const members = this.members[service]!;
+    if (members.length === 0) return [];
+    let member = members[random.below(members.length)]!;
+    for (let tried = 1; tried < FREE_MEMBER_TRIES && !this.isFreeToLeave(member); tried++) member = members[random.below(members.length)]!;
+    return [member];
+  }
+
+  private isFreeToLeave(process: number): boolean {
+    const own = this.problem.service[process]!;
+    const region = this.problem.neighbourhood[this.assignment[process]!]!;
+    if (this.neighbourhoodCount[own * this.neighbourhoods + region]! > 1) return true;
+    return this.dependants[own]!.every((other) => this.neighbourhoodCount[other * this.neighbourhoods + region] === 0);
   }
 
   /** Whether spread and dependencies hold for the service of a process that came from that machine. */

@@ -129,7 +129,6 @@ async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner:
       name: spec.name,
       shutdown: { timeoutSeconds: 60, force: false },
       running: false,
-      keepFenced: true,
       inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
       apiOf: (id) => session.client(id),
       adapt: (target) => fenceOwner(target, session.pace),

@@ -1,13 +1,14 @@
 /** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
 import type { Federation, ResourcePool } from "../../config";
-import { toPoolPolicy } from "../../inventory";
 import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove } from "../../migration";
-import { explainLine, type Placement, type PlacementRequest, placeOne } from "../../placement";
+import { explainLine, type Placement, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { promise, promisedBefore } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { findWhereabouts, type Whereabouts } from "../whereabouts";
+import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, type DiskInputs } from "./state";
 
@@ -46,11 +47,11 @@ async function planDisk(
   const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
-  const request = toRequest(spec, pool, key, priorOf(here, before));
-  const result = placeOne(request, await session.inventory(), [...session.promised.values()]);
+  const request = toDiskRequest(spec, pool, key, priorOf(here, before));
+  const result = placeOne(request, await session.inventory(), await promisedBefore(session, news, pool));
   if (!result.ok) return { failure: result.message };
   const { placement } = result;
-  session.promised.set(key, { request, placement });
+  promise(session, news, { request, placement });
   const inputs: DiskInputs = {
     placement: { ...placement, why: result.explanation.outcome === "kept" && before ? before.placement.why : explainLine(result) },
     __pool: pool.name,
@@ -80,28 +81,6 @@ function priorOf(here: Whereabouts, before: DiskInputs | undefined): Placement |
   if (!here.home) return before && { cluster: before.placement.cluster, node: before.placement.node, storages: before.placement.storages };
   const storages = before?.placement.cluster === here.home.cluster ? before.placement.storages : [];
   return { cluster: here.home.cluster, node: here.home.row.node, storages };
-}
-
-function toRequest(spec: DiskSpec, pool: ResourcePool, key: string, prior: Placement | undefined): PlacementRequest {
-  // It goes where its guest goes: a volume on local storage is only there.
-  const pin = spec.attachTo ? { cluster: spec.attachTo.cluster, node: spec.attachTo.node } : spec.pin;
-  return {
-    key,
-    name: spec.name,
-    // The owner never runs.
-    cores: 0,
-    memoryMiB: 0,
-    disks: [{ name: spec.name, storageClass: spec.storageClass, sizeBytes: spec.size }],
-    networks: [],
-    pool: toPoolPolicy(pool),
-    tags: [],
-    rules: [],
-    location: spec.location,
-    residency: spec.residency,
-    pin,
-    prior,
-    moveBytes: spec.size,
-  };
 }
 
 function refuseInPlaceChange(before: DiskInputs | undefined, inputs: DiskInputs): string | undefined {

@@ -106,12 +106,18 @@ async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
       running: desired.running,
       inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
       apiOf: (id) => session.client(id),
-      adapt: (target) => applyShape(target, desired, options, session.pace),
+      onBoot: spec.onBoot,
+      adapt: (target) => applyShape(target, withoutOnBoot(desired), options, session.pace),
       waitUntilAlive: (target) => waitUntilAlive(target, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, session.pace),
     },
     session.pace,
   );
   return { guest: moved.target, generation, lastMove: moved.record };
+}
+
+function withoutOnBoot(desired: GuestShape): GuestShape {
+  const { onboot: _later, ...scalars } = desired.scalars;
+  return { ...desired, scalars };
 }
 
 async function createNew(context: VmContext, generation: number): Promise<MarkedGuest> {

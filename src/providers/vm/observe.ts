@@ -4,6 +4,8 @@ import { dataDrivesOf, type GuestDrive, parseDescription } from "../../migration
 import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
 import { type DiskShape, type GuestShape, isOwnDiskSlot, type NetworkShape } from "./shape";
 
+/** Proxmox may leave a default out. */
+const ABSENT_MEANS: Record<string, string> = { onboot: "0" };
 const DISK_OPTIONS = ["cache", "discard", "iothread", "ssd"];
 
 /**
@@ -13,7 +15,10 @@ const DISK_OPTIONS = ["cache", "discard", "iothread", "ssd"];
 export function observeShape(config: GuestConfig, keys: Iterable<string>, running: boolean): GuestShape {
   const { values } = config;
   const scalars: Record<string, string> = {};
-  for (const key of keys) if (values[key] !== undefined) scalars[key] = values[key];
+  for (const key of keys) {
+    const value = values[key] ?? ABSENT_MEANS[key];
+    if (value !== undefined) scalars[key] = value;
+  }
   const cloudInit = findCloudInit(config);
   return {
     scalars,

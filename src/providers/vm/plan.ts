@@ -11,8 +11,9 @@ import {
   type Route,
   summarizeMove,
 } from "../../migration";
-import { explainLine, type Placement, type PlacementResult, placeOne } from "../../placement";
+import { explainLine, type Placement, type PlacementRequest, type PlacementResult, type Promised, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { promise, promisedBefore } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -50,16 +51,19 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as VmInputs);
   const prior = priorOf(here, before);
-  const decided = await decide(session, spec, pool, key, prior, here.unfinished);
+  const promised = await promisedBefore(session, news, pool);
+  const decided = await decide(session, toRequest(spec, pool, key, prior), promised, here.unfinished);
   if (!decided.ok) return { failures: [{ property: "placement", reason: decided.message }] };
   const { placement } = decided;
-  session.promised.set(key, { request: toRequest(spec, pool, key, prior), placement });
+  promise(session, news, { request: toRequest(spec, pool, key, prior), placement });
 
   const cluster = await session.cluster(placement.cluster);
   const desired = renderShape(spec, placement, cluster, key);
   const why = decided.explanation.outcome === "kept" && before ? before.placement.why : explainLine(decided);
   const inputs: VmInputs = { placement: { ...placement, why }, __desired: desired, __pool: pool.name };
   if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
+  const lost = lostDisks(before, inputs);
+  if (lost.length > 0) return { failures: lost };
   const restart = restartNeeded(before, inputs);
   if (restart !== undefined) inputs.restart = restart;
   if (here.home && here.home.cluster !== placement.cluster) return planMove(session, spec, federation, pool, inputs, here, decided);
@@ -79,19 +83,38 @@ function priorOf(here: Whereabouts, before: VmInputs | undefined): Placement | u
 /** Staying wins; then finishing what an interrupted move has begun; then the best place. */
 async function decide(
   session: Session,
-  spec: VmSpec,
-  pool: ResourcePool,
-  key: string,
-  prior: Placement | undefined,
+  request: PlacementRequest,
+  promised: Promised[],
   unfinished: MoveJournal | undefined,
 ): Promise<PlacementResult> {
   const inventory = await session.inventory();
-  const promised = [...session.promised.values()];
-  const result = placeOne(toRequest(spec, pool, key, prior), inventory, promised);
-  if (!unfinished || !result.ok || result.placement.cluster === prior?.cluster) return result;
+  const result = placeOne(request, inventory, promised);
+  if (!unfinished || !result.ok || result.placement.cluster === request.prior?.cluster) return result;
   const target = { cluster: unfinished.target.cluster, node: unfinished.target.node };
-  const resumed = placeOne({ ...toRequest(spec, pool, key, prior), pin: target }, inventory, promised);
+  const resumed = placeOne({ ...request, pin: target }, inventory, promised);
   return resumed.ok ? resumed : result;
+}
+
+/** Disks only grow, and none goes by being left out: both would lose data, half-way through an update or a move. */
+function lostDisks(before: VmInputs | undefined, inputs: VmInputs): CheckFailure[] {
+  return Object.entries(before?.__desired.disks ?? {}).flatMap(([slot, had]) => {
+    const index = slot.slice("scsi".length);
+    const has = inputs.__desired.disks[slot];
+    if (!has)
+      return [
+        {
+          property: `disks[${index}]`,
+          reason: `disk ${slot} is no longer declared and its data would be lost: declare it again, or detach and delete it by hand and run "pulumi refresh"`,
+        },
+      ];
+    if (has.sizeBytes >= had.sizeBytes) return [];
+    return [
+      {
+        property: `disks[${index}].size`,
+        reason: `${has.sizeBytes} bytes are less than the disk's ${had.sizeBytes}: disks only grow. Declare at least its size`,
+      },
+    ];
+  });
 }
 
 function restartNeeded(before: VmInputs | undefined, inputs: VmInputs): string | undefined {

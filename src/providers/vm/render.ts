@@ -33,12 +33,12 @@ function renderScalars(spec: VmSpec): Record<string, string> {
     ostype: spec.osType,
     scsihw: spec.scsiController,
     agent: spec.agent ? "1" : undefined,
-    onboot: spec.onBoot ? "1" : undefined,
+    onboot: spec.onBoot ? "1" : "0",
     startup: spec.startOrder === undefined ? undefined : `order=${spec.startOrder}`,
     boot: spec.disks.length > 0 ? "order=scsi0" : undefined,
     ...renderCloudInit(spec),
   };
-  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""));
 }
 
 function renderCloudInit(spec: VmSpec): Record<string, string | undefined> {

@@ -1,6 +1,5 @@
 /** The example program as a stack of the real engine, over a simulated federation. */
 import { join } from "node:path";
-import { ensureBuild } from "../../../scripts/setup/index.mjs";
 import { setClusterStatus } from "../../../src/cli/simulated-config";
 import { createStack, type PulumiStack, type StackOptions } from "../../support/engine";
 import { type SimulatedFederation, startSimulatedFederation } from "../../support/simulated-federation";
@@ -32,8 +31,6 @@ export interface ExampleOptions {
 }
 
 export async function startExample(options: ExampleOptions = {}): Promise<ExampleStack> {
-  // The provider process loads the compiled package, which must not be older than the sources.
-  await ensureBuild(REPOSITORY, (line: string) => console.error(line));
   const federation = await startSimulatedFederation({ timeScale: options.timeScale });
   try {
     const prepared = await options.prepare?.(federation);

@@ -1,0 +1,51 @@
+"use strict";
+/**
+ * node bench/placement/index.cjs roadef --model F --initial F --seconds S --out F [--seed N]
+ *
+ * Improves an assignment of the ROADEF/EURO 2012 challenge for the given time, checks the result with the checker beside
+ * this file and writes it.
+ */
+const { readFileSync, writeFileSync } = require("node:fs");
+const { parseArgs } = require("node:util");
+const { check } = require("./roadef-checker.cjs");
+const { formatAssignment, parseAssignment, parseModel } = require("./roadef-format.cjs");
+
+/** Kept back for the last look at the clock, the check and writing. */
+const RESERVE_MS = 300;
+
+function run(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      model: { type: "string" },
+      initial: { type: "string" },
+      seconds: { type: "string", default: "60" },
+      out: { type: "string" },
+      seed: { type: "string", default: "1" },
+    },
+  });
+  for (const name of ["model", "initial", "out"]) {
+    if (values[name] === undefined) throw new Error(`--${name} is missing; usage: roadef --model F --initial F --seconds S --out F [--seed N]`);
+  }
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new Error(`--seconds is ${values.seconds}, a number above 0 expected`);
+  const started = performance.now();
+  const { search } = require("../../dist/placement/reassignment/search.js");
+  const model = parseModel(readFileSync(values.model, "utf8"), values.model);
+  const initial = parseAssignment(readFileSync(values.initial, "utf8"), model.processes, model.machines, values.initial);
+  const before = check(model, initial, initial);
+  if (before.broken.length > 0) throw new Error(`${values.initial} breaks a rule: ${before.broken[0]}`);
+  const budgetMs = Math.max(1, seconds * 1000 - RESERVE_MS);
+  const result = search(
+    { ...model, initial },
+    { seed: Number(values.seed), progress: () => (performance.now() - started) / budgetMs },
+  );
+  const after = check(model, initial, result.assignment);
+  if (after.broken.length > 0 || after.cost !== result.cost) {
+    throw new Error(`the search is wrong: cost ${result.cost}, checked ${after.cost}, broken: ${after.broken[0] ?? "nothing"}`);
+  }
+  writeFileSync(values.out, formatAssignment(result.assignment));
+  console.log(JSON.stringify({ initialCost: before.cost, cost: after.cost, steps: result.steps, seconds: (performance.now() - started) / 1000 }));
+}
+
+module.exports = { run };

@@ -1,0 +1,27 @@
+/** What a command may write to and read from; the real process in `federate.ts`, buffers in tests. */
+import { styleText } from "node:util";
+
+export interface TextOutput {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  /** Of a terminal: knows NO_COLOR, FORCE_COLOR and TERM. */
+  hasColors?(): boolean;
+}
+
+export interface CliIo {
+  stdout: TextOutput;
+  stderr: TextOutput;
+  environment: Record<string, string | undefined>;
+}
+
+export type Style = "red" | "green" | "yellow" | "cyan" | "bold" | "dim";
+export type Paint = (style: Style, text: string) => string;
+
+export const plain: Paint = (_style, text) => text;
+
+/** Colours on a terminal that has them, plain text everywhere else. */
+export function painterFor(output: TextOutput): Paint {
+  if (output.isTTY !== true || output.hasColors?.() !== true) return plain;
+  // The stream has been asked; by default Node would ask the standard output again.
+  return (style, text) => styleText(style, text, { validateStream: false });
+}

@@ -1,0 +1,21 @@
+/** From the text of an option to its value, with commander's error for one that is none. */
+import { InvalidArgumentError } from "commander";
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1024 || port > 65000) throw new InvalidArgumentError("a port from 1024 to 65000");
+  return port;
+}
+
+export function parseAmount(text: string): number {
+  const amount = Number(text);
+  if (text.trim() === "" || !Number.isFinite(amount) || amount < 0) throw new InvalidArgumentError("a number of at least 0");
+  return amount;
+}
+
+/** Whole cores. */
+export function parseCores(text: string): number {
+  const cores = Number(text);
+  if (!/^\d+$/.test(text.trim()) || cores < 1 || cores > 4096) throw new InvalidArgumentError("a whole number of cores from 1 to 4096");
+  return cores;
+}

@@ -1,0 +1,87 @@
+/**
+ * The commands and their options. What a command does is loaded when it runs: `--help` loads nothing but commander.
+ * (Dynamic imports name the file with its extension: unlike the static ones they are not compiled to `require`.)
+ */
+import { Command, CommanderError, Option } from "commander";
+import { cleanArguments } from "./arguments";
+import { EXIT, EXIT_CODE_HELP, type ExitCode } from "./exit-codes";
+import { describeFailure } from "./failure";
+import { federationFile } from "./federation-file";
+import { FORMATS, type Format } from "./formats";
+import { type CliIo, painterFor } from "./io";
+import { parseAmount, parsePort } from "./option-values";
+import type { SimulateOptions } from "./simulate";
+
+/** Runs one call of the command. Never rejects: what went wrong is told on the error output and in the exit code. */
+export async function runCli(argv: readonly string[], io: CliIo, version: string): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const program = buildProgram(io, version, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(cleanArguments(argv), { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has told its own errors already; asking for help or the version is none.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const failure = describeFailure(error);
+    io.stderr.write(`${painterFor(io.stderr)("red", "error:")} ${failure.message}\n`);
+    return failure.exitCode;
+  }
+}
+
+function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => void): Command {
+  const program = new Command("federate")
+    .description("Federations of independent Proxmox VE clusters")
+    .version(version)
+    .option("-c, --config <file>", "federation file (default: $FEDERATION_CONFIG, else federation.yaml)")
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError("(--help shows what can be given)")
+    .exitOverride();
+  // After exitOverride and the rest: commands take over the settings of the moment they are made.
+  const file = () => federationFile(program.opts<{ config?: string }>().config, io.environment);
+  addStatus(program, io, finish, file);
+  addSchema(program, io, finish);
+  addSimulate(program, io, finish, file);
+  program.addHelpText("afterAll", EXIT_CODE_HELP);
+  return program;
+}
+
+type Finish = (code: ExitCode) => void;
+
+function formatOption(): Option {
+  return new Option("--format <format>", "how to print the result").choices(FORMATS).default("text");
+}
+
+function addStatus(program: Command, io: CliIo, finish: Finish, file: () => string): void {
+  program
+    .command("status")
+    .description("the clusters as they are now: health, versions, capacity and pressure, running tasks, unfinished moves")
+    .addOption(formatOption())
+    .action(async (options: { format: Format }) => finish(await (await import("./status/command.js")).status(file(), options, io)));
+}
+
+function addSchema(program: Command, io: CliIo, finish: Finish): void {
+  program
+    .command("schema")
+    .description("print the JSON Schema of federation.yaml, for editors")
+    .action(async () => finish((await import("./schema.js")).printSchema(io)));
+}
+
+function addSimulate(program: Command, io: CliIo, finish: Finish, file: () => string): void {
+  program
+    .command("simulate")
+    .description("serve simulated Proxmox VE clusters for the federation's file; prints one line of JSON, then runs until interrupted")
+    .option("--state <directory>", "keep the simulated world there and go on with it at the next start")
+    .option("--port-base <port>", "admin API on this port, one port per node after it (default: free ports)", parsePort)
+    .option("--latency <ms>", "virtual time that every request takes at least", parseAmount)
+    .option("--time-scale <factor>", "how many times as fast as real time (0: only by the admin API)", parseAmount)
+    .option("--write-config <file>", "write the federation's file there with endpoints and fingerprints of the simulated clusters")
+    .action(async (options: SimulateOptions) => finish(await (await import("./simulate.js")).simulate(file(), options, io)));
+}

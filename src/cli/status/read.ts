@@ -1,0 +1,95 @@
+/** What `status` asks one cluster: a handful of calls, all at once. */
+import { describeIdentity, MOVING_TAG, parseDescription } from "../../migration";
+import type { CallOptions, ClusterStatus, GuestRow, NodeRow, ProxmoxApi } from "../../proxmox";
+import { unlessForbidden } from "../ask-clusters";
+import { type ClusterRows, readRows } from "../snapshot";
+
+export interface ClusterReading extends ClusterRows {
+  version: string;
+  /** Absent: the token lacks Sys.Audit on `/`. */
+  status?: ClusterStatus;
+  tasks: RunningTask[];
+  moves: UnfinishedMove[];
+  /** What could not be read, as sentences. */
+  gaps: string[];
+}
+
+export interface RunningTask {
+  node: string;
+  type: string;
+  /** vmid, volume or empty. */
+  id: string;
+  user: string;
+  startTimeSeconds: number;
+}
+
+/** One end of a move that is under way, or was interrupted. */
+export interface UnfinishedMove {
+  vmid: number;
+  node: string;
+  /** `VM web-1 of stack shop/prod`; the guest's name when its mark cannot be read. */
+  resource: string;
+  /** Phase of the mark: `moving` on the source, `claimed` or `restored` on the target. Absent without a mark. */
+  phase?: string;
+  /** Of the journal, which is on the source. */
+  step?: string;
+  startedAt?: string;
+  /** The other end, as far as it is known. */
+  peer?: { cluster: string; vmid?: number };
+}
+
+export async function readCluster(api: ProxmoxApi, options: CallOptions): Promise<ClusterReading> {
+  const [{ version }, status, inside] = await Promise.all([
+    api.getVersion(options),
+    unlessForbidden(api.getClusterStatus(options)),
+    readRows(api, options).then((rows) => readInside(api, rows, options)),
+  ]);
+  return { version, status, ...inside };
+}
+
+/** What can only be asked once nodes and guests are known. */
+async function readInside(api: ProxmoxApi, rows: ClusterRows, options: CallOptions): Promise<Omit<ClusterReading, "version" | "status">> {
+  const gaps: string[] = [];
+  const orGap = async <T>(call: Promise<T>, otherwise: T, what: string): Promise<T> => {
+    try {
+      return await call;
+    } catch (error) {
+      gaps.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return otherwise;
+    }
+  };
+  const online = rows.nodes.filter(({ status }) => status === "online");
+  const moving = rows.guests.filter((guest) => guest.guestType === "qemu" && guest.tags.includes(MOVING_TAG));
+  const [tasks, moves] = await Promise.all([
+    Promise.all(online.map((node) => orGap(readTasks(api, node, options), [], `tasks of node ${node.node} cannot be read`))),
+    Promise.all(moving.map((guest) => orGap(readMove(api, guest, options), unreadMove(guest), `mark of vm ${guest.vmid} cannot be read`))),
+  ]);
+  return { ...rows, tasks: tasks.flat(), moves, gaps };
+}
+
+async function readTasks(api: ProxmoxApi, { node }: NodeRow, options: CallOptions): Promise<RunningTask[]> {
+  // Proxmox keeps tasks that just ended among the active ones for a while.
+  const tasks = (await api.tasks.list(node, { source: "active" }, options)).filter(({ status }) => status === "running");
+  return tasks.map(({ type, id, user, startTimeSeconds }) => ({ node, type, id, user, startTimeSeconds }));
+}
+
+async function readMove(api: ProxmoxApi, guest: GuestRow, options: CallOptions): Promise<UnfinishedMove> {
+  const config = await api.qemu.findConfig(guest.node, guest.vmid, options);
+  const { mark } = parseDescription(config?.values.description);
+  if (mark === undefined) return unreadMove(guest);
+  const { vmid, node } = guest;
+  const target = mark.move?.target;
+  return {
+    vmid,
+    node,
+    resource: describeIdentity(mark),
+    phase: mark.phase,
+    step: mark.move?.step,
+    startedAt: mark.move?.startedAt,
+    peer: target === undefined ? (mark.source ?? mark.successor) : { cluster: target.cluster, vmid: target.vmid },
+  };
+}
+
+function unreadMove({ vmid, node, name }: GuestRow): UnfinishedMove {
+  return { vmid, node, resource: name === undefined ? `vm ${vmid}` : `${name}` };
+}

@@ -1,0 +1,91 @@
+/** From what the clusters answered to what `status` shows. Pure. */
+import type { Cluster, Federation } from "../../config";
+import { toInventory } from "../../inventory";
+import { type Asked, exitCodesOf } from "../ask-clusters";
+import { EXIT, type ExitCode, worstOf } from "../exit-codes";
+import { toSnapshot } from "../snapshot";
+import { type Capacity, capacityOf } from "./capacity";
+import type { ClusterReading, RunningTask, UnfinishedMove } from "./read";
+
+export interface StatusReport {
+  federation: string;
+  clusters: ClusterReport[];
+}
+
+export interface ClusterReport {
+  id: string;
+  name: string;
+  provider?: string;
+  location?: string;
+  tier: Cluster["tier"];
+  /** As declared. */
+  status: Cluster["status"];
+  /** `ok`; `degraded`: it answers, and `problems` say what is wrong; the others: it could not be asked, and why. */
+  health: "ok" | "degraded" | "unreachable" | "refused" | "not-contacted";
+  problems: string[];
+  live?: LiveReport;
+}
+
+export interface LiveReport {
+  version: string;
+  /** Absent: not visible without Sys.Audit on `/`. */
+  quorate?: boolean;
+  nodes: { total: number; online: number; offline: string[] };
+  guests: { total: number; running: number; templates: number };
+  capacity: Capacity;
+  tasks: RunningTask[];
+  moves: UnfinishedMove[];
+  /** What could not be read. */
+  gaps: string[];
+}
+
+export function toStatusReport(federation: Federation, asked: readonly Asked<ClusterReading>[]): StatusReport {
+  const inventory = toInventory(toSnapshot(federation, asked), () => undefined);
+  const clusters = asked.map((answer, index): ClusterReport => {
+    const { cluster } = answer;
+    const about = { id: cluster.id, name: cluster.name, provider: cluster.provider, location: cluster.location?.name };
+    const declared = { ...about, tier: cluster.tier, status: cluster.status };
+    if (!answer.ok) return { ...declared, health: answer.kind, problems: [answer.reason] };
+    const problems = problemsOf(answer.value);
+    const live = liveReport(answer.value, capacityOf(inventory.clusters[index]!));
+    return { ...declared, health: problems.length === 0 ? "ok" : "degraded", problems, live };
+  });
+  return { federation: federation.name, clusters };
+}
+
+function liveReport(reading: ClusterReading, capacity: Capacity): LiveReport {
+  const { guests, nodes, status } = reading;
+  const offline = nodes.filter((node) => node.status !== "online").map(({ node }) => node);
+  return {
+    version: reading.version,
+    ...(status === undefined ? {} : { quorate: status.quorate }),
+    nodes: { total: nodes.length, online: nodes.length - offline.length, offline },
+    guests: {
+      total: guests.filter(({ template }) => !template).length,
+      running: guests.filter((guest) => guest.status === "running").length,
+      templates: guests.filter(({ template }) => template).length,
+    },
+    capacity,
+    tasks: reading.tasks,
+    moves: reading.moves,
+    gaps: reading.gaps,
+  };
+}
+
+function problemsOf({ status, nodes, storages }: ClusterReading): string[] {
+  const offline = nodes.filter((node) => node.status !== "online");
+  const online = new Set(nodes.filter((node) => node.status === "online").map(({ node }) => node));
+  return [
+    ...(status?.quorate === false ? ["no quorum: nothing can be changed there until most of its nodes see each other"] : []),
+    ...offline.map(({ node, status: state }) => `node ${node} is ${state}`),
+    // A storage of an offline node is unknown because of the node.
+    ...storages
+      .filter((storage) => storage.status !== "available" && online.has(storage.node))
+      .map(({ storage, node }) => `storage ${storage} is not available on node ${node}`),
+  ];
+}
+
+export function statusExitCode(report: StatusReport, asked: readonly Asked<unknown>[]): ExitCode {
+  const degraded = report.clusters.some(({ health }) => health === "degraded");
+  return worstOf([...exitCodesOf(asked), degraded ? EXIT.finding : EXIT.ok]);
+}

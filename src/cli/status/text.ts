@@ -1,0 +1,106 @@
+/** `status` for a terminal. Pure. */
+import type { Paint, Style } from "../io";
+import { counted, percentOf, roundedAmount, roundedBytes, roundedSpan, table } from "../words";
+import type { RunningTask, UnfinishedMove } from "./read";
+import type { ClusterReport, LiveReport, StatusReport } from "./report";
+
+const LOOK: Record<ClusterReport["health"], { sign: string; style: Style }> = {
+  ok: { sign: "●", style: "green" },
+  degraded: { sign: "▲", style: "yellow" },
+  unreachable: { sign: "✗", style: "red" },
+  refused: { sign: "✗", style: "red" },
+  "not-contacted": { sign: "○", style: "dim" },
+};
+
+/** More are counted, not listed. */
+const LISTED_TASKS = 5;
+
+export function statusText(report: StatusReport, nowSeconds: number, paint: Paint): string {
+  const head = paint("bold", `federation ${report.federation}, ${counted(report.clusters.length, "cluster")}`);
+  return [head, ...report.clusters.map((cluster) => clusterText(cluster, nowSeconds, paint))].join("\n\n");
+}
+
+function clusterText(cluster: ClusterReport, nowSeconds: number, paint: Paint): string {
+  const { sign, style } = LOOK[cluster.health];
+  const about = [cluster.tier, ...(cluster.status === "active" ? [] : [cluster.status]), ...placeWords(cluster)].join(", ");
+  const lines = [`${paint(style, `${sign} ${cluster.id}`)}  ${about}`];
+  lines.push(...cluster.problems.map((problem) => `  ${paint(style, `${cluster.health}:`)} ${problem}`));
+  if (cluster.live !== undefined) lines.push(...liveLines(cluster.live, nowSeconds, paint));
+  return lines.join("\n");
+}
+
+function placeWords({ provider, location }: ClusterReport): string[] {
+  return [provider, location].filter((word) => word !== undefined);
+}
+
+function liveLines(live: LiveReport, nowSeconds: number, paint: Paint): string[] {
+  const quorum = live.quorate === undefined ? "quorum not visible (needs Sys.Audit on /)" : live.quorate ? "quorate" : "no quorum";
+  const { guests, nodes } = live;
+  const templates = guests.templates === 0 ? [] : [counted(guests.templates, "template")];
+  const facts = [
+    `Proxmox VE ${live.version}`,
+    quorum,
+    `${nodes.online} of ${counted(nodes.total, "node")} online`,
+    `${counted(guests.total, "guest")}, ${guests.running} running`,
+    ...templates,
+  ];
+  return [
+    `  ${facts.join(" · ")}`,
+    ...table(capacityRows(live)).map((line) => `    ${line}`),
+    ...taskLines(live.tasks, nowSeconds),
+    ...live.moves.map((move) => `  ${paint("yellow", "unfinished move:")} ${moveWords(move)}`),
+    ...live.gaps.map((gap) => `  ${paint("yellow", "not read:")} ${gap}`),
+  ];
+}
+
+function capacityRows({ capacity: { cpu, memory, storages } }: LiveReport): string[][] {
+  return [
+    [
+      "cores",
+      `${roundedAmount(cpu.allocatedCores)} of ${roundedAmount(cpu.grantableCores)} handed out`,
+      percentOf(cpu.allocatedCores, cpu.grantableCores),
+      pressureWords(cpu.pressurePermille),
+    ],
+    [
+      "memory",
+      `${roundedBytes(memory.allocatedBytes)} of ${roundedBytes(memory.grantableBytes)} handed out`,
+      percentOf(memory.allocatedBytes, memory.grantableBytes),
+      pressureWords(memory.pressurePermille),
+    ],
+    ...storages.map((storage) => [
+      `storage ${storage.storage}${storage.node === undefined ? "" : ` (${storage.node})`}`,
+      `${roundedBytes(storage.usedBytes)} of ${roundedBytes(storage.totalBytes)} used`,
+      percentOf(storage.usedBytes, storage.totalBytes),
+      pressureWords(storage.pressurePermille),
+    ]),
+  ];
+}
+
+function pressureWords(permille: number): string {
+  return permille === 0 ? "" : `pressure ${Math.round(permille / 10)} %`;
+}
+
+function taskLines(tasks: readonly RunningTask[], nowSeconds: number): string[] {
+  if (tasks.length === 0) return [];
+  const listed = tasks.slice(0, LISTED_TASKS).map(({ type, id, node, startTimeSeconds }) => {
+    const what = id === "" ? type : `${type} ${id}`;
+    return `${what} on ${node} (${roundedSpan(nowSeconds - startTimeSeconds)})`;
+  });
+  const more = tasks.length > LISTED_TASKS ? [`${tasks.length - LISTED_TASKS} more`] : [];
+  return [`  running tasks: ${[...listed, ...more].join(", ")}`];
+}
+
+function moveWords(move: UnfinishedMove): string {
+  const peer = move.peer === undefined ? "" : `, ${isSource(move) ? "to" : "from"} ${move.peer.cluster}${peerVmid(move.peer.vmid)}`;
+  const step = move.step === undefined ? (move.phase ?? "its mark cannot be read") : `step ${move.step}`;
+  const since = move.startedAt === undefined ? "" : `, since ${move.startedAt}`;
+  return `${move.resource}: vm ${move.vmid} on ${move.node}${peer}, ${step}${since}`;
+}
+
+function isSource({ phase }: UnfinishedMove): boolean {
+  return phase === "moving" || phase === "retired";
+}
+
+function peerVmid(vmid: number | undefined): string {
+  return vmid === undefined ? "" : ` vm ${vmid}`;
+}
