@@ -3,8 +3,8 @@
  * 31, 32). So: try, and on "already exists" look whose it is.
  */
 import type { ApiParams, GuestConfig, ProxmoxApi } from "../proxmox";
-import { AlreadyExistsError, OutcomeUnknownError, retryWhileLocked } from "../proxmox";
-import { findActiveTask, type GuestRef, type Pace, waitForTask } from "./operations";
+import { AlreadyExistsError, OutcomeUnknownError } from "../proxmox";
+import { findActiveTask, type GuestRef, type Pace, waitForTask, whileFileLocked } from "./operations";
 
 export interface ClaimSpec {
   api: ProxmoxApi;
@@ -56,7 +56,7 @@ async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<Guest
   let replyLost = false;
   for (let attempt = 1; ; attempt++) {
     try {
-      const upid = await retryWhileLocked(() => spec.api.qemu.create(spec.node, { ...spec.params, vmid }), { signal: pace.signal });
+      const upid = await whileFileLocked(pace, () => spec.api.qemu.create(spec.node, { ...spec.params, vmid }));
       await waitForTask(spec.api, upid, {}, pace);
       return { api: spec.api, node: spec.node, vmid };
     } catch (error) {

@@ -33,6 +33,7 @@ export {
   waitForTask,
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, waitUntilCreated } from "./owned-guests";
+export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
 export { type PreflightFacts, preflight } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteResult } from "./route";

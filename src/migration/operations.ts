@@ -90,8 +90,8 @@ export async function findActiveTask(guest: GuestRef, type: string): Promise<Upi
 }
 
 /** Repeats a call that was refused for the guest's lock file: nothing was done, waiting helps (live finding 28). */
-function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
-  return retryWhileLocked(call, { timeoutMs: LOCK_PATIENCE_MS, signal: pace.signal });
+export function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
+  return retryWhileLocked(call, { timeoutMs: LOCK_PATIENCE_MS, signal: pace.signal, clock: { ...pace, random: Math.random } });
 }
 
 /** Sets and deletes configuration keys; safe to repeat since the values are absolute. */
@@ -150,16 +150,18 @@ export async function stopGuest(guest: GuestRef, pace: Pace): Promise<void> {
  */
 export async function destroyGuest(guest: GuestRef, pace: Pace): Promise<void> {
   const isGone = async () => (await guest.api.qemu.findConfig(guest.node, guest.vmid)) === undefined;
-  const config = await guest.api.qemu.findConfig(guest.node, guest.vmid);
-  if (!config) return;
-  refuseForeignLock(guest, config);
-  if (config.values.protection === "1") await putConfig(guest, { set: { protection: 0 } }, pace);
-  await stopGuest(guest, pace);
   try {
-    await runTask(guest, { type: "qmdestroy", isDone: isGone }, pace, () => guest.api.qemu.delete(guest.node, guest.vmid, { purge: true }));
+    const config = await guest.api.qemu.findConfig(guest.node, guest.vmid);
+    if (!config) return;
+    refuseForeignLock(guest, config);
+    if (config.values.protection === "1") await putConfig(guest, { set: { protection: 0 } }, pace);
+    await stopGuest(guest, pace);
+    await runTask(guest, { type: "qmdestroy", isDone: isGone }, pace, () =>
+      guest.api.qemu.delete(guest.node, guest.vmid, { purge: true }),
+    );
   } catch (error) {
-    if (error instanceof NotFoundError) return;
-    if (error instanceof TaskFailedError && (await isGone())) return;
+    // Somebody else was faster at any of these steps: gone is gone.
+    if ((error instanceof NotFoundError || error instanceof TaskFailedError) && (await isGone())) return;
     throw error;
   }
 }

@@ -219,6 +219,16 @@ describe("status", () => {
       expect(JSON.stringify(clusters)).not.toContain("00000000-0000");
     });
 
+    it("says so when its token may see nothing", async () => {
+      const { access } = simulated.simulator.world.state.clusters["hetzner-edge"]!;
+      const granted = access.acl;
+      access.acl = [];
+      const { code, clusters } = await report();
+      access.acl = granted;
+      expect(code).toBe(EXIT.refused);
+      expect(clusters["hetzner-edge"]).toMatchObject({ health: "refused", problems: [expect.stringContaining("lack VM.Audit on /vms")] });
+    });
+
     it("does not contact one that is declared lost", async () => {
       const { code, clusters } = await withFile(
         (text) => text.replace("    tier: edge", "    tier: edge\n    status: lost"),

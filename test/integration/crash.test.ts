@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killTree } from "../support/process-tree";
 import { DATABARN, EXAMPLE_GUESTS, type ExampleStack, PRODUCTION_GUESTS, startExample, WORLDSTREAM } from "./support/example-stack";
-import { checksumsByDrive, findLeftovers, type GuestView, getGuest, listAddresses, listGuests } from "./support/federation-view";
+import { checksumsByDrive, findLeftovers, type GuestView, getGuest, listAddresses, listGuests, listPools } from "./support/federation-view";
 import { atMoment } from "./support/moment";
 import { wasRequested } from "./support/requests";
 import { countStarts, findDoubleRuns } from "./support/running-copies";
@@ -176,5 +176,29 @@ describe("a moving `pulumi up` whose process group is killed", () => {
     await stack.refresh({ args: ["--clear-pending-creates", "--expect-no-changes"] });
     expect((await stack.export()).deployment.pending_operations ?? []).toEqual([]);
     await stack.preview({ args: ["--expect-no-changes"] });
+  });
+
+  it("may be followed by a destroy as well, which leaves nothing although state holds both ends of each move", async () => {
+    const { stack, federation, setStatus } = example;
+    const { world } = federation.simulator;
+    await setStatus({ [from]: "draining", [to]: "active" });
+    await crashAt(MOMENTS.find(({ name }) => name === "while the source is deleted")!);
+    const ends = (await stack.resources()).filter(({ type }) => type.endsWith(":FederatedVM"));
+    expect(ends.filter((resource) => resource.delete)).not.toEqual([]);
+    await stack.cancel();
+    // Both ends of a move delete its retired source: whoever asks second hears only after the first one is done.
+    for (const { vmid } of listGuests(world).filter(({ cluster, mark }) => cluster === from && mark?.phase === "retired"))
+      await federation.admin("POST", "/faults", {
+        cluster: from,
+        method: "GET",
+        path: `/nodes/*/qemu/${vmid}/status/current`,
+        at: 2,
+        action: { kind: "delay", ms: 500 * TIME_SCALE },
+      });
+    await stack.destroy();
+    expect(listGuests(world)).toEqual([]);
+    expect(findLeftovers(world)).toEqual([]);
+    expect(listPools(world)).toEqual([]);
+    expect(await stack.resources()).toEqual([]);
   });
 });

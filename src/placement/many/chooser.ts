@@ -27,7 +27,7 @@ export class ScanChooser implements Chooser {
 }
 
 /** Between equal scores: the higher tie weight, then the lower index (nodes are in key order). */
-export function ranksBefore(shape: Shape, left: number, right: number): boolean {
+function ranksBefore(shape: Shape, left: number, right: number): boolean {
   const difference = shape.tie(left) - shape.tie(right);
   return difference === 0 ? left < right : difference > 0;
 }

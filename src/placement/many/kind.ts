@@ -36,6 +36,8 @@ export interface Kind {
   storageClasses: string[];
   /** Soft rules about guests: their points change as guests are placed. */
   softGuestRules: AppliedRule[];
+  /** No cluster has a weight other than 100 %. */
+  isPlain: boolean;
   /** Storage id per disk, by cluster. */
   storageIds: Map<ClusterState, string[]>;
   /** False where neither pool limits nor anything else but nodes can refuse a request. */
@@ -74,6 +76,7 @@ export function kindOf(request: PlacementRequest, world: World): Kind {
     storages: [],
     storageClasses: [...new Set(request.disks.map((disk) => disk.storageClass))],
     softGuestRules,
+    isPlain: nodes.every((node) => clusterPercent(ask, node.cluster.facts.id) === 100),
     storageIds: new Map(world.clusters.map((cluster) => [cluster, storageIds(ask, cluster).map((id) => id ?? "")])),
     hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
     worsensOnly: ask.rules.together.length === 0 && softGuestRules.every(({ direction }) => direction === "away"),

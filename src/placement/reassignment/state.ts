@@ -404,8 +404,14 @@ export class ReassignmentState {
     return this.dependants[service]!.every((other) => this.neighbourhoodCount[other * this.neighbourhoods + fromNeighbourhood] === 0);
   }
 
-  /** Both changes at once. Stricter than the rules where each service depends on the other: rare, and never wrong. */
+  /**
+   * Both changes at once. Where one service depends on the other, each check alone would count on a process that is about
+   * to leave: such swaps between neighbourhoods are left to the other moves.
+   */
   private maySwapRegions(first: number, second: number, here: number, there: number): boolean {
+    const { neighbourhood, dependencies } = this.problem;
+    const isTied = () => dependencies[first]!.includes(second) || dependencies[second]!.includes(first);
+    if (neighbourhood[here] !== neighbourhood[there] && isTied()) return false;
     return this.mayRelocate(first, here, there) && this.mayRelocate(second, there, here);
   }
 

@@ -5,14 +5,14 @@ import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
 import { volidOf, volumeSizeBytes } from "./owner";
-import { readDiskInputs, readDiskOutputs } from "./state";
+import { type DiskInputs, readDiskInputs, readDiskOutputs } from "./state";
 
 export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readDiskOutputs(oldOutputs);
   const news = readDiskInputs(newInputs);
   if (news.placement.cluster !== olds.__at.cluster) return { changes: true, replaces: ["placement"] };
-  const attachment = (at: { cluster: string; vmid: number } | undefined) => (at ? `${at.cluster}/${at.vmid}` : "");
+  const attachment = (at: DiskInputs["__attachTo"]) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||
     news.__sizeBytes !== olds.sizeBytes ||

@@ -23,7 +23,7 @@ export async function checkDisk(session: Session, olds: Inputs, news: Inputs): P
   const parsed = diskSchema.safeParse({ name: (news.__identity as { name: string }).name, ...known });
   if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
   const planned = await planDisk(session, parsed.data, news, olds, vmidUnknown);
-  if ("failure" in planned) return { inputs: news, failures: [{ property: "placement", reason: planned.failure }] };
+  if ("failure" in planned) return { inputs: news, failures: [{ property: "", reason: planned.failure }] };
   return { inputs: { ...own, ...engineInputs(news), ...planned.inputs }, failures: [] };
 }
 
@@ -73,8 +73,8 @@ async function planDisk(
 }
 
 /** The preview of any update hides the guest's vmid, and only another cluster changes it. */
-function formerVmid(before: DiskInputs | undefined, cluster: string): number {
-  return before?.__attachTo?.cluster === cluster ? before.__attachTo.vmid : 0;
+function formerVmid(before: DiskInputs | undefined, cluster: string): number | string {
+  return before?.__attachTo?.cluster === cluster ? before.__attachTo.vmid : UNKNOWN;
 }
 
 function priorOf(here: Whereabouts, before: DiskInputs | undefined): Placement | undefined {

@@ -12,8 +12,8 @@ export interface DiskInputs {
   __pool: string;
   /** Rounded up to what storages allocate. */
   __sizeBytes: number;
-  /** Guest it is attached to; 0 while that guest's vmid is not known yet. */
-  __attachTo?: { cluster: string; vmid: number };
+  /** Guest it is attached to; the unknown value while that guest's vmid is not known yet. */
+  __attachTo?: { cluster: string; vmid: number | string };
   __live?: { cluster: string; node: string; vmid: number };
   __route?: Route;
 }

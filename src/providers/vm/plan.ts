@@ -53,7 +53,7 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const prior = priorOf(here, before);
   const promised = await promisedBefore(session, news, pool);
   const decided = await decide(session, toRequest(spec, pool, key, prior), promised, here.unfinished);
-  if (!decided.ok) return { failures: [{ property: "placement", reason: decided.message }] };
+  if (!decided.ok) return { failures: [{ property: "", reason: decided.message }] };
   const { placement } = decided;
   promise(session, news, { request: toRequest(spec, pool, key, prior), placement });
 
@@ -138,11 +138,11 @@ async function planMove(
   const { placement } = inputs;
   const routed = planRoute(federation, home.cluster, placement.cluster);
   const where = `VM ${spec.name} must leave ${home.cluster}/${home.row.node} for ${placement.cluster}/${placement.node}`;
-  if (!routed.ok) return { failures: [{ property: "placement", reason: `${where}, but ${routed.reason}.` }] };
+  if (!routed.ok) return { failures: [{ property: "", reason: `${where}, but ${routed.reason}.` }] };
   const { route } = routed;
   const findings = await preflightMove(session, route, pool, inputs, here);
   if (findings.length > 0)
-    return { failures: [{ property: "placement", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
+    return { failures: [{ property: "", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
   const source = await session.cluster(home.cluster);
   const diskBytes = spec.disks.reduce((sum, disk) => sum + disk.size, 0);
   inputs.__route = route;

@@ -1,0 +1,32 @@
+/** `validate` for a terminal. Pure. */
+import type { Paint } from "../io";
+import { counted, roundedAmount } from "../words";
+import type { ClusterCheck } from "./connectivity/check";
+import type { Finding } from "./finding";
+import type { ValidateReport } from "./report";
+
+export function validateText(report: ValidateReport, paint: Paint): string {
+  const lines = report.findings.map((finding) => findingText(finding, paint));
+  for (const cluster of report.clusters ?? []) lines.push(clusterText(cluster, paint));
+  const { errors, warnings } = report;
+  const verdict = `${report.file}: ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
+  lines.push(paint(errors > 0 ? "red" : warnings > 0 ? "yellow" : "green", verdict));
+  return lines.join("\n");
+}
+
+/** As compilers write it, so that editors find the place. */
+function findingText({ severity, file, line, column, path, cluster, message, suggestion }: Finding, paint: Paint): string {
+  const where = file === undefined ? `cluster ${cluster}:` : `${file}:${line}:${column}:`;
+  const what = path ? `${path}: ${message}` : message;
+  const words = suggestion === undefined ? what : `${what}. ${suggestion}`;
+  return `${where} ${paint(severity === "error" ? "red" : "yellow", `${severity}:`)} ${words}`;
+}
+
+function clusterText({ id, outcome, reason, version, endpoints }: ClusterCheck, paint: Paint): string {
+  const ways = endpoints.map(({ url, roundTripMs }) =>
+    roundTripMs === undefined ? `${url} no connection` : `${url} ${roundedAmount(roundTripMs)} ms`,
+  );
+  const facts = [...(version === undefined ? [] : [`Proxmox VE ${version}`]), ...ways, ...(reason === undefined ? [] : [reason])];
+  const style = outcome === "checked" ? "green" : outcome === "not-contacted" ? "dim" : "red";
+  return `cluster ${id}: ${paint(style, outcome)}: ${facts.join(" · ")}`;
+}
