@@ -15,7 +15,11 @@ if (process.argv.includes("--help")) {
 const startedMs = Date.now();
 const demo = await createDemo();
 const interrupted = new Promise((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve(signal));
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.once(signal, () => {
+      demo.interrupt();
+      resolve(signal);
+    });
 });
 
 try {

@@ -66,10 +66,18 @@ class Demo {
     );
   }
 
+  /** Ends what runs; nothing further is started. */
+  interrupt() {
+    this.interrupted = true;
+    this.child?.kill("SIGINT");
+  }
+
   run(args, cwd, output) {
+    if (this.interrupted) return Promise.reject(new Error("interrupted"));
     return new Promise((resolve, reject) => {
       const stdio = output === "show" ? ["ignore", "inherit", "inherit"] : ["ignore", "ignore", "inherit"];
       const child = spawn(this.engine.pulumi, [...args, "--non-interactive"], { cwd, env: this.env, stdio });
+      this.child = child;
       child.once("error", reject);
       child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`pulumi ${args[0]} ended with exit code ${code}`))));
     });

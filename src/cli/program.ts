@@ -11,6 +11,7 @@ import { FORMATS, type Format } from "./formats";
 import { type CliIo, painterFor } from "./io";
 import { parseAmount, parsePort } from "./option-values";
 import type { SimulateOptions } from "./simulate";
+import type { ValidateOptions } from "./validate/command";
 
 /** Runs one call of the command. Never rejects: what went wrong is told on the error output and in the exit code. */
 export async function runCli(argv: readonly string[], io: CliIo, version: string): Promise<ExitCode> {
@@ -46,6 +47,7 @@ function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => vo
     .exitOverride();
   // After exitOverride and the rest: commands take over the settings of the moment they are made.
   const file = () => federationFile(program.opts<{ config?: string }>().config, io.environment);
+  addValidate(program, io, finish, file);
   addStatus(program, io, finish, file);
   addSchema(program, io, finish);
   addSimulate(program, io, finish, file);
@@ -57,6 +59,18 @@ type Finish = (code: ExitCode) => void;
 
 function formatOption(): Option {
   return new Option("--format <format>", "how to print the result").choices(FORMATS).default("text");
+}
+
+function addValidate(program: Command, io: CliIo, finish: Finish, file: () => string): void {
+  program
+    .command("validate")
+    .description("check the federation file, and on request everything it names on the live clusters")
+    .option(
+      "--check-connectivity",
+      "ask every cluster: endpoints, certificates, privileges, clocks, storages, bridges, images, backup stores",
+    )
+    .addOption(formatOption())
+    .action(async (options: ValidateOptions) => finish(await (await import("./validate/command.js")).validate(file(), options, io)));
 }
 
 function addStatus(program: Command, io: CliIo, finish: Finish, file: () => string): void {

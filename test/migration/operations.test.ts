@@ -161,11 +161,11 @@ describe("shutting down", () => {
 });
 
 describe("destroying a guest", () => {
-  it.each<[string, () => void]>([
+  it.each<[string, () => unknown]>([
     ["that stands still", () => undefined],
-    ["that runs", () => void (guest.power = "running")],
-    ["that is protected", () => void (guest.config.protection = "1")],
-    ["that is fenced", () => void (guest.config.template = "1")],
+    ["that runs", () => Object.assign(guest, { power: "running" })],
+    ["that is protected", () => Object.assign(guest.config, { protection: "1" })],
+    ["that is fenced", () => Object.assign(guest.config, { template: "1" })],
   ])("%s takes it with its disks", async (_how, prepare) => {
     prepare();
     await destroyGuest(ref(), world.pace);

@@ -1,6 +1,7 @@
 /** `status` for a terminal. Pure. */
 import type { Paint, Style } from "../io";
 import { counted, percentOf, roundedAmount, roundedBytes, roundedSpan, table } from "../words";
+import type { StorageUse } from "./capacity";
 import type { RunningTask, UnfinishedMove } from "./read";
 import type { ClusterReport, LiveReport, StatusReport } from "./report";
 
@@ -67,13 +68,29 @@ function capacityRows({ capacity: { cpu, memory, storages } }: LiveReport): stri
       percentOf(memory.allocatedBytes, memory.grantableBytes),
       pressureWords(memory.pressurePermille),
     ],
-    ...storages.map((storage) => [
-      `storage ${storage.storage}${storage.node === undefined ? "" : ` (${storage.node})`}`,
-      `${roundedBytes(storage.usedBytes)} of ${roundedBytes(storage.totalBytes)} used`,
-      percentOf(storage.usedBytes, storage.totalBytes),
-      pressureWords(storage.pressurePermille),
+    ...groupById(storages).map(({ storage, usedBytes, totalBytes, pressurePermille, node, count }) => [
+      `storage ${storage}${count > 1 ? ` (${count} nodes)` : node === undefined ? "" : ` (${node})`}`,
+      `${roundedBytes(usedBytes)} of ${roundedBytes(totalBytes)} used`,
+      percentOf(usedBytes, totalBytes),
+      pressureWords(pressurePermille),
     ]),
   ];
+}
+
+/** A local storage of many nodes takes one line: the sum, and the pressure of the fullest. */
+function groupById(storages: readonly StorageUse[]): (StorageUse & { count: number })[] {
+  const groups = new Map<string, StorageUse & { count: number }>();
+  for (const storage of storages) {
+    const known = groups.get(storage.storage);
+    if (known === undefined) groups.set(storage.storage, { ...storage, count: 1 });
+    else {
+      known.usedBytes += storage.usedBytes;
+      known.totalBytes += storage.totalBytes;
+      known.pressurePermille = Math.max(known.pressurePermille, storage.pressurePermille);
+      known.count += 1;
+    }
+  }
+  return [...groups.values()];
 }
 
 function pressureWords(permille: number): string {

@@ -31,6 +31,8 @@ const EJECTIONS = { most: 0.4, least: 0.02, fewProcesses: 1000 };
 const GROUP_MOVES = 0.1;
 /** The coldest temperature, as a share of the best cost so far. */
 const COLD = 3e-6;
+/** Below this, costs of whole units are all or nothing. */
+const COLDEST = 0.2;
 
 /**
  * Improves an assignment by simulated annealing over three moves: one process elsewhere, two that swap, one that makes room
@@ -78,7 +80,7 @@ class Annealing {
       if (steps % STEPS_PER_LOOK === 0) {
         const used = progress(steps);
         if (used >= 1) break;
-        const cold = Math.min(this.hot, Math.max(1, COLD * this.bestCost));
+        const cold = Math.min(this.hot, Math.max(COLDEST, COLD * this.bestCost));
         temperature = this.hot * (cold / this.hot) ** used;
       }
       steps += 1;
@@ -93,24 +95,26 @@ class Annealing {
 
   /** One try, accepted when it adds no more than `limit`. */
   private step(limit: number): void {
-    const { random, problem } = this;
+    const { random } = this;
     const choice = random.fraction();
     if (choice < this.ejections) this.tryEjection(limit);
     else if (choice < this.ejections + this.groupMoves) this.tryGroupMove(limit);
     else if ((random.bits() & 1) === 0) this.tryShift(this.pickProcess(), limit);
-    else this.trySwap(this.pickProcess(), random.below(problem.processes), limit);
+    else this.trySwap(limit);
   }
 
   private tryShift(process: number, limit: number): void {
-    const to = this.candidates.pick(process, this.random);
+    const to = this.pickTarget(process);
     const delta = this.state.shiftDelta(process, to, limit);
     if (!(delta <= limit)) return;
     this.state.move(process, to);
     this.cost += delta;
   }
 
-  private trySwap(first: number, second: number, limit: number): void {
+  private trySwap(limit: number): void {
     const { state } = this;
+    const first = this.pickProcess();
+    const second = this.pickPartner(first);
     const delta = state.swapDelta(first, second, limit);
     if (!(delta <= limit)) return;
     const here = state.assignment[first]!;
@@ -135,8 +139,23 @@ class Annealing {
     let process = host[random.below(host.length)]!;
     const other = host[random.below(host.length)]!;
     if (state.relief(other) > state.relief(process)) process = other;
-    const delta = ejectInto(state, this.candidates, process, this.candidates.pick(process, random), limit, random);
+    const delta = ejectInto(state, this.candidates, process, this.pickTarget(process), limit, random);
     if (delta !== FORBIDDEN) this.cost += delta;
+  }
+
+  /** Now and then home, where a process costs nothing to be and frees what it left behind; else any machine it could be on. */
+  private pickTarget(process: number): number {
+    const home = this.problem.initial[process]!;
+    if ((this.random.bits() & 7) === 0 && home !== this.state.assignment[process]) return home;
+    return this.candidates.pick(process, this.random);
+  }
+
+  /** To swap with: now and then one that is in the process's home, else any. */
+  private pickPartner(process: number): number {
+    const { random, problem, state } = this;
+    const host = state.hosted[problem.initial[process]!]!;
+    if ((random.bits() & 3) === 0 && host.length > 0) return host[random.below(host.length)]!;
+    return random.below(problem.processes);
   }
 
   /** Half of the time any process, half of the time one on a machine that costs much. */

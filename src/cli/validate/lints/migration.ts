@@ -9,7 +9,12 @@ export function lintMigration(federation: Federation): Lint[] {
   return federation.migration.paths.flatMap((path, index) => {
     const at = ["migration_policies", "paths", index];
     const way = `${path.sourceCluster} → ${path.targetCluster}`;
-    return [...bandwidth(path, way, at), ...window(path, way, at), ...compression(federation, path, way, at), ...method(federation, path, way, at)];
+    return [
+      ...bandwidth(path, way, at),
+      ...window(path, way, at),
+      ...compression(federation, path, way, at),
+      ...method(federation, path, way, at),
+    ];
   });
 }
 

@@ -1,0 +1,51 @@
+/** `federate validate`: the file, and with --check-connectivity what stands behind it. */
+import { readFile } from "node:fs/promises";
+import { type Federation, FederationConfigError, loadFederation } from "../../config";
+import { createClusterClients } from "../../inventory";
+import { credentialEnvironment } from "../context";
+import type { ExitCode } from "../exit-codes";
+import type { Format } from "../formats";
+import { type CliIo, painterFor } from "../io";
+import { writeResult } from "../output";
+import { checkConnectivity } from "./connectivity";
+import type { ClusterCheck } from "./connectivity/check";
+import type { Finding } from "./finding";
+import { lint } from "./lints";
+import { locate } from "./locate";
+import { toReport, validateExitCode } from "./report";
+import { validateText } from "./text";
+
+export interface ValidateOptions {
+  checkConnectivity?: boolean;
+  format: Format;
+}
+
+export async function validate(file: string, options: ValidateOptions, io: CliIo): Promise<ExitCode> {
+  const { federation, findings } = await checkFile(file);
+  const clusters = federation !== undefined && options.checkConnectivity ? await askAll(federation, file, io) : undefined;
+  const report = toReport(file, findings, clusters);
+  writeResult(io.stdout, options.format, report, () => validateText(report, painterFor(io.stdout)));
+  return validateExitCode(report);
+}
+
+async function checkFile(file: string): Promise<{ federation?: Federation; findings: Finding[] }> {
+  try {
+    const { federation, warnings } = await loadFederation(file);
+    const lints = lint(federation);
+    const located = lints.length === 0 ? [] : locate(lints, await readFile(file, "utf8"), file);
+    return { federation, findings: [...warnings, ...located] };
+  } catch (error) {
+    if (!(error instanceof FederationConfigError)) throw error;
+    return { findings: error.issues };
+  }
+}
+
+async function askAll(federation: Federation, file: string, io: CliIo): Promise<ClusterCheck[]> {
+  const environment = credentialEnvironment(file, io);
+  const clients = createClusterClients(environment);
+  try {
+    return await checkConnectivity(federation, clients, environment);
+  } finally {
+    await clients.close();
+  }
+}

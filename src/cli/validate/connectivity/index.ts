@@ -1,0 +1,49 @@
+/** All clusters at once: their endpoints, and what stands behind them. */
+import { type Cluster, type CredentialEnvironment, type Federation, readCaFile } from "../../../config";
+import type { ClusterClients } from "../../../inventory";
+import { askClusters } from "../../ask-clusters";
+import { describeFailure } from "../../failure";
+import { type ClusterCheck, checkCluster } from "./check";
+import { type EndpointProbe, measureRoundTrip, probeEndpoint, type RoundTrip } from "./endpoint";
+import { readLiveFacts } from "./read";
+import { storeFindings } from "./stores";
+
+export async function checkConnectivity(
+  federation: Federation,
+  clients: ClusterClients,
+  environment: CredentialEnvironment,
+): Promise<ClusterCheck[]> {
+  const { clusters } = federation;
+  const roundTrips = await Promise.all(clusters.map(measureCluster));
+  const [asked, probes] = await Promise.all([
+    askClusters(clusters, clients, readLiveFacts),
+    Promise.all(clusters.map((cluster, index) => probeCluster(cluster, roundTrips[index]!, environment))),
+  ]);
+  const nowMs = Date.now();
+  const checks = asked.map((answer, index) => checkCluster(federation, answer, probes[index]!, nowMs));
+  const definitions = new Map(asked.flatMap((answer) => (answer.ok ? [[answer.cluster.id, answer.value.definitions] as const] : [])));
+  const stores = storeFindings(federation, definitions);
+  return checks.map((check) => ({ ...check, findings: [...check.findings, ...stores.filter(({ cluster }) => cluster === check.id)] }));
+}
+
+/** In the order of its endpoints; none where the cluster is not to be contacted. */
+async function measureCluster({ connection, status }: Cluster): Promise<RoundTrip[]> {
+  if (connection === undefined || status === "lost") return [];
+  return Promise.all(connection.apiUrls.map((url) => measureRoundTrip(url, { timeoutMs: connection.connectTimeoutMs })));
+}
+
+async function probeCluster(
+  { connection }: Cluster,
+  roundTrips: readonly RoundTrip[],
+  environment: CredentialEnvironment,
+): Promise<EndpointProbe[]> {
+  if (connection === undefined || roundTrips.length === 0) return [];
+  const { apiUrls, requestTimeoutMs, tls } = connection;
+  let ca: string | undefined;
+  try {
+    ca = tls.caFile === undefined ? undefined : await readCaFile(tls.caFile, environment);
+  } catch (error) {
+    return apiUrls.map((url) => ({ url, reachable: false, reason: describeFailure(error).message }));
+  }
+  return Promise.all(apiUrls.map((url, index) => probeEndpoint(url, roundTrips[index]!, { timeoutMs: requestTimeoutMs, ca })));
+}

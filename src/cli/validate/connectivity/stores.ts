@@ -1,0 +1,83 @@
+/** Backup stores: two clusters can exchange archives only if their storage entries mean the same place. Pure. */
+import type { BackupStore, Federation } from "../../../config";
+import type { StorageDefinition } from "../../../proxmox";
+import type { Finding } from "../finding";
+
+/** Cluster id → the storage definitions its token sees; clusters that did not answer are left out. */
+export type DefinitionsByCluster = ReadonlyMap<string, readonly StorageDefinition[]>;
+
+export function storeFindings(federation: Federation, definitions: DefinitionsByCluster): Finding[] {
+  return federation.backupStores.flatMap((store) => [...kindFindings(store, definitions), ...identityFindings(store, definitions)]);
+}
+
+function find(definitions: DefinitionsByCluster, cluster: string, storage: string): StorageDefinition | undefined {
+  return definitions.get(cluster)?.find((definition) => definition.storage === storage);
+}
+
+/** Type, content and encryption of each cluster's own entry; one that is absent is told with the storages. */
+function kindFindings(store: BackupStore, definitions: DefinitionsByCluster): Finding[] {
+  return Object.entries(store.access).flatMap(([cluster, { storage }]) => {
+    const definition = find(definitions, cluster, storage);
+    if (definition === undefined) return [];
+    const findings: Finding[] = [];
+    if (definition.type !== store.type) {
+      const message = `storage ${storage} of backup store ${store.name} is of type ${definition.type}, not ${store.type}`;
+      findings.push({ severity: "error", cluster, message, suggestion: "Correct backup_stores[].type or name another storage." });
+    }
+    if (definition.type === "pbs" && textOf(definition, "encryption-key") === undefined) {
+      const message = `archives in storage ${storage} are not encrypted: it has no client key`;
+      findings.push({
+        severity: "warning",
+        cluster,
+        message,
+        suggestion: "Give it an encryption key, the same on every cluster that reads its archives.",
+      });
+    }
+    return findings;
+  });
+}
+
+/** What a reader calls the source's archives has to be where the source writes them. */
+function identityFindings(store: BackupStore, definitions: DefinitionsByCluster): Finding[] {
+  return Object.entries(store.access).flatMap(([reader, access]) =>
+    Object.entries(store.access).flatMap(([source, { storage: writes }]): Finding[] => {
+      if (source === reader) return [];
+      const reads = access.readAs[source] ?? access.storage;
+      const written = find(definitions, source, writes);
+      const read = find(definitions, reader, reads);
+      if (written === undefined || read === undefined) return [];
+      const difference = differenceOf(written, read);
+      if (difference === undefined) return [];
+      const message = `storage ${reads} is not where ${source} writes its archives (${writes} there): ${difference}`;
+      return [
+        {
+          severity: difference.startsWith("nobody") ? "warning" : "error",
+          cluster: reader,
+          message,
+          suggestion: `Correct the storage, or backup_stores[].storages of ${store.name}.`,
+        },
+      ];
+    }),
+  );
+}
+
+/** What makes two entries one place, by type. The server is not among them: sites reach it under different names. */
+const PLACE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  pbs: ["datastore", "namespace"],
+  nfs: ["export"],
+  cifs: ["share", "subdir"],
+};
+
+function differenceOf(written: StorageDefinition, read: StorageDefinition): string | undefined {
+  if (written.type !== read.type) return `it is of type ${read.type}, not ${written.type}`;
+  const keys = PLACE_KEYS[written.type];
+  if (keys === undefined) return `nobody can tell from here whether two storages of type ${written.type} are one place`;
+  const differing = keys.find((key) => textOf(written, key) !== textOf(read, key));
+  if (differing === undefined) return undefined;
+  return `its ${differing} is ${textOf(read, differing) ?? "not set"}, there it is ${textOf(written, differing) ?? "not set"}`;
+}
+
+function textOf({ raw }: StorageDefinition, key: string): string | undefined {
+  const value = raw[key];
+  return value === undefined || value === "" ? undefined : String(value);
+}
