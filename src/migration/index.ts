@@ -37,3 +37,4 @@ export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./perm
 export { type PreflightFacts, preflight } from "./preflight";
 export { isRestoreWreck, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteResult } from "./route";
+export { windowRefusal } from "./window";

@@ -156,9 +156,7 @@ export async function destroyGuest(guest: GuestRef, pace: Pace): Promise<void> {
     refuseForeignLock(guest, config);
     if (config.values.protection === "1") await putConfig(guest, { set: { protection: 0 } }, pace);
     await stopGuest(guest, pace);
-    await runTask(guest, { type: "qmdestroy", isDone: isGone }, pace, () =>
-      guest.api.qemu.delete(guest.node, guest.vmid, { purge: true }),
-    );
+    await runTask(guest, { type: "qmdestroy", isDone: isGone }, pace, () => guest.api.qemu.delete(guest.node, guest.vmid, { purge: true }));
   } catch (error) {
     // Somebody else was faster at any of these steps: gone is gone.
     if ((error instanceof NotFoundError || error instanceof TaskFailedError) && (await isGone())) return;

@@ -1,5 +1,5 @@
 /** By which method, through which store and how fast a guest may go from one cluster to another. Pure. */
-import type { BackupStore, Federation, MigrationMethod, MigrationPath } from "../config";
+import type { BackupStore, Federation, MigrationMethod, MigrationPath, MigrationWindow } from "../config";
 
 export interface Route {
   source: string;
@@ -11,6 +11,8 @@ export interface Route {
   /** Which declaration set the limit. */
   limitedBy?: string;
   compression: boolean;
+  /** When the move may start; absent: at any time. */
+  window?: MigrationWindow;
 }
 
 export interface RouteStore {
@@ -45,7 +47,15 @@ export function planRoute(federation: Federation, source: string, target: string
     );
   return {
     ok: true,
-    route: { source, target, method, store, compression: path?.compression ?? true, ...limitOf(federation, path, source, target) },
+    route: {
+      source,
+      target,
+      method,
+      store,
+      compression: path?.compression ?? true,
+      window: path?.window ?? federation.migration.window,
+      ...limitOf(federation, path, source, target),
+    },
   };
 }
 

@@ -65,6 +65,11 @@ export class Session {
     return (await this.load()).federation;
   }
 
+  /** An operator may move outside the declared window, by the stack's configuration. */
+  get overrideWindow(): boolean {
+    return this.config.get("proxmox-federation:overrideWindow") === "true";
+  }
+
   async cluster(id: string): Promise<Cluster> {
     const { clusters } = await this.federation();
     const cluster = clusters.find((candidate) => candidate.id === id);

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Route, removeArchives } from "../../src/migration";
 import { archiveAtTarget, archiveNote, ensureArchive, findArchive, reportProgress, waitUntilVisible } from "../../src/migration/archive";
-import { type FakeArchive, FakeCluster, FakeStore } from "../support/fake-cluster";
+import { type FakeArchive, FakeStore } from "../support/fake-backups";
+import { FakeCluster } from "../support/fake-cluster";
 import { FakeWorld } from "../support/fake-world";
 
 const MOVE = "0123456789ab";

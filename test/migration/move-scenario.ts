@@ -12,6 +12,7 @@ import {
   type Route,
 } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
+import { FakeStore } from "../support/fake-backups";
 import { FakeCluster, forbidTwins } from "../support/fake-cluster";
 import type { FakeGuest } from "../support/fake-guest";
 import { type CallRecord, FakeWorld, type Fault } from "../support/fake-world";

@@ -17,6 +17,7 @@ import { diffVm } from "../../src/providers/vm/diff";
 import { checkVm } from "../../src/providers/vm/plan";
 import { readVm } from "../../src/providers/vm/read";
 import { updateVm } from "../../src/providers/vm/update";
+import { FakeStore } from "../support/fake-backups";
 import { FakeCluster, forbidTwins } from "../support/fake-cluster";
 import { cluster, federation } from "../support/fake-federation";
 import { fakeSession } from "../support/fake-session";

@@ -1,5 +1,5 @@
-import { parseDocument } from "yaml";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseDocument } from "yaml";
 import { setClusterStatus } from "../../src/cli/simulated-config";
 import type { EngineReplay } from "../support/engine-replay";
 import type { Step } from "../support/replay-model";
@@ -67,7 +67,12 @@ describe("where a VM is", () => {
 
   it("is its source again when a move was killed and the plan taken back", async () => {
     await federation.edit((text) => setClusterStatus(text, "worldstream-prod", "draining"));
-    await federation.admin("POST", "/faults", { cluster: "worldstream-prod", method: "POST", path: "/nodes/{node}/vzdump", action: { kind: "delay", ms: 3_600_000 } });
+    await federation.admin("POST", "/faults", {
+      cluster: "worldstream-prod",
+      method: "POST",
+      path: "/nodes/{node}/vzdump",
+      action: { kind: "delay", ms: 3_600_000 },
+    });
     const killed = stack.up(program).catch((error: unknown) => error);
     await expect.poll(async () => (await federation.admin<{ hits: number }[]>("GET", "/faults"))[0]?.hits, { timeout: 30_000 }).toBe(1);
     stack.kill();

@@ -4,7 +4,6 @@
  * backup locks the guest and shows it as running, a lost answer's task runs on.
  */
 import type {
-  ApiParams,
   GuestConfig,
   GuestRow,
   NodeRow,
@@ -15,11 +14,10 @@ import type {
   StorageRow,
   TaskFilter,
   Upid,
-  Volume,
 } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
-import { alreadyExists, badParameter, fileLocked, locked, notFound, refused } from "./fake-errors";
 import { FakeBackups, LOCKING_TASKS } from "./fake-backups";
+import { alreadyExists, fileLocked, locked, notFound, refused } from "./fake-errors";
 import type { FakeGuest } from "./fake-guest";
 import type { FakeWorld } from "./fake-world";
 
@@ -370,7 +368,6 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
       ),
     );
   }
-
 }
 
 /** No two running guests may be the same machine, wherever they are. */

@@ -1,6 +1,7 @@
 /** The guests of a fake cluster: what their configurations, disks and power do, without any call. */
 import type { ApiParams, Permissions, Upid } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
+import type { FakeStore } from "./fake-backups";
 import { badParameter } from "./fake-errors";
 import {
   DRIVE_KEY,
@@ -14,8 +15,7 @@ import {
   storedSize,
   storedTags,
 } from "./fake-guest";
-import type { FakeStore } from "./fake-backups";
-import type { FakeWorld, TaskPlan } from "./fake-world";
+import type { FakeWorld } from "./fake-world";
 
 const GIB = 1024 ** 3;
 

@@ -1,6 +1,6 @@
 /** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
 import type { Federation, ResourcePool } from "../../config";
-import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove } from "../../migration";
+import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove, windowRefusal } from "../../migration";
 import { explainLine, type Placement, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { promise, promisedBefore } from "../peers";
@@ -108,6 +108,9 @@ async function planMove(
   const routed = planRoute(federation, cluster, placement.cluster);
   if (!routed.ok) return { failure: `${where}, but ${routed.reason}.` };
   const { route } = routed;
+  // Attached, it follows a guest that has moved already: outside the window it would be left behind.
+  const closed = here.unfinished || spec.attachTo || session.overrideWindow ? undefined : windowRefusal(route, session.pace.nowMs());
+  if (closed !== undefined) return { failure: `${where}, but ${closed}.` };
   if (!here.unfinished) {
     const [source, target] = await Promise.all([session.client(cluster), session.client(placement.cluster)]);
     const owner = await readMarkedGuest({ api: source, node: row.node, vmid: row.vmid });

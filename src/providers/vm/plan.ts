@@ -10,6 +10,7 @@ import {
   preflight,
   type Route,
   summarizeMove,
+  windowRefusal,
 } from "../../migration";
 import { explainLine, type Placement, type PlacementRequest, type PlacementResult, type Promised, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
@@ -140,9 +141,10 @@ async function planMove(
   const where = `VM ${spec.name} must leave ${home.cluster}/${home.row.node} for ${placement.cluster}/${placement.node}`;
   if (!routed.ok) return { failures: [{ property: "", reason: `${where}, but ${routed.reason}.` }] };
   const { route } = routed;
+  const closed = here.unfinished || session.overrideWindow ? undefined : windowRefusal(route, session.pace.nowMs());
+  if (closed !== undefined) return { failures: [{ property: "", reason: `${where}, but ${closed}.` }] };
   const findings = await preflightMove(session, route, pool, inputs, here);
-  if (findings.length > 0)
-    return { failures: [{ property: "", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
+  if (findings.length > 0) return { failures: [{ property: "", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
   const source = await session.cluster(home.cluster);
   const diskBytes = spec.disks.reduce((sum, disk) => sum + disk.size, 0);
   inputs.__route = route;

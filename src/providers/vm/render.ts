@@ -38,7 +38,9 @@ function renderScalars(spec: VmSpec): Record<string, string> {
     boot: spec.disks.length > 0 ? "order=scsi0" : undefined,
     ...renderCloudInit(spec),
   };
-  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""));
+  return Object.fromEntries(
+    Object.entries(scalars).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
+  );
 }
 
 function renderCloudInit(spec: VmSpec): Record<string, string | undefined> {
