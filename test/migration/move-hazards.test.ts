@@ -138,6 +138,36 @@ describe("a move that begins anew", () => {
   });
 });
 
+describe("a move that has all but arrived", () => {
+  const arriving = async (): Promise<MoveScenario> => {
+    const scenario = begin();
+    await killWhen(scenario, "kill-after", (call) => call.name === "qemu.start");
+    expect(markOf(scenario.a, SOURCE_VMID)?.move?.step).toBe("finishing");
+    return scenario;
+  };
+  const writes = (scenario: MoveScenario) => scenario.world.calls.filter((call) => call.write).length;
+
+  it("is left to people when its source was unfenced: both sides may have new data", async () => {
+    const scenario = await arriving();
+    delete scenario.a.guests.get(SOURCE_VMID)!.config.template;
+    const before = writes(scenario);
+    const outcome = await attempt(scenario);
+    expect(outcome.ok === false && outcome.error.message).toMatch(/new data on both sides: vm 100 on a .*vm 100 on b/s);
+    expect(writes(scenario)).toBe(before);
+  });
+
+  it("goes nowhere else", async () => {
+    const scenario = await arriving();
+    const c = new FakeCluster("c", scenario.world, { nodes: ["c1"], storages: { fast: {} } });
+    scenario.clusters.set("c", c);
+    const before = writes(scenario);
+    const target = { api: c, node: "c1", pool: POOL, storage: "fast" };
+    const outcome = await attempt(scenario, { route: { ...scenario.route, target: "c" }, target });
+    expect(outcome.ok === false && outcome.error.message).toMatch(/all but arrived on b \(vm 100\)/);
+    expect(writes(scenario)).toBe(before);
+  });
+});
+
 describe("the target's vmid", () => {
   it("is another one where the source's is taken", async () => {
     const scenario = begin({ vmidTaken: true });

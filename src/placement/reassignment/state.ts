@@ -19,7 +19,7 @@ export class ReassignmentState {
   /** Usage plus, for transient resources, what has left but still counts. */
   private readonly occupied: Float64Array;
   private readonly slot: Int32Array;
-  /** 1 where a service has a process on a machine. */
+  /** Processes of a service on a machine: at most 1, and 2 for a moment while siblings change places. */
   private readonly present: Uint8Array;
   private readonly locationCount: Int32Array;
   private readonly locations: number;
@@ -102,7 +102,7 @@ export class ReassignmentState {
     const from = this.assignment[process]!;
     if (from === to) return FORBIDDEN;
     const service = this.problem.service[process]!;
-    if (this.present[service * this.problem.machines + to] === 1) return FORBIDDEN;
+    if (this.isPresent(service, to)) return FORBIDDEN;
     const moves = this.moveDelta(process, from, to);
     const nobody = this.problem.processes;
     const arrival = this.exchangeDelta(to, nobody, process);
@@ -120,16 +120,17 @@ export class ReassignmentState {
     const there = this.assignment[second]!;
     const firstService = problem.service[first]!;
     const secondService = problem.service[second]!;
-    if (here === there || firstService === secondService) return FORBIDDEN;
-    if (this.present[firstService * problem.machines + there] === 1 || this.present[secondService * problem.machines + here] === 1)
-      return FORBIDDEN;
+    if (here === there) return FORBIDDEN;
+    // Two of one service may always change places as far as company, spread and dependencies go: nothing about these changes.
+    const areSiblings = firstService === secondService;
+    if (!areSiblings && (this.isPresent(firstService, there) || this.isPresent(secondService, here))) return FORBIDDEN;
     const moves =
       this.moveDelta(first, here, there) + this.moveDelta(second, there, here) + this.serviceMoveDelta(first, there, second, here);
     const atThere = this.exchangeDelta(there, second, first);
     if (atThere === FORBIDDEN || moves + atThere - this.machineCost[here]! > limit) return FORBIDDEN;
     const atHere = this.exchangeDelta(here, first, second);
     if (atHere === FORBIDDEN) return FORBIDDEN;
-    return this.maySwapRegions(firstService, secondService, here, there) ? moves + atThere + atHere : FORBIDDEN;
+    return areSiblings || this.maySwapRegions(firstService, secondService, here, there) ? moves + atThere + atHere : FORBIDDEN;
   }
 
   /** Brings a copy of the assignment up to date: in time proportional to the moves since the last call. */
@@ -217,7 +218,7 @@ export class ReassignmentState {
     const from = this.assignment[process]!;
     const service = this.problem.service[process]!;
     const nobody = this.problem.processes;
-    if (this.present[service * this.problem.machines + to] === 1) return FORBIDDEN;
+    if (this.isPresent(service, to)) return FORBIDDEN;
     const arrival = this.exchangeDelta(to, nobody, process);
     if (arrival === FORBIDDEN) return FORBIDDEN;
     return arrival + this.moveDelta(process, from, to) + this.serviceMoveDelta(process, to, nobody, 0);
@@ -251,6 +252,12 @@ export class ReassignmentState {
       for (const member of this.members[dependant]!) if (neighbourhood[this.assignment[member]!] === left) ties.push(member);
     }
     return ties;
+  }
+
+  /** Any process of the same service; the process itself when it is alone. */
+  pickSibling(process: number, random: SeededRandom): number {
+    const members = this.members[this.problem.service[process]!]!;
+    return members[random.below(members.length)]!;
   }
 
   /** One process of a service, one whose leaving breaks no dependency if such a one is met soon; none of an empty service. */
@@ -295,13 +302,13 @@ export class ReassignmentState {
   mayMove(process: number, to: number): boolean {
     const service = this.problem.service[process]!;
     const from = this.assignment[process]!;
-    return from !== to && this.present[service * this.problem.machines + to] === 0 && this.mayRelocate(service, from, to);
+    return from !== to && !this.isPresent(service, to) && this.mayRelocate(service, from, to);
   }
 
   /** The process of the same service that is on that machine, if there is one. */
   findSibling(process: number, machine: number): number | undefined {
-    const { service, machines } = this.problem;
-    if (this.present[service[process]! * machines + machine] === 0) return undefined;
+    const { service } = this.problem;
+    if (!this.isPresent(service[process]!, machine)) return undefined;
     return this.hosted[machine]!.find((other) => service[other] === service[process]);
   }
 
@@ -366,6 +373,8 @@ export class ReassignmentState {
     const firstChange = this.movedChange(first, firstTo);
     const secondChange = second === processes ? 0 : this.movedChange(second, secondTo);
     if (firstChange === 0 && secondChange === 0) return 0;
+    if (second !== processes && service[first] === service[second])
+      return this.siblingsMoveDelta(service[first]!, firstChange + secondChange);
     const firstMoved = this.movedOfService[service[first]!]!;
     const secondMoved = second === processes ? 0 : this.movedOfService[service[second]!]!;
     let most = this.mostMoved;
@@ -376,6 +385,25 @@ export class ReassignmentState {
     }
     most = Math.max(most, firstMoved + firstChange, second === processes ? 0 : secondMoved + secondChange);
     return weights.serviceMove * (most - this.mostMoved);
+  }
+
+  private siblingsMoveDelta(service: number, change: number): number {
+    const moved = this.movedOfService[service]!;
+    const isAloneWithMost = moved === this.mostMoved && this.servicesWithMoved[moved] === 1;
+    // Who alone has the most takes the maximum along, down to that of the next.
+    const rest = isAloneWithMost ? this.nextMost(moved) : this.mostMoved;
+    return this.problem.weights.serviceMove * (Math.max(rest, moved + change) - this.mostMoved);
+  }
+
+  /** The most moved processes of any service that has fewer than that. */
+  private nextMost(most: number): number {
+    let next = most - 1;
+    while (next > 0 && this.servicesWithMoved[next] === 0) next -= 1;
+    return Math.max(0, next);
+  }
+
+  private isPresent(service: number, machine: number): boolean {
+    return this.present[service * this.problem.machines + machine]! > 0;
   }
 
   private movedChange(process: number, to: number): number {
@@ -426,7 +454,7 @@ export class ReassignmentState {
     this.slot[process] = host.length;
     host.push(process);
     const own = service[process]!;
-    this.present[own * machines + machine] = 1;
+    this.present[own * machines + machine]! += 1;
     const atLocation = own * this.locations + location[machine]!;
     if (this.locationCount[atLocation]! === 0) this.spread[own]! += 1;
     this.locationCount[atLocation]! += 1;
@@ -447,7 +475,7 @@ export class ReassignmentState {
       this.slot[last] = this.slot[process]!;
     }
     const own = service[process]!;
-    this.present[own * machines + machine] = 0;
+    this.present[own * machines + machine]! -= 1;
     const atLocation = own * this.locations + location[machine]!;
     this.locationCount[atLocation]! -= 1;
     if (this.locationCount[atLocation]! === 0) this.spread[own]! -= 1;

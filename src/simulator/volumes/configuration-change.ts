@@ -101,7 +101,7 @@ function optionTable(era: Era): ParameterTable {
     "skip-cert-verification",
   ];
   const texts =
-    "bwlimit,content-dirs,data-pool,datastore,domain,encryption-key,is_mountpoint,keyring,master-pubkey,monhost,namespace,options,password,pool,saferemove_throughput,server,share,smbversion,username,base,blocksize,authsupported,comstar_hg,comstar_tg,iscsiprovider,lio_tpg,portal,target,zfs-base-path,saferemove-stepsize";
+    "bwlimit,content-dirs,data-pool,datastore,domain,encryption-key,is_mountpoint,keyring,master-pubkey,monhost,namespace,options,password,pool,saferemove_throughput,server,share,smbversion,username,base,blocksize,authsupported,comstar_hg,comstar_tg,iscsiprovider,lio_tpg,portal,target,zfs-base-path";
   return {
     ...Object.fromEntries(texts.split(",").map((key) => [key, optionalText])),
     ...Object.fromEntries(flags.map((key) => [key, optionalFlag])),
@@ -120,7 +120,9 @@ function optionTable(era: Era): ParameterTable {
     "max-protected-backups": { type: "integer", optional: true, minimum: -1 },
     port: { type: "integer", optional: true, minimum: 1, maximum: 65_535 },
     fingerprint: { ...optionalText, pattern: /^([A-Fa-f0-9]{2}:){31}[A-Fa-f0-9]{2}$/ },
-    ...(era === "8.4" ? { maxfiles: { type: "integer", optional: true, minimum: 0 } } : { "snapshot-as-volume-chain": optionalFlag }),
+    ...(era === "8.4"
+      ? { maxfiles: { type: "integer", optional: true, minimum: 0 } }
+      : { "snapshot-as-volume-chain": optionalFlag, "saferemove-stepsize": { type: "integer", optional: true } }),
   };
 }
 
@@ -128,6 +130,8 @@ export function configurationChangeRoutes(era: Era): Route[] {
   const permission = (call: Call) => call.requirePrivilege("/storage", ["Datastore.Allocate"]);
   const table = optionTable(era);
   const fixedKeys = new Set(Object.values(simulatedTypes).flatMap(({ required, fixed }) => [...required, ...(fixed ?? [])]));
+  // Of the types that are not simulated: an address does not change either.
+  for (const key of ["authsupported", "iscsiprovider", "portal", "target"]) fixedKeys.add(key);
   const changeable = Object.fromEntries(Object.entries(table).filter(([key]) => !fixedKeys.has(key) || key === "server" || key === "pool"));
   return [
     {
