@@ -3,13 +3,14 @@
  * (Dynamic imports name the file with its extension: unlike the static ones they are not compiled to `require`.)
  */
 import { Command, CommanderError, Option } from "commander";
+import type { AllocateOptions } from "./allocate/command";
 import { cleanArguments } from "./arguments";
 import { EXIT, EXIT_CODE_HELP, type ExitCode } from "./exit-codes";
 import { describeFailure } from "./failure";
 import { federationFile } from "./federation-file";
 import { FORMATS, type Format } from "./formats";
 import { type CliIo, painterFor } from "./io";
-import { parseAmount, parsePort } from "./option-values";
+import { parseAmount, parseCores, parsePort } from "./option-values";
 import type { SimulateOptions } from "./simulate";
 import type { ValidateOptions } from "./validate/command";
 
@@ -49,6 +50,7 @@ function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => vo
   const file = () => federationFile(program.opts<{ config?: string }>().config, io.environment);
   addValidate(program, io, finish, file);
   addStatus(program, io, finish, file);
+  addAllocate(program, io, finish, file);
   addSchema(program, io, finish);
   addSimulate(program, io, finish, file);
   program.addHelpText("afterAll", EXIT_CODE_HELP);
@@ -79,6 +81,20 @@ function addStatus(program: Command, io: CliIo, finish: Finish, file: () => stri
     .description("the clusters as they are now: health, versions, capacity and pressure, running tasks, unfinished moves")
     .addOption(formatOption())
     .action(async (options: { format: Format }) => finish(await (await import("./status/command.js")).status(file(), options, io)));
+}
+
+function addAllocate(program: Command, io: CliIo, finish: Finish, file: () => string): void {
+  program
+    .command("allocate")
+    .description("where a VM of that size would go now; on declared capacity when no cluster of the pool answers")
+    .requiredOption("-p, --pool <name>", "resource pool it is for")
+    .option("--cpu <cores>", "cores", parseCores, 2)
+    .option("--memory <size>", "memory; GiB is binary, GB decimal", "4GB")
+    .option("--storage <size>", "disk on the primary storage; 0B for none", "100GB")
+    .option("--location <place>", "preferred place, for example Amsterdam")
+    .option("--explain", "show every candidate with its score, or why it is none")
+    .addOption(formatOption())
+    .action(async (options: AllocateOptions) => finish(await (await import("./allocate/command.js")).allocate(file(), options, io)));
 }
 
 function addSchema(program: Command, io: CliIo, finish: Finish): void {

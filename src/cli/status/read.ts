@@ -1,8 +1,8 @@
 /** What `status` asks one cluster: a handful of calls, all at once. */
 import { describeIdentity, MOVING_TAG, parseDescription } from "../../migration";
-import type { CallOptions, ClusterStatus, GuestRow, NodeRow, Permissions, ProxmoxApi } from "../../proxmox";
+import type { CallOptions, ClusterStatus, GuestRow, NodeRow, ProxmoxApi } from "../../proxmox";
 import { unlessForbidden } from "../ask-clusters";
-import { type ClusterRows, readRows } from "../snapshot";
+import { type ClusterRows, readVisibleRows } from "../snapshot";
 
 export interface ClusterReading extends ClusterRows {
   version: string;
@@ -39,32 +39,12 @@ export interface UnfinishedMove {
 }
 
 export async function readCluster(api: ProxmoxApi, options: CallOptions): Promise<ClusterReading> {
-  const [permissions, { version }, status, inside] = await Promise.all([
-    api.getPermissions(options),
+  const [{ version }, status, inside] = await Promise.all([
     api.getVersion(options),
     unlessForbidden(api.getClusterStatus(options)),
-    readRows(api, options).then((rows) => readInside(api, rows, options)),
+    readVisibleRows(api, options).then((rows) => readInside(api, rows, options)),
   ]);
-  // Proxmox leaves out what the token may not see: without this an empty answer would look like an empty cluster.
-  if (!seesGuests(permissions)) throw new BlindTokenError(api.clusterId);
   return { version, status, ...inside };
-}
-
-/** The credentials work, and show nothing. */
-export class BlindTokenError extends Error {
-  readonly code = "PERMISSION";
-
-  constructor(cluster: string) {
-    super(
-      `Cluster ${cluster} shows these credentials no guests: they lack VM.Audit on /vms and on every pool. Grant them the privileges of docs/privileges.md.`,
-    );
-  }
-}
-
-function seesGuests(permissions: Permissions): boolean {
-  return Object.entries(permissions).some(
-    ([path, privileges]) => /^\/(?:$|vms(?:\/|$)|pool\/)/.test(path) && privileges["VM.Audit"] !== undefined,
-  );
 }
 
 /** What can only be asked once nodes and guests are known. */

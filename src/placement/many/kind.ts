@@ -2,7 +2,7 @@ import { type Ask, askFor, storageIds } from "../ask";
 import { CLUSTER_FILTERS, NODE_FILTERS } from "../filters";
 import type { PlacementRequest } from "../model";
 import { hashText } from "../order";
-import { type AppliedRule, concernsGuests } from "../rules";
+import { type AppliedRule, concernsGuests, isClusterLevel } from "../rules";
 import { clusterPercent, LOCATION_WEIGHT, scoringOf } from "../scores";
 import { distance } from "../scores/distance";
 import { weightedPoints } from "../scores/normalize";
@@ -81,12 +81,21 @@ export function kindOf(request: PlacementRequest, world: World): Kind {
     hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
     worsensOnly: ask.rules.together.length === 0 && softGuestRules.every(({ direction }) => direction === "away"),
   };
+  // With thousands of rules it matters to look at a cluster's rules once per cluster.
+  const clusterRules = softPlaceRules.filter(({ rule }) => isClusterLevel(rule));
+  const nodeRules = softPlaceRules.filter(({ rule }) => !isClusterLevel(rule));
+  const preferred = (rules: readonly AppliedRule[], node: NodeState) =>
+    rules.reduce((points, applies) => points + (satisfiesPreference(ask, applies, node) ? applies.weight * POINTS_PER_WEIGHT : 0), 0);
+  const clusterPoints = new Map<ClusterState, number>();
+  const ofCluster = (node: NodeState) => {
+    const points = clusterPoints.get(node.cluster) ?? preferred(clusterRules, node);
+    clusterPoints.set(node.cluster, points);
+    return points;
+  };
   nodes.forEach((node, index) => {
     for (const { scorer, weight } of fixed) kind.basePoints[index]! += weightedPoints(scorer.measure(ask, node).value, weight);
     if (preferLocation) kind.extraPoints[index]! += weightedPoints(distance.measure(ask, node).value, LOCATION_WEIGHT);
-    for (const applies of softPlaceRules) {
-      kind.extraPoints[index]! += satisfiesPreference(ask, applies, node) ? applies.weight * POINTS_PER_WEIGHT : 0;
-    }
+    kind.extraPoints[index]! += ofCluster(node) + preferred(nodeRules, node);
   });
   kind.storages = storagesPerNode(kind);
   return kind;

@@ -26,19 +26,21 @@ export function ejectInto(
 ): number {
   const from = state.assignment[process]!;
   if (from === to) return FORBIDDEN;
+  // Two of one service never share a machine: the one that is there changes places with the one that comes.
+  const sibling = state.findSibling(process, to);
   const evicted: number[] = [];
-  let total = state.lift(process);
+  let total = state.lift(process) + (sibling === undefined ? 0 : state.lift(sibling));
   for (let level = 0; ; level++) {
-    const drop = state.dropDelta(process, to);
-    if (total + drop <= limit && state.mayMove(process, to)) {
-      state.putBack(process);
+    const drop = sibling === undefined ? state.dropDelta(process, to) : state.exchangeSiblingsDelta(process, sibling);
+    if (total + drop <= limit && (sibling !== undefined || state.mayMove(process, to))) {
+      putBack(state, process, sibling);
       state.move(process, to);
+      if (sibling !== undefined) state.move(sibling, from);
       return total + drop;
     }
     if (level === DEPTH || total > limit) break;
-    // Two of one service never share a machine: a sibling has to go in any case.
-    const victim = state.findSibling(process, to) ?? chooseVictim(state, process, to, random);
-    if (victim === undefined) break;
+    const victim = chooseVictim(state, process, to, random);
+    if (victim === undefined || victim === sibling) break;
     const target = bestTarget(state, candidates, victim, from, random);
     if (target.machine < 0) continue;
     evicted.push(victim);
@@ -46,8 +48,13 @@ export function ejectInto(
     total += target.delta;
   }
   for (let index = evicted.length - 1; index >= 0; index--) state.move(evicted[index]!, to);
-  state.putBack(process);
+  putBack(state, process, sibling);
   return FORBIDDEN;
+}
+
+function putBack(state: ReassignmentState, process: number, sibling: number | undefined): void {
+  state.putBack(process);
+  if (sibling !== undefined) state.putBack(sibling);
 }
 
 function chooseVictim(state: ReassignmentState, process: number, machine: number, random: SeededRandom): number | undefined {

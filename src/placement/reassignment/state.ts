@@ -224,6 +224,19 @@ export class ReassignmentState {
     return arrival + this.moveDelta(process, from, to) + this.serviceMoveDelta(process, to, nobody, 0);
   }
 
+  /** What putting two lifted processes of one service into each other's place would add, or {@link FORBIDDEN}. */
+  exchangeSiblingsDelta(first: number, second: number): number {
+    const here = this.assignment[first]!;
+    const there = this.assignment[second]!;
+    const nobody = this.problem.processes;
+    const atThere = this.exchangeDelta(there, nobody, first);
+    if (atThere === FORBIDDEN) return FORBIDDEN;
+    const atHere = this.exchangeDelta(here, nobody, second);
+    if (atHere === FORBIDDEN) return FORBIDDEN;
+    const moves = this.moveDelta(first, here, there) + this.moveDelta(second, there, here);
+    return atThere + atHere + moves + this.serviceMoveDelta(first, there, second, here);
+  }
+
   /** {@link shiftDelta} without spread and dependencies, for moves that belong together. */
   looseShiftDelta(process: number, to: number): number {
     const from = this.assignment[process]!;

@@ -25,13 +25,16 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
 }
 
 /** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
-async function destroyWithArchives(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
-  const { ref, mark } = guest;
-  if (mark?.move) {
-    await removeArchives(ref, mark.move.storage, mark.move.id, session.pace);
-  }
-  session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
-  await destroyGuest(ref, session.pace);
+async function destroyWithArchives(session: Session, identity: Identity, { ref }: MarkedGuest): Promise<void> {
+  // A retired source may be destroyed by its own delete and by its successor's at once; a vmid that the first has freed can
+  // be somebody else's for the second.
+  await session.alone(`destroy ${ref.api.clusterId}/${ref.vmid}`, async () => {
+    const guest = await readMarkedGuest(ref);
+    if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
+    if (guest.mark.move) await removeArchives(ref, guest.mark.move.storage, guest.mark.move.id, session.pace);
+    session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
+    await destroyGuest(ref, session.pace);
+  });
 }
 
 /** A second guest that did not come from this one: then this one's data exists only here. */

@@ -73,6 +73,33 @@ describe("ReassignmentState", () => {
     expect(state.shiftDelta(0, 0, FORBIDDEN)).not.toBe(FORBIDDEN);
   });
 
+  it("lets two of one service change places, and knows that the service with most moves keeps its number", () => {
+    const state = new ReassignmentState(small(), small().initial);
+    // Machine 0: 2 + 3 = 5, load 10; machine 1: 4, none; before 30. Processes 7 + 8, the service 2 x 2, ways 10 x (3 + 5).
+    const delta = state.swapDelta(0, 1, FORBIDDEN);
+    expect(delta).toBe(10 - 30 + 15 + 4 + 80);
+    state.move(0, 1);
+    state.move(1, 0);
+    expect(state.cost).toBe(30 + delta);
+    expect(state.swapDelta(0, 1, FORBIDDEN)).toBe(-delta);
+  });
+
+  it("forbids a swap in which one service would count on the other's process that leaves", () => {
+    const three = small({
+      machines: 3,
+      neighbourhood: Int32Array.of(0, 1, 0),
+      location: Int32Array.of(0, 1, 2),
+      capacity: new Float64Array(6).fill(10),
+      safety: new Float64Array(6).fill(10),
+      machineMoveCost: new Float64Array(9),
+      service: Int32Array.of(0, 1, 1),
+      dependencies: [[1], []],
+      initial: Int32Array.of(0, 1, 2),
+    });
+    // Process 0 needs one of service 1 in its neighbourhood; in neighbourhood 1 there is only the one it would replace.
+    expect(new ReassignmentState(three, three.initial).swapDelta(0, 1, FORBIDDEN)).toBe(FORBIDDEN);
+  });
+
   it("refuses a problem whose arrays do not match", () => {
     expect(() => checkProblem(small({ initial: Int32Array.of(0, 1) }))).toThrow("initial has 2 entries, expected 3");
     expect(() => checkProblem(small({ initial: Int32Array.of(0, 1, 2) }))).toThrow("initial[2] is 2, expected 0 to 1");
