@@ -1,7 +1,7 @@
 "use strict";
 /** Synthetic federations for the benchmarks; the same numbers give the same federation. */
 
-const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
 
 const CAPACITY = {
   overcommit: { cpu: 4, memory: 1, storage: 1.5 },
@@ -62,16 +62,17 @@ function federation(nodeCount) {
  */
 function guests(count, shapes, pool) {
   const random = generator(11);
-  const sizes = Array.from({ length: Math.max(1, shapes) }, () => ({ cores: 1 + random(8), memoryMiB: 1024 * (1 + random(16)) }));
+  const sizes = Array.from({ length: shapes }, () => ({ cores: 1 + random(8), memoryMiB: 1024 * (1 + random(16)), diskMiB: 32_768 }));
   return Array.from({ length: count }, (_, index) => {
     const key = `vm-${String(index).padStart(7, "0")}`;
-    const size = shapes === 0 ? { cores: 1 + random(8), memoryMiB: 1024 + index } : sizes[random(shapes)];
+    const own = { cores: 1 + random(8), memoryMiB: 1024 + (index % 16_000), diskMiB: 32_768 + index };
+    const { cores, memoryMiB, diskMiB } = shapes === 0 ? own : sizes[random(shapes)];
     return {
       key,
       name: key,
-      cores: size.cores,
-      memoryMiB: shapes === 0 ? 1024 + ((index * 7919) % 16000) + (index % 13) / 16 : size.memoryMiB,
-      disks: [{ name: "scsi0", storageClass: "", sizeBytes: 32 * GIB }],
+      cores,
+      memoryMiB,
+      disks: [{ name: "scsi0", storageClass: "", sizeBytes: diskMiB * MIB }],
       networks: ["lan"],
       tags: [],
       rules: [],
@@ -120,4 +121,4 @@ function applied(inventory, requests, plan) {
   return { inventory: { clusters, links: [] }, requests: again };
 }
 
-module.exports = { applied, federation, guests, poolOf, GIB };
+module.exports = { applied, federation, guests, poolOf };

@@ -66,6 +66,33 @@ describe("validate", () => {
     expect(report.clusters).toBeUndefined();
   });
 
+  it.each<[string, string]>([
+    [
+      "a cluster",
+      "clusters:\n  - id: unique-identifier\n    tier: primary|secondary|edge\n    provider: provider-name\n    location: geographic-location\n",
+    ],
+    [
+      "a pool",
+      "resource_pools:\n  - name: production-pool\n    clusters: [cluster-id-1, cluster-id-2]\n    placement_policy:\n      strategy: balanced|performance|cost|geographic\n",
+    ],
+    [
+      "a policy",
+      "placement_policy:\n  strategy: cost\n  rules:\n    - type: location\n      target: cluster\n      operator: must_not\n      value: production-cluster\n",
+    ],
+    [
+      "a path",
+      "migration_policies:\n  paths:\n    - source_cluster: worldstream-prod\n      target_cluster: databarn-dr\n      method: backup-restore\n",
+    ],
+  ])("has only warnings for %s as the guide shows it", async (_, text) => {
+    const file = join(simulated.directory, "fragment.yaml");
+    await writeFile(file, text);
+    const { code, out } = await federate(["validate", "-c", file, "--check-connectivity", "--format", "json"]);
+    const report = JSON.parse(out) as ValidateReport;
+    expect({ code, errors: report.errors }).toEqual({ code: EXIT.ok, errors: 0 });
+    expect(report.warnings).toBeGreaterThan(0);
+    for (const { outcome } of report.clusters!) expect(outcome).toBe("not-contacted");
+  });
+
   it("says that a file is missing", async () => {
     const { code, out, err } = await federate(["validate", "-c", join(simulated.directory, "absent.yaml")]);
     expect(out).toContain("absent.yaml:1:1: error: the file does not exist. Create it, or name another one.");
@@ -181,6 +208,14 @@ describe("validate --check-connectivity", () => {
       expect(liveFindings(report)).toEqual([
         expect.stringMatching(/^error hetzner-edge: https:.* cannot be reached: no answer within 2 s/),
       ]);
+    });
+
+    it("says so when a web page answers", async () => {
+      await simulated.admin("POST", "/faults", { cluster: "hetzner-edge", times: 0, action: { kind: "html" } });
+      const report = await validate("--check-connectivity");
+      await simulated.admin("DELETE", "/faults");
+      expect(report.code).toBe(EXIT.unreachable);
+      expect(liveFindings(report)).toEqual([expect.stringMatching(/^error hetzner-edge: .*HTML/)]);
     });
 
     it("shows both fingerprints when its certificate is another one", async () => {

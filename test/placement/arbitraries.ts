@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Inventory, PlacementRequest } from "../../src/placement";
+import type { Inventory, PlacementRequest, Rule } from "../../src/placement";
 import { cluster, GIB, guest, inventory, node, pool, request, rule, storage } from "./builders";
 
 /** Random federations and requests small enough that their conflicts are frequent. */
@@ -70,14 +70,20 @@ const poolRules = fc.subarray([
   rule("affinity should tag gpu", { weight: 20 }),
 ]);
 
-const ownRules = fc.constantFrom([], [], [], [rule("anti-affinity must tag cache")], [rule("affinity must tag web", { scope: "cluster" })]);
+const ownRules = fc.constantFrom<Rule[][]>(
+  [],
+  [],
+  [],
+  [rule("anti-affinity must tag cache")],
+  [rule("affinity must tag web", { scope: "cluster" })],
+);
 
 /** Of a few kinds and shapes, so that some are interchangeable. */
 export const arbitraryRequests: fc.Arbitrary<PlacementRequest[]> = fc
   .record({
     strategy: fc.constantFrom("balanced" as const, "performance" as const, "cost" as const, "geographic" as const),
     rules: poolRules,
-    clusterWeights: fc.constantFrom({}, { a: 70, c: 140 }),
+    clusterWeights: fc.constantFrom<Record<string, number>[]>({}, { a: 70, c: 140 }),
     limits: fc.constantFrom({}, {}, { maxVms: 6 }, { maxCores: 12 }),
   })
   .chain((policy) => {

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Inventory, PlacementRequest, Promised } from "../../src/placement";
 import { placeOne } from "../../src/placement";
 import { cpuCapacityMilli, memoryCapacityMiB } from "../../src/placement/capacity";
+import { shuffled, tags } from "./arbitraries";
 import { cluster, GIB, guest, inventory, node, pool, request, rule } from "./builders";
 
-const tags = fc.subarray(["db", "web", "cache"]);
 const status = fc.constantFrom("active" as const, "active" as const, "cordoned" as const, "draining" as const);
 const hostile = fc.constantFrom(0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 2 ** 53);
 
@@ -70,22 +70,6 @@ function placeAll(requests: PlacementRequest[], facts: Inventory): Promised[] {
     if (result.ok) promised.push({ request: asked, placement: result.placement });
   }
   return promised;
-}
-
-function shuffled(facts: Inventory, seed: number): Inventory {
-  const order = <Item>(items: Item[]) =>
-    items
-      .map((item, index) => ({ item, key: Math.imul(index + 1, seed | 1) >>> 0 }))
-      .sort((left, right) => left.key - right.key)
-      .map(({ item }) => item);
-  return {
-    links: facts.links,
-    clusters: order(facts.clusters).map((each) => ({
-      ...each,
-      nodes: order(each.nodes).map((place) => ({ ...place, guests: order(place.guests) })),
-      storages: order(each.storages),
-    })),
-  };
 }
 
 describe("placeOne, for any federation", () => {

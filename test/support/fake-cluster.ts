@@ -394,7 +394,7 @@ function toConfig(guest: FakeGuest): GuestConfig {
     if (value === undefined) delete values[key];
     else values[key] = value;
   }
-  return { digest: JSON.stringify(values).length.toString(16), values };
+  return { digest: String(Object.keys(values).length), values };
 }
 
 function pendingOf(guest: FakeGuest): { key: string; value?: string; pending?: string; delete: boolean }[] {

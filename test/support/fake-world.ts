@@ -14,6 +14,15 @@ import { offline, outcomeUnknown, ProcessKilled, refused } from "./fake-errors";
  */
 export type Fault = "kill" | "kill-after" | "refuse" | "offline" | "lose-reply" | "fail-task" | "kill-task";
 
+/**
+ * Whether a fault at that call leads to anything new: reads change nothing, so a process killed there leaves what the
+ * write before has left; only a task goes on while it is waited for.
+ */
+export function matters(call: CallRecord, fault: Fault): boolean {
+  if (fault === "refuse" || fault === "offline") return true;
+  return call.write || ((fault === "kill" || fault === "kill-after") && call.name === "tasks.wait");
+}
+
 export interface CallRecord {
   /** 1 is the first call. */
   index: number;

@@ -1,13 +1,11 @@
 /** `federate validate`: the file, and with --check-connectivity what stands behind it. */
 import { readFile } from "node:fs/promises";
 import { type Federation, FederationConfigError, loadFederation } from "../../config";
-import { createClusterClients } from "../../inventory";
 import { credentialEnvironment } from "../context";
 import type { ExitCode } from "../exit-codes";
 import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
-import { checkConnectivity } from "./connectivity";
 import type { ClusterCheck } from "./connectivity/check";
 import type { Finding } from "./finding";
 import { lint } from "./lints";
@@ -40,7 +38,12 @@ async function checkFile(file: string): Promise<{ federation?: Federation; findi
   }
 }
 
+/** Loads what talks to clusters only now: checking a file should be quick. */
 async function askAll(federation: Federation, file: string, io: CliIo): Promise<ClusterCheck[]> {
+  const [{ createClusterClients }, { checkConnectivity }] = await Promise.all([
+    import("../../inventory/index.js"),
+    import("./connectivity/index.js"),
+  ]);
   const environment = credentialEnvironment(file, io);
   const clients = createClusterClients(environment);
   try {

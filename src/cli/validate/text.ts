@@ -26,7 +26,9 @@ function clusterText({ id, outcome, reason, version, endpoints }: ClusterCheck, 
   const ways = endpoints.map(({ url, roundTripMs }) =>
     roundTripMs === undefined ? `${url} no connection` : `${url} ${roundedAmount(roundTripMs)} ms`,
   );
-  const facts = [...(version === undefined ? [] : [`Proxmox VE ${version}`]), ...ways, ...(reason === undefined ? [] : [reason])];
+  // Why a cluster could not be asked stands among the findings, unless there was nothing to ask.
+  const why = outcome === "not-contacted" && reason !== undefined ? [reason] : [];
+  const facts = [...(version === undefined ? [] : [`Proxmox VE ${version}`]), ...ways, ...why];
   const style = outcome === "checked" ? "green" : outcome === "not-contacted" ? "dim" : "red";
   return `cluster ${id}: ${paint(style, outcome)}: ${facts.join(" · ")}`;
 }

@@ -1,4 +1,4 @@
-import type { Shortfall } from "../model";
+import type { PlacementRequest, Shortfall } from "../model";
 import { describeRule, isDoubleNegation } from "../rules";
 import type { ClusterFilter } from "./filter";
 
@@ -6,29 +6,34 @@ import type { ClusterFilter } from "./filter";
 export const requestValid: ClusterFilter = {
   name: "request",
   check({ request }) {
-    const shortfalls: Shortfall[] = [];
-    const amounts: [string, number][] = [
-      ["cores", request.cores],
-      ["memoryMiB", request.memoryMiB],
-      ...request.disks.map((disk): [string, number] => [`disk ${disk.name} sizeBytes`, disk.sizeBytes]),
-    ];
-    for (const [name, value] of amounts) {
-      if (Number.isFinite(value) && value >= 0) continue;
-      shortfalls.push({
-        text: `${request.name} asks for ${name} ${value}, which is no amount`,
-        summary: `cannot be asked for ${name} ${value}`,
-        remedy: `give ${name} as a finite number of at least 0`,
-        ifOthersMove: false,
-      });
-    }
-    for (const rule of [...(request.pool?.rules ?? []), ...request.rules].filter(isDoubleNegation)) {
-      shortfalls.push({
-        text: `rule "${describeRule(rule)}" is a double negation`,
-        summary: `cannot follow rule "${describeRule(rule)}"`,
-        remedy: `write "affinity ${rule.operator === "must_not" ? "must" : "should"}" if guests shall be together, or drop the rule`,
-        ifOthersMove: false,
-      });
-    }
-    return shortfalls;
+    return [...amountShortfalls(request), ...ruleShortfalls(request)];
   },
 };
+
+/** Amounts that are none. */
+export function amountShortfalls(request: PlacementRequest): Shortfall[] {
+  const shortfalls: Shortfall[] = [];
+  const demand = (name: string, value: number): void => {
+    if (Number.isFinite(value) && value >= 0) return;
+    shortfalls.push({
+      text: `${request.name} asks for ${name} ${value}, which is no amount`,
+      summary: `cannot be asked for ${name} ${value}`,
+      remedy: `give ${name} as a finite number of at least 0`,
+      ifOthersMove: false,
+    });
+  };
+  demand("cores", request.cores);
+  demand("memoryMiB", request.memoryMiB);
+  for (const disk of request.disks) demand(`disk ${disk.name} sizeBytes`, disk.sizeBytes);
+  return shortfalls;
+}
+
+/** Rules that validation should have refused. */
+export function ruleShortfalls(request: PlacementRequest): Shortfall[] {
+  return [...(request.pool?.rules ?? []), ...request.rules].filter(isDoubleNegation).map((rule) => ({
+    text: `rule "${describeRule(rule)}" is a double negation`,
+    summary: `cannot follow rule "${describeRule(rule)}"`,
+    remedy: `write "affinity ${rule.operator === "must_not" ? "must" : "should"}" if guests shall be together, or drop the rule`,
+    ifOthersMove: false,
+  }));
+}

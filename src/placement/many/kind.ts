@@ -1,5 +1,6 @@
 import { type Ask, askFor, storageIds } from "../ask";
 import { CLUSTER_FILTERS, NODE_FILTERS } from "../filters";
+import { ruleShortfalls } from "../filters/request-valid";
 import type { PlacementRequest } from "../model";
 import { hashText } from "../order";
 import { type AppliedRule, concernsGuests, isClusterLevel } from "../rules";
@@ -40,6 +41,7 @@ export interface Kind {
   isPlain: boolean;
   /** Storage id per disk, by cluster. */
   storageIds: Map<ClusterState, string[]>;
+  hasSoundRules: boolean;
   /** False where neither pool limits nor anything else but nodes can refuse a request. */
   hasPoolLimits: boolean;
   /** True when placing can only make scores and fit worse, never better: what a heap with lazy updates needs. */
@@ -78,6 +80,7 @@ export function kindOf(request: PlacementRequest, world: World): Kind {
     softGuestRules,
     isPlain: nodes.every((node) => clusterPercent(ask, node.cluster.facts.id) === 100),
     storageIds: new Map(world.clusters.map((cluster) => [cluster, storageIds(ask, cluster).map((id) => id ?? "")])),
+    hasSoundRules: ruleShortfalls(request).length === 0,
     hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
     worsensOnly: ask.rules.together.length === 0 && softGuestRules.every(({ direction }) => direction === "away"),
   };

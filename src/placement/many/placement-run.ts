@@ -1,5 +1,5 @@
 import { poolLimits } from "../filters/pool-limits";
-import { requestValid } from "../filters/request-valid";
+import { amountShortfalls } from "../filters/request-valid";
 import type { Placement, PlacementRequest } from "../model";
 import { wholeNonNegative } from "../numbers";
 import { compareText } from "../order";
@@ -164,7 +164,7 @@ export class PlacementRun {
 
   private isAllowed(request: PlacementRequest, kind: Kind): boolean {
     const [cluster] = this.world.clusters;
-    if (cluster === undefined || requestValid.check({ ...kind.ask, request }, cluster).length > 0) return false;
+    if (cluster === undefined || !kind.hasSoundRules || amountShortfalls(request).length > 0) return false;
     if (!kind.hasPoolLimits) return true;
     return poolLimits.check({ ...kind.ask, request, held: this.world.liveByKey.get(request.key) ?? [] }, cluster).length === 0;
   }

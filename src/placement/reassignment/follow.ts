@@ -21,13 +21,14 @@ export function moveWithFollowers(state: ReassignmentState, leader: number, to: 
   const steps: Step[] = [];
   let total = moveTo(state, leader, to, steps);
   for (let done = 0; done < steps.length && total !== FORBIDDEN && steps.length <= MOST_FOLLOWERS; done++) {
-    for (const follower of state.brokenTies(steps[done]!.process, steps[done]!.from, random)) {
-      if (state.isWithNeighbours(follower, to)) continue;
+    for (const follower of state.regions.brokenTies(steps[done]!.process, steps[done]!.from, random)) {
+      if (state.regions.isWithNeighbours(follower, to)) continue;
       total += bringNear(state, follower, to, steps, random);
       if (total === FORBIDDEN || steps.length > MOST_FOLLOWERS) break;
     }
   }
-  const isSound = total <= limit && steps.length <= MOST_FOLLOWERS && steps.every(({ process, from }) => state.obeysRegions(process, from));
+  const isSound =
+    total <= limit && steps.length <= MOST_FOLLOWERS && steps.every(({ process, from }) => state.regions.obeys(process, from));
   if (isSound) return total;
   for (let index = steps.length - 1; index >= 0; index--) state.move(steps[index]!.process, steps[index]!.from);
   return FORBIDDEN;
@@ -43,7 +44,7 @@ function moveTo(state: ReassignmentState, process: number, to: number, steps: St
 
 function bringNear(state: ReassignmentState, process: number, to: number, steps: Step[], random: SeededRandom): number {
   for (let tried = 0; tried < TARGETS; tried++) {
-    const target = tried === 0 ? to : state.pickNeighbour(to, random);
+    const target = tried === 0 ? to : state.regions.pickNeighbour(to, random);
     const delta = moveTo(state, process, target, steps);
     if (delta !== FORBIDDEN) return delta;
   }

@@ -68,8 +68,8 @@ class Annealing {
     const processes = Math.max(1, problem.processes);
     const fewness = Math.min(1, EJECTIONS.fewProcesses / processes);
     this.ejections = Math.max(EJECTIONS.least, EJECTIONS.most * fewness ** 0.8);
-    // Hot enough that a process of average cost moves freely; with many processes there is no time to cool from there.
-    this.hot = Math.max(1, ((5 * this.cost) / processes) * fewness ** 1.5);
+    // Hot enough that processes of well above average cost move freely; with many of them there is no time to cool from there.
+    this.hot = Math.max(1, ((20 * this.cost) / processes) * fewness ** 1.5);
   }
 
   run(progress: SearchOptions["progress"]): SearchResult {
@@ -127,7 +127,7 @@ class Annealing {
   private tryGroupMove(limit: number): void {
     const process = this.pickProcess();
     const to = this.candidates.pick(process, this.random);
-    if (this.state.isWithNeighbours(process, to)) return;
+    if (this.state.regions.isWithNeighbours(process, to)) return;
     const delta = moveWithFollowers(this.state, process, to, limit, this.random);
     if (delta !== FORBIDDEN) this.cost += delta;
   }

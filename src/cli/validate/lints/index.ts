@@ -5,8 +5,6 @@ import { lintMigration } from "./migration";
 import { lintPools } from "./pools";
 import { lintSecurity } from "./security";
 
-export { LOW_LATENCY_MS } from "./migration";
-
 export function lint(federation: Federation): Lint[] {
   return [...lintSecurity(federation), ...lintPools(federation), ...lintMigration(federation)];
 }

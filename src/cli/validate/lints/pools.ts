@@ -1,6 +1,7 @@
 /** Pools: limits, rules that can never hold, strategies without the figures they need, members that cannot exchange guests. */
 import type { Cluster, Federation, ResourcePool } from "../../../config";
-import { planRoute } from "../../../migration";
+// Not from the folder's index: that loads the API client, and checking a file should be quick.
+import { planRoute } from "../../../migration/route";
 import { findCoordinates, validateRules } from "../../../placement";
 import { type Lint, warn } from "../finding";
 

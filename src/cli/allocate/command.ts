@@ -1,0 +1,60 @@
+/** `federate allocate`: where a VM of that size would go now. */
+import { type Federation, parseSizeBytes, type ResourcePool, UnitError } from "../../config";
+import { createClusterClients } from "../../inventory";
+import { askClusters } from "../ask-clusters";
+import { credentialEnvironment, loadWithWarnings } from "../context";
+import type { ExitCode } from "../exit-codes";
+import { UsageError } from "../failure";
+import type { Format } from "../formats";
+import { type CliIo, painterFor } from "../io";
+import { writeResult } from "../output";
+import { readVisibleRows } from "../snapshot";
+import { allocateExitCode, decide, type Wish } from "./decide";
+import { allocationText, toAllocationReport } from "./report";
+
+export interface AllocateOptions {
+  pool: string;
+  cpu: number;
+  memory: string;
+  storage: string;
+  location?: string;
+  explain?: boolean;
+  format: Format;
+}
+
+export async function allocate(file: string, options: AllocateOptions, io: CliIo): Promise<ExitCode> {
+  const wish: Wish = {
+    cores: options.cpu,
+    memoryBytes: sizeOf("--memory", options.memory),
+    storageBytes: sizeOf("--storage", options.storage),
+    ...(options.location === undefined ? {} : { location: options.location }),
+  };
+  const { federation } = await loadWithWarnings(file, io);
+  const pool = getPool(federation, options.pool);
+  const clients = createClusterClients(credentialEnvironment(file, io));
+  try {
+    const asked = await askClusters(federation.clusters, clients, (api, _cluster, callOptions) => readVisibleRows(api, callOptions));
+    const allocation = decide(federation, pool, wish, asked);
+    const report = toAllocationReport(federation, pool.name, wish, allocation, options.explain === true);
+    writeResult(io.stdout, options.format, report, () => allocationText(report, allocation, painterFor(io.stdout)));
+    return allocateExitCode(allocation, asked);
+  } finally {
+    await clients.close();
+  }
+}
+
+function sizeOf(option: string, text: string): number {
+  try {
+    return parseSizeBytes(text);
+  } catch (error) {
+    if (!(error instanceof UnitError)) throw error;
+    throw new UsageError(`${option}: ${error.message}${error.suggestion === undefined ? "" : `. ${error.suggestion}`}`);
+  }
+}
+
+function getPool(federation: Federation, name: string): ResourcePool {
+  const pool = federation.resourcePools.find((candidate) => candidate.name === name);
+  if (pool !== undefined) return pool;
+  const known = federation.resourcePools.map((candidate) => candidate.name).join(", ");
+  throw new UsageError(`there is no pool ${name} in the federation file. ${known === "" ? "It declares none." : `It declares ${known}.`}`);
+}
