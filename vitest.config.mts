@@ -12,11 +12,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{integration,contract,chaos,providers,support}/**"],
+          exclude: ["test/{integration,contract,chaos,providers,scripts,support}/**"],
           testTimeout: minutes(1),
         },
       },
+      { test: { name: "scripts", include: ["test/scripts/**/*.test.ts"], testTimeout: minutes(3) } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: minutes(3), hookTimeout: minutes(2) } },
+      { test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], testTimeout: minutes(5) } },
       {
         test: {
           name: "providers",

@@ -25,3 +25,11 @@ export function painterFor(output: TextOutput): Paint {
   // The stream has been asked; by default Node would ask the standard output again.
   return (style, text) => styleText(style, text, { validateStream: false });
 }
+
+/** Names, tags and messages come from clusters and files: nothing in them may steer the terminal. Colours and line breaks stay. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control, offset: number) => {
+    const isColour = control === "\u001b" && /^\[\d{1,2}m/.test(text.slice(offset + 1, offset + 5));
+    return control === "\n" || control === "\t" || isColour ? control : "?";
+  });
+}

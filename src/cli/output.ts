@@ -1,7 +1,7 @@
 /** One result, in the format that was asked for. */
 import { stringify } from "yaml";
 import type { Format } from "./formats";
-import type { TextOutput } from "./io";
+import { printable, type TextOutput } from "./io";
 
 /** `data` is plain JSON; `text` is only made when it is wanted. */
 export function writeResult(output: TextOutput, format: Format, data: unknown, text: () => string): void {
@@ -16,6 +16,6 @@ function render(format: Format, data: unknown, text: () => string): string {
       // Through JSON, so that both formats leave out the same keys; without it equal objects would become aliases.
       return stringify(JSON.parse(JSON.stringify(data)), { aliasDuplicateObjects: false });
     case "text":
-      return `${text()}\n`;
+      return `${printable(text())}\n`;
   }
 }

@@ -9,7 +9,7 @@ import { EXIT, EXIT_CODE_HELP, type ExitCode } from "./exit-codes";
 import { describeFailure } from "./failure";
 import { federationFile } from "./federation-file";
 import { FORMATS, type Format } from "./formats";
-import { type CliIo, painterFor } from "./io";
+import { type CliIo, painterFor, printable } from "./io";
 import { parseAmount, parseCores, parsePort } from "./option-values";
 import type { SimulateOptions } from "./simulate";
 import type { ValidateOptions } from "./validate/command";
@@ -27,7 +27,7 @@ export async function runCli(argv: readonly string[], io: CliIo, version: string
     // Commander has told its own errors already; asking for help or the version is none.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const failure = describeFailure(error);
-    io.stderr.write(`${painterFor(io.stderr)("red", "error:")} ${failure.message}\n`);
+    io.stderr.write(`${painterFor(io.stderr)("red", "error:")} ${printable(failure.message)}\n`);
     return failure.exitCode;
   }
 }

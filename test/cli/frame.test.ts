@@ -6,7 +6,7 @@ import { cleanArguments } from "../../src/cli/arguments";
 import { EXIT, worstOf } from "../../src/cli/exit-codes";
 import { describeFailure, UsageError } from "../../src/cli/failure";
 import { federationFile } from "../../src/cli/federation-file";
-import { painterFor } from "../../src/cli/io";
+import { painterFor, printable } from "../../src/cli/io";
 import { parseAmount, parseCores, parsePort } from "../../src/cli/option-values";
 import { writeResult } from "../../src/cli/output";
 import { PermissionError } from "../../src/proxmox";
@@ -71,6 +71,12 @@ test("colours appear only on a terminal that has them", () => {
   expect(painterFor({ write })("red", "x")).toBe("x");
   expect(painterFor({ write, isTTY: true, hasColors: () => false })("red", "x")).toBe("x");
   expect(painterFor({ write, isTTY: true, hasColors: () => true })("red", "x")).toBe("\u001b[31mx\u001b[39m");
+});
+
+test("what clusters call things cannot steer the terminal", () => {
+  expect(printable("\u001b[31mred\u001b[39m\n\tname\u001b[2J\u001b]0;title\u0007\r\u009b1m")).toBe(
+    "\u001b[31mred\u001b[39m\n\tname?[2J?]0;title???1m",
+  );
 });
 
 test("json and yaml carry the same keys", () => {

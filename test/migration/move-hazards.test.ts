@@ -18,7 +18,7 @@ import {
   type ScenarioOptions,
   SOURCE_VMID,
   useWorldClock,
-} from "./move-scenario";
+} from "../support/move-scenario";
 
 let current: MoveScenario;
 const begin = (options: ScenarioOptions = {}): MoveScenario => {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Inputs } from "../../src/providers/inputs";
 import { checkPool, createPool, deletePool, diffPool, readPool, updatePool } from "../../src/providers/pool/pool";
 import { resolvePool } from "../../src/providers/pool/resolve";
-import { POOL, ProgramScenario, STACK } from "./program-scenario";
+import { POOL, ProgramScenario, STACK } from "../support/program-scenario";
 
 const MARK = `proxmox-federation fed ${STACK} pool`;
 

@@ -5,7 +5,7 @@ import { findSource, nextGeneration } from "../../src/providers/source";
 import { deleteVm } from "../../src/providers/vm/delete";
 import { findWhereabouts } from "../../src/providers/whereabouts";
 import type { FakeCluster } from "../support/fake-cluster";
-import { POOL, ProgramScenario, STACK } from "./program-scenario";
+import { POOL, ProgramScenario, STACK } from "../support/program-scenario";
 
 const IDENTITY: Identity = { federation: "fed", stack: STACK, kind: "vm", name: "web" };
 const STRANGER: Identity = { ...IDENTITY, stack: "other/prod" };

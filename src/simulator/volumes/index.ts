@@ -7,7 +7,7 @@ import { contentRoutes } from "./content";
 import { pruneRoutes } from "./prune";
 import { statusRoutes } from "./status";
 
-export { contentBlocks, diskChecksum, writeBlocks, zeroBlock } from "./blocks";
+export { contentBlocks, type DiskContent, diskChecksum, writeBlocks, zeroBlock } from "./blocks";
 
 export function volumeRoutes(era: Era): Route[] {
   return [...configurationRoutes(era), ...configurationChangeRoutes(era), ...statusRoutes(era), ...contentRoutes(), ...pruneRoutes()];

@@ -18,7 +18,7 @@ test("pending changes and snapshots have sections, and only the main one is read
   const text = formatGuestConfig(
     guest({
       config: { memory: "512" },
-      pending: { memory: { value: "1024" }, net0: { delete: true }, scsi1: { delete: "force" } },
+      pending: { memory: { value: "1024" }, net0: { delete: "soft" }, scsi1: { delete: "force" } },
       snapshots: { before: { config: { memory: "256" }, snaptime: 7, parent: "older" } } as unknown as GuestState["snapshots"],
     }),
   );

@@ -12,10 +12,10 @@ import {
   type Route,
 } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
-import { FakeStore } from "../support/fake-backups";
-import { FakeCluster, forbidTwins } from "../support/fake-cluster";
-import type { FakeGuest } from "../support/fake-guest";
-import { type CallRecord, FakeWorld, type Fault } from "../support/fake-world";
+import { FakeStore } from "./fake-backups";
+import { FakeCluster, forbidTwins } from "./fake-cluster";
+import type { FakeGuest } from "./fake-guest";
+import { type CallRecord, FakeWorld, type Fault } from "./fake-world";
 
 export const GIB = 1024 ** 3;
 export const IDENTITY: Identity = { federation: "fed", stack: "shop/prod", kind: "vm", name: "web" };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Inputs } from "../../src/providers/inputs";
 import { systemClock } from "../../src/proxmox";
 import { type Fault, matters } from "../support/fake-world";
-import { type Declared, ProgramScenario } from "./program-scenario";
+import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const WEB: Inputs = {
   cores: 2,

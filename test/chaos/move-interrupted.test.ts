@@ -11,7 +11,7 @@ import {
   moveScenario,
   type ScenarioOptions,
   useWorldClock,
-} from "./move-scenario";
+} from "../support/move-scenario";
 
 let current: MoveScenario;
 const begin = (options: ScenarioOptions = {}): MoveScenario => {

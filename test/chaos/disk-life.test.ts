@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseDescription } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
 import { type Fault, matters } from "../support/fake-world";
-import { type Declared, ProgramScenario } from "./program-scenario";
+import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const GIB = 1024 ** 3;
 const VM: Declared = { name: "web", kind: "vm", args: { cores: 1, memory: "1GiB", disks: [{ size: "2GiB" }] } };

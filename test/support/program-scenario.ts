@@ -17,11 +17,11 @@ import { diffVm } from "../../src/providers/vm/diff";
 import { checkVm } from "../../src/providers/vm/plan";
 import { readVm } from "../../src/providers/vm/read";
 import { updateVm } from "../../src/providers/vm/update";
-import { FakeStore } from "../support/fake-backups";
-import { FakeCluster, forbidTwins } from "../support/fake-cluster";
-import { cluster, federation } from "../support/fake-federation";
-import { fakeSession } from "../support/fake-session";
-import { FakeWorld } from "../support/fake-world";
+import { FakeStore } from "./fake-backups";
+import { FakeCluster, forbidTwins } from "./fake-cluster";
+import { cluster, federation } from "./fake-federation";
+import { fakeSession } from "./fake-session";
+import { FakeWorld } from "./fake-world";
 
 export const STACK = "shop/prod";
 export const POOL = "prod";
