@@ -10,7 +10,10 @@ let simulated: SimulatedFederation;
 let original = "";
 beforeAll(async () => {
   simulated = await startSimulatedFederation();
-  await simulated.edit((text) => text.replaceAll("fingerprint:", "connection_timeout: 2s\n      request_timeout: 2s\n      fingerprint:"));
+  // Of hetzner-edge, the last one: it is the cluster that will hang.
+  await simulated.edit((text) =>
+    text.replace(/fingerprint:(?![\s\S]*fingerprint:)/, "connection_timeout: 2s\n      request_timeout: 2s\n      fingerprint:"),
+  );
   await simulated.edit((text) => {
     original = text;
     return text;
@@ -31,10 +34,13 @@ async function replace(from: string, to: string): Promise<void> {
   });
 }
 
-/** `severity cluster: message` of what shows on live clusters, less the one thing every simulated store lacks. */
+/**
+ * `severity cluster: message` of what shows on live clusters, less the one thing every simulated store lacks, and less
+ * distances, which on a busy machine are those between its processes.
+ */
 function liveFindings({ findings }: ValidateReport): string[] {
   return findings.flatMap(({ severity, cluster, message }) =>
-    cluster === undefined || message.includes("no client key") ? [] : [`${severity} ${cluster}: ${message}`],
+    cluster === undefined || /no client key| ms apart/.test(message) ? [] : [`${severity} ${cluster}: ${message}`],
   );
 }
 
