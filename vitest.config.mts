@@ -12,11 +12,12 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{integration,contract,chaos,providers,scripts,support}/**"],
+          exclude: ["test/{chaos,cli,contract,integration,providers,scripts,support}/**"],
           testTimeout: minutes(1),
         },
       },
       { test: { name: "scripts", include: ["test/scripts/**/*.test.ts"], testTimeout: minutes(3) } },
+      { test: { name: "cli", include: ["test/cli/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: minutes(3), hookTimeout: minutes(2) } },
       { test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], testTimeout: minutes(5) } },
       {
