@@ -4,7 +4,13 @@ export { type Conflict, findConflict } from "./analysis/conflict";
 export { checkNodeFailover, type NodeFailover } from "./analysis/failover";
 export { type Forecast, forecastExhaustion, type Reading } from "./analysis/forecast";
 export { type Change, type Fullness, type WhatIf, whatIf, withChange } from "./analysis/what-if";
-export { DEFAULT_CAPACITY_RULES } from "./capacity";
+export {
+  cpuCapacityMilli,
+  DEFAULT_CAPACITY_RULES,
+  memoryCapacityMiB,
+  pressurePermille,
+  storageAvailableBytes,
+} from "./capacity";
 export { type ExplanationJson, explainJson, explainLine, explainText } from "./explain";
 export { type Coordinates, clusterCoordinates, distanceKm, findCoordinates } from "./location";
 export { explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";

@@ -1,6 +1,12 @@
 /** How full a cluster is, by the rules placement decides with. Pure. */
-import type { ClusterFacts, NodeFacts } from "../../placement";
-import { cpuCapacityMilli, memoryCapacityMiB, pressurePermille, storageAvailableBytes } from "../../placement/capacity";
+import {
+  type ClusterFacts,
+  cpuCapacityMilli,
+  memoryCapacityMiB,
+  type NodeFacts,
+  pressurePermille,
+  storageAvailableBytes,
+} from "../../placement";
 
 const MIB = 1024 * 1024;
 
