@@ -1,6 +1,7 @@
 /** Diff, refresh and deletion of a disk. */
-import { dataDrivesOf, destroyGuest, readMarkedGuest, removeArchives, sameIdentity } from "../../migration";
+import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
+import { destroyRetiredSources, destroyWithArchives, refuseWithoutSuccessor } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
@@ -79,7 +80,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const ref = await session.locate(cluster, ownerVmid);
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
-  if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity.name, owner.mark.successor);
+  if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity, owner);
   const volid = volidOf(owner);
   if (volid !== undefined) {
     for (const { guest, slot } of await findReferences(owner.ref.api, volid, ownerVmid)) {
@@ -91,24 +92,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
       await detachVolume(guest.ref, volid, session.pace);
     }
   }
-  const { move } = owner.mark;
-  if (move) {
-    await removeArchives(owner.ref, move.storage, move.id, session.pace);
-    if (owner.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, owner, __pool);
-  }
-  session.pace.report(`${identity.name}: destroying the disk ${volid ?? ""} on ${cluster}`);
-  await destroyGuest(owner.ref, session.pace);
-}
-
-async function refuseWithoutSuccessor(
-  session: Session,
-  name: string,
-  successor: { cluster: string; vmid: number } | undefined,
-): Promise<void> {
-  const ref = successor && (await session.locate(successor.cluster, successor.vmid));
-  const guest = ref && (await readMarkedGuest(ref));
-  if (guest?.mark && guest.mark.name === name && guest.mark.kind === "disk" && volidOf(guest) !== undefined) return;
-  throw new UserError(
-    `The source of disk ${name}'s move is kept: its successor ${successor ? `vm ${successor.vmid} on ${successor.cluster}` : ""} is not there as it should be. Look at both before you delete one by hand.`,
-  );
+  if (owner.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, owner, __pool);
+  if (owner.mark.phase === "settled") await destroyRetiredSources(session, identity, owner);
+  await destroyWithArchives(session, identity, owner);
 }

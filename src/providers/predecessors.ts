@@ -1,0 +1,56 @@
+/** Deleting one of several guests of the same identity: sources of finished moves, their successors, and twins. */
+import { destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, removeArchives, sameIdentity } from "../migration";
+import { type Session, UserError } from "./session";
+
+/** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
+export async function destroyWithArchives(session: Session, identity: Identity, { ref }: MarkedGuest): Promise<void> {
+  // A retired source may be destroyed by its own delete and by its successor's at once; a vmid that the first has freed can
+  // be somebody else's for the second.
+  await session.alone(`destroy ${ref.api.clusterId}/${ref.vmid}`, async () => {
+    const guest = await readMarkedGuest(ref);
+    if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
+    if (guest.mark.move) await removeArchives(ref, guest.mark.move.storage, guest.mark.move.id, session.pace);
+    session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
+    await destroyGuest(ref, session.pace);
+  });
+}
+
+/** A second guest that did not come from this one: then this one's data exists only here. */
+export async function refuseTwin(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  for (const other of await otherGuests(session, identity, guest)) {
+    if (other.mark?.phase !== "settled") continue;
+    throw new UserError(
+      `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is kept: vm ${other.ref.vmid} on ${other.ref.api.clusterId} carries the same mark (${identity.name}) but was not made from it. Remove the proxmox-federation block and the fed- tag of the one that is not wanted, then run again.`,
+    );
+  }
+}
+
+async function otherGuests(session: Session, identity: Identity, guest: MarkedGuest): Promise<MarkedGuest[]> {
+  const others: MarkedGuest[] = [];
+  for (const owned of await session.ownedGuests(identity)) {
+    if (owned.cluster === guest.ref.api.clusterId && owned.row.vmid === guest.ref.vmid) continue;
+    const ref = await session.locate(owned.cluster, owned.row.vmid);
+    const other = ref && (await readMarkedGuest(ref));
+    if (other?.mark && sameIdentity(other.mark, identity)) others.push(other);
+  }
+  return others;
+}
+
+/** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
+export async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  for (const other of await otherGuests(session, identity, successor))
+    if (other.mark?.phase === "retired") await destroyWithArchives(session, identity, other);
+}
+
+export async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  // It may have moved on meanwhile: any later generation that stands will do.
+  const others = await otherGuests(session, identity, guest);
+  if (others.some(({ mark }) => mark?.phase === "settled" && mark.generation > guest.mark!.generation)) return;
+  const { successor } = guest.mark!;
+  const found = successor && (await session.locate(successor.cluster, successor.vmid));
+  const target = found && (await readMarkedGuest(found));
+  if (target?.mark && sameIdentity(target.mark, identity) && target.mark.phase === "settled") return;
+  throw new UserError(
+    `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is the source of a move and is kept: its successor ${successor ? `(vm ${successor.vmid} on ${successor.cluster})` : ""} is not there as it should be. Look at both before you delete one by hand.`,
+  );
+}
