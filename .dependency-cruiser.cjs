@@ -2,6 +2,8 @@
 //
 //   config ← proxmox ← migration ← providers ← components, constructs, report ← cli
 //   config ← placement ← inventory ←──┘
+//   config, proxmox ← kubernetes ←────┘
+//            placement ← solver ← components, report, cli
 //   simulator   a reading of the Proxmox API of its own
 //
 // Each folder lists what it may import; everything else inside src is an error.
@@ -11,13 +13,15 @@ const layers = {
   placement: ["config"],
   proxmox: ["config"],
   inventory: ["config", "proxmox", "placement"],
+  solver: ["placement"],
   migration: ["config", "proxmox"],
+  kubernetes: ["config", "proxmox"],
   simulator: [],
-  providers: ["config", "proxmox", "placement", "inventory", "migration"],
-  report: ["config", "proxmox", "placement", "inventory", "migration", "providers"],
-  components: ["config", "proxmox", "placement", "inventory", "migration", "providers"],
+  providers: ["config", "proxmox", "placement", "inventory", "migration", "kubernetes"],
+  report: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers"],
+  components: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers"],
   constructs: ["config", "proxmox", "placement", "inventory", "migration", "providers"],
-  cli: ["config", "proxmox", "placement", "inventory", "migration", "providers", "report", "simulator"],
+  cli: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers", "report", "simulator"],
 };
 
 /** Files that see more than their folder, with the reason. */

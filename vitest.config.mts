@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{chaos,cli,contract,integration,providers,scripts,simulator,support}/**"],
+          exclude: ["test/{chaos,cli,contract,integration,kubernetes,providers,scripts,simulator,support}/**"],
           // Loading the modules anew for every file would take longer than the tests.
           isolate: false,
           testTimeout: minutes(1),
@@ -30,6 +30,16 @@ export default defineConfig({
           ...compiled,
           testTimeout: minutes(5),
           hookTimeout: minutes(5),
+        },
+      },
+      {
+        test: {
+          name: "kubernetes",
+          include: ["test/kubernetes/**/*.test.ts"],
+          ...compiled,
+          testTimeout: minutes(5),
+          hookTimeout: minutes(5),
+          fileParallelism: false,
         },
       },
       {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { fileURLToPath } from "node:url";
-import { ensureCheckout, ensureEngine, requireNode, SetupError } from "./setup/index.mjs";
+import { ensureCheckout, ensureEngine, ensureKubernetes, requireNode, SetupError } from "./setup/index.mjs";
 
 // Everything `npm test` and `npm run demo` need, on a fresh clone or a used one. It runs before the first `npm ci`, so it
-// depends on nothing but Node. `--no-engine` leaves the Pulumi engine out.
+// depends on nothing but Node. `--no-engine` leaves the Pulumi engine out, `--kubernetes` adds the Kubernetes control plane.
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
 const log = (line) => console.error(line);
@@ -14,6 +14,10 @@ try {
   if (!process.argv.includes("--no-engine")) {
     const engine = await ensureEngine(root, log);
     log(`Pulumi engine ${engine.version} (${engine.source}): ${engine.pulumi}`);
+  }
+  if (process.argv.includes("--kubernetes")) {
+    const kubernetes = await ensureKubernetes(root, log);
+    log(`Kubernetes ${kubernetes.version}: ${kubernetes.binDir}`);
   }
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;

@@ -1,8 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { executableName, isExecutable, readEngineVersion } from "./engine-on-path.mjs";
-import { run } from "./processes.mjs";
-import { createProgress } from "./progress.mjs";
+import { buildGoCommand, checkGo } from "./go-build.mjs";
 import { SetupError } from "./setup-error.mjs";
 
 /** The two commands an engine consists of, each with the Go module in tools/ that pins what it is built from. */
@@ -58,14 +57,13 @@ export function findBuiltEngine(root, cache) {
  */
 export async function buildEngine({ root, cache, scratch, log }) {
   const version = wantedEngineVersion(root);
-  const env = buildEnvironment();
-  await requireGo(join(root, "tools", "pulumi-engine"), env);
+  await requireGo(join(root, "tools", "pulumi-engine"));
   log(`Building the Pulumi engine ${version} from its Go modules; some ten minutes on two cores, once.`);
   const folder = join(scratch, "build");
   const binDir = join(folder, "bin");
   mkdirSync(binDir, { recursive: true });
   for (const command of commands) {
-    await buildCommand(command, { moduleDir: join(root, "tools", command.module), binDir, version, env, log });
+    await buildCommand(command, { root, binDir, version, log });
   }
   // The script that starts the provider process belongs beside the engine, which warns when it finds it elsewhere.
   for (const script of providerScripts) cpSync(join(root, "node_modules", "@pulumi", "pulumi", script), join(binDir, script));
@@ -80,56 +78,27 @@ export async function buildEngine({ root, cache, scratch, log }) {
   return engine;
 }
 
-async function buildCommand({ name, package: importPath }, { moduleDir, binDir, version, env, log }) {
-  const flags = ["-mod=readonly", "-trimpath"];
-  log(`${name}: fetching modules …`);
-  // Only the packages without a cached object file get compiled, and only they are reported by `go build -v`.
-  const stale = await go(["list", ...flags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", importPath], { cwd: moduleDir, env });
-  const total = stale.stdout.split("\n").filter(Boolean).length;
-  const progress = createProgress((done) => `${name}: compiled ${done} of ${total} packages`, Math.max(total, 1));
-  const stamp = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`;
-  try {
-    await go(["build", "-v", ...flags, "-ldflags", stamp, "-o", join(binDir, executableName(name)), importPath], {
-      cwd: moduleDir,
-      env,
-      onStderrLine: (line) => {
-        if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) progress.advance();
-      },
-    });
-  } finally {
-    progress.end();
-  }
-}
-
-async function go(args, options) {
-  const result = await run("go", args, options);
-  if (result.code === 0) return result;
-  const tail = result.stderr.trim().split("\n").slice(-15).join("\n");
-  throw new SetupError(
-    `go ${args[0]} failed while the Pulumi engine was built:\n${tail}\n` +
+async function buildCommand({ name, module, package: importPath }, { root, binDir, version, log }) {
+  await buildGoCommand({
+    name,
+    moduleDir: join(root, "tools", module),
+    package: importPath,
+    ldflags: `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`,
+    output: join(binDir, executableName(name)),
+    log,
+    advice:
       "Where the Go module proxy cannot be reached, install the Pulumi CLI (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH.",
-  );
+  });
 }
 
-/** `go` reads the module's own demand and, if its settings allow, fetches a newer toolchain for it. */
-async function requireGo(moduleDir, env) {
-  const { code, stdout, stderr } = await run("go", ["env", "GOVERSION"], { cwd: moduleDir, env });
-  if (code === 0 && stdout.startsWith("go")) return;
-  const wanted = /^go (\S+)$/m.exec(readFileSync(join(moduleDir, "go.mod"), "utf8"))?.[1];
-  const found = code === 127 ? "no `go` was found on PATH" : stderr.trim();
+async function requireGo(moduleDir) {
+  const { wanted, problem } = await checkGo(moduleDir);
+  if (problem === undefined) return;
   throw new SetupError(
     "No Pulumi engine: none on PATH that can be used, the download did not work, and building it is not possible either " +
-      `(${found}).\nInstall either the Pulumi CLI (https://www.pulumi.com/docs/install/) or Go ${wanted} or newer ` +
+      `(${problem}).\nInstall either the Pulumi CLI (https://www.pulumi.com/docs/install/) or Go ${wanted} or newer ` +
       "(https://go.dev/dl/) and try again.",
   );
-}
-
-function buildEnvironment() {
-  // A user's flags or workspace would change what is built. Without cgo the result needs no C compiler and runs on any
-  // Linux; on macOS the keychain packages need cgo.
-  const env = { ...process.env, GOFLAGS: "", GOWORK: "off" };
-  if (process.platform === "linux") env.CGO_ENABLED = "0";
-  return env;
 }
 
 function installFolder(cache, version) {

@@ -19,3 +19,10 @@ export function parseCores(text: string): number {
   if (!/^\d+$/.test(text.trim()) || cores < 1 || cores > 4096) throw new InvalidArgumentError("a whole number of cores from 1 to 4096");
   return cores;
 }
+
+/** From one second to a day. */
+export function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isFinite(seconds) || seconds < 1 || seconds > 86_400) throw new InvalidArgumentError("a number of seconds from 1 to 86400");
+  return seconds;
+}

@@ -6,6 +6,7 @@ import { loadWithWarnings } from "./context";
 import { EXIT, type ExitCode } from "./exit-codes";
 import type { CliIo } from "./io";
 import { pointAtSimulator } from "./simulated-config";
+import { interrupted } from "./until-interrupted";
 
 export interface SimulateOptions {
   state?: string;
@@ -28,9 +29,7 @@ export async function simulate(file: string, options: SimulateOptions, io: CliIo
   try {
     if (options.writeConfig !== undefined)
       await writeFile(options.writeConfig, pointAtSimulator(await readFile(file, "utf8"), simulator.clusters));
-    const stopped = new Promise<void>((resolve) => {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-    });
+    const stopped = interrupted();
     const clusters = simulator.clusters.map((cluster) => ({ ...cluster, environment: environmentOf(federation, cluster) }));
     io.stdout.write(`${JSON.stringify({ adminUrl: simulator.adminUrl, clusters })}\n`);
     await stopped;

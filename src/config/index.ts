@@ -6,6 +6,7 @@ export type { DocumentKind } from "./findings";
 export { federationJsonSchema } from "./json-schema";
 export { type LoadedFederation, type LoadOptions, loadFederation, parseFederation, safeParseFederation } from "./load";
 export type * from "./model";
+export { timeWindow } from "./schema/window";
 export {
   type DurationUnit,
   formatBandwidth,
@@ -17,6 +18,8 @@ export {
   parseLatencyMs,
   parsePercent,
   parseSizeBytes,
+  roundedDuration,
+  roundedSize,
   UnitError,
 } from "./units";
-export { isTimezone, isWithinWindow, nextWindow, WEEKDAYS, type WindowOccurrence, windowAt } from "./windows";
+export { describeWindow, isTimezone, isWithinWindow, nextWindow, WEEKDAYS, type WindowOccurrence, windowAt } from "./windows";

@@ -22,7 +22,8 @@ export interface Federation {
   healthCheckIntervalMs: number;
   /** Proxmox pool for resources that name none. */
   defaultPool?: string;
-  placement: CapacityRules;
+  /** Complete: what the file leaves out has the guide's defaults. */
+  placement: CompleteCapacityRules;
   /** Policy of pools that declare none of their own; already applied to them. */
   placementPolicy?: PlacementPolicy;
   /** Settings of the Proxmox CSI plugin, where its cloud-config is part of the file. */
@@ -163,12 +164,24 @@ export interface CapacityRules {
   pressureThreshold?: { cpu?: number; memory?: number; storage?: number };
 }
 
+/** {@link CapacityRules} with nothing left to inherit. */
+export interface CompleteCapacityRules extends CapacityRules {
+  overcommit: { cpu: number; memory: number; storage: number };
+  reserve: { cpu: number; memory: number; storage: number };
+  pressureThreshold: { cpu: number; memory: number; storage: number };
+}
+
+/** A loss that must leave room for what it takes down. */
+export type Loss = "node" | "cluster";
+
 export interface ResourcePool {
   name: string;
   description?: string;
   clusters: string[];
   limits: PoolLimits;
   placementPolicy: PlacementPolicy;
+  /** Losses whose guests of this pool the rest has to have room for; newcomers that would take that room are refused. */
+  survive?: Loss[];
 }
 
 export interface PoolLimits {
@@ -183,17 +196,30 @@ export interface PlacementPolicy {
   /** Cluster id → percent; 100 = neutral. */
   clusterWeights: Record<string, number>;
   rules: PlacementRule[];
+  /** What holds instead while a window is open; of several open ones the first. */
+  schedule?: ScheduledPolicy[];
+}
+
+/** Another strategy for some hours; what it leaves out is that of the policy. */
+export interface ScheduledPolicy {
+  window: TimeWindow;
+  strategy?: Strategy;
+  clusterWeights?: Record<string, number>;
 }
 
 export interface PlacementRule {
-  type: "affinity" | "anti-affinity" | "location" | "residency";
+  type: "affinity" | "anti-affinity" | "location" | "residency" | "spread";
   target: "cluster" | "node" | "tag" | "location" | "provider" | "tier" | "jurisdiction" | "storage";
   operator: "must" | "must_not" | "should" | "should_not";
   value: string;
   /** For should and should_not, 1–100, default 50. */
   weight?: number;
-  /** For anti-affinity and affinity between guests. Default `node`. */
+  /** For anti-affinity, affinity and spread between guests. Default `node`. */
   scope?: "cluster" | "node";
+  /** For spread: by how many guests two places may differ. Default 1. */
+  maxSkew?: number;
+  /** The rule holds only while this window is open. */
+  window?: TimeWindow;
 }
 
 export interface MigrationPolicies {
@@ -207,7 +233,20 @@ export interface MigrationPolicies {
   paths: MigrationPath[];
   /** When moves may start, for routes without a path of their own. Absent: at any time. */
   window?: MigrationWindow;
+  /** What happens to a move planned outside its window. Absent: `refuse`. */
+  outsideWindow?: OutsideWindow;
+  /** Longest wait for a window to open. Absent: 24 hours. */
+  longestWindowWaitMs?: number;
+  /** How long the stopped source of a finished move is kept. Absent: not at all. */
+  keepSourceMs?: number;
+  /** File to which a line of JSON is appended for every move; relative to the federation file. Absent: none is kept. */
+  auditLog?: string;
+  /** Moves of one link that transfer at the same time, sharing its bandwidth. Absent: 4. */
+  parallelTransfersPerLink?: number;
 }
+
+/** `wait`: the update waits until it opens. `refuse`: the preview and the update say when it opens. */
+export type OutsideWindow = "wait" | "refuse";
 
 export interface MigrationPath {
   sourceCluster: string;
@@ -220,6 +259,16 @@ export interface MigrationPath {
   backupStore?: string;
   /** When a move on this path may start; the policies' window where the path has none. Absent: at any time. */
   window?: MigrationWindow;
+  /** A backup of the running guest goes ahead of the one that counts. Absent: where the store takes only what changed (PBS). */
+  warm?: boolean;
+  /** The target starts while its data still arrives (PBS). Absent: no. */
+  liveRestore?: boolean;
+  /** Instead of the policies' {@link MigrationPolicies.keepSourceMs}. */
+  keepSourceMs?: number;
+  /** Node of the source → node of the target that takes its part in replication jobs. Absent: the one of the same name. */
+  nodeNames?: Record<string, string>;
+  /** HA group or rule of the source → that of the target. Absent: the one of the same name. */
+  haNames?: Record<string, string>;
 }
 
 export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
@@ -228,7 +277,7 @@ export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
  * Local wall-clock times of a zone. A window whose end is not after its start ends on the next day;
  * `days` are the days on which it starts.
  */
-export interface MigrationWindow {
+export interface TimeWindow {
   days: Weekday[];
   /** Minutes after midnight, 0–1439. */
   startMinute: number;
@@ -237,6 +286,9 @@ export interface MigrationWindow {
   /** IANA name, e.g. `Europe/Amsterdam`. */
   timezone: string;
 }
+
+/** A {@link TimeWindow} in which moves may start. */
+export type MigrationWindow = TimeWindow;
 
 /** A place for archives that several clusters reach. */
 export interface BackupStore {

@@ -1,11 +1,11 @@
 /**
- * Evaluation of migration windows: pure functions of an instant, right across changes of daylight saving time.
+ * Evaluation of time windows: pure functions of an instant, right across changes of daylight saving time.
  *
  * Wall-clock times become instants once per day. A time that a change skips means the instant of the change; a
  * time that occurs twice means its first occurrence. So every window is one unbroken stretch of time, and one
  * that lies wholly inside a skipped hour does not open that day.
  */
-import type { MigrationWindow, Weekday } from "./model";
+import type { TimeWindow, Weekday } from "./model";
 
 export const WEEKDAYS: readonly Weekday[] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -33,24 +33,47 @@ export function isTimezone(name: string): boolean {
   }
 }
 
-export function isWithinWindow(window: MigrationWindow, instantMs: number): boolean {
+/** `mon–fri 22:00–06:00 Europe/Amsterdam`; without days where it opens every day. */
+export function describeWindow({ days, startMinute, endMinute, timezone }: TimeWindow): string {
+  const hours = `${clockTime(startMinute)}–${clockTime(endMinute)} ${timezone}`;
+  return days.length === WEEKDAYS.length ? hours : `${describeDays(days)} ${hours}`;
+}
+
+/** Runs of three and more days as `mon–fri`, the rest one by one. */
+function describeDays(days: readonly Weekday[]): string {
+  const runs: Weekday[][] = [];
+  for (const [index, day] of WEEKDAYS.entries()) {
+    if (!days.includes(day)) continue;
+    const before = WEEKDAYS[index - 1];
+    if (before !== undefined && days.includes(before)) runs.at(-1)!.push(day);
+    else runs.push([day]);
+  }
+  return runs.map((run) => (run.length > 2 ? `${run[0]}–${run.at(-1)}` : run.join(", "))).join(", ");
+}
+
+function clockTime(minutes: number): string {
+  return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+}
+
+export function isWithinWindow(window: TimeWindow, instantMs: number): boolean {
   return windowAt(window, instantMs) !== undefined;
 }
 
 /** The opening that contains the instant, or `undefined` when the window is closed. */
-export function windowAt(window: MigrationWindow, instantMs: number): WindowOccurrence | undefined {
+export function windowAt(window: TimeWindow, instantMs: number): WindowOccurrence | undefined {
   // A window opened yesterday may still be open; two days back covers zones that skip a day.
-  return occurrences(window, instantMs, -2, 1).find(({ startMs, endMs }) => startMs <= instantMs && instantMs < endMs);
+  return occurrencesAround(window, instantMs, -2, 1).find(({ startMs, endMs }) => startMs <= instantMs && instantMs < endMs);
 }
 
 /** The opening that contains the instant, else the next one. */
-export function nextWindow(window: MigrationWindow, instantMs: number): WindowOccurrence {
-  const next = occurrences(window, instantMs, -2, SEARCH_DAYS).find(({ endMs }) => instantMs < endMs);
+export function nextWindow(window: TimeWindow, instantMs: number): WindowOccurrence {
+  const next = occurrencesAround(window, instantMs, -2, SEARCH_DAYS).find(({ endMs }) => instantMs < endMs);
   if (!next) throw new RangeError(`the window of ${window.timezone} does not open within ${SEARCH_DAYS} days`);
   return next;
 }
 
-function occurrences(window: MigrationWindow, aroundMs: number, fromDay: number, toDay: number): WindowOccurrence[] {
+/** Every opening that starts on one of the days around an instant, counted from its local day. */
+export function occurrencesAround(window: TimeWindow, aroundMs: number, fromDay: number, toDay: number): WindowOccurrence[] {
   const localDay = Math.floor(toLocalMs(aroundMs, window.timezone) / DAY_MS);
   const found: WindowOccurrence[] = [];
   for (let day = localDay + fromDay; day <= localDay + toDay; day++) {
@@ -88,7 +111,8 @@ function toLocalMs(instantMs: number, timezone: string): number {
   return instantMs + offsetMs(instantMs, timezone);
 }
 
-function offsetMs(instantMs: number, timezone: string): number {
+/** By how much the zone's clocks are ahead of UTC at an instant. */
+export function offsetMs(instantMs: number, timezone: string): number {
   const seconds = Math.floor(instantMs / 1000) * 1000;
   const parts = new Map(
     formatterOf(timezone)

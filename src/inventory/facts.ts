@@ -1,17 +1,6 @@
 /** From a live snapshot and the declared federation to the plain data placement works on. */
-import type { CapacityRules, Cluster, Federation, PlacementPolicy, PoolLimits } from "../config";
-import {
-  type CapacityFractions,
-  type ClusterFacts,
-  DEFAULT_CAPACITY_RULES,
-  type GuestFacts,
-  type Inventory,
-  type LinkFacts,
-  type NodeFacts,
-  type PoolPolicy,
-  type Required3,
-  type StorageFacts,
-} from "../placement";
+import { type Cluster, type Federation, mergeCapacityRules, type PlacementPolicy, type PoolLimits, type ResourcePool } from "../config";
+import type { ClusterFacts, GuestFacts, Inventory, LinkFacts, NodeFacts, PoolPolicy, StorageFacts } from "../placement";
 import type { GuestRow } from "../proxmox";
 import type { ClusterSnapshot, FederationSnapshot, ReachableCluster } from "./snapshot";
 
@@ -20,12 +9,19 @@ const MIB = 1024 * 1024;
 /** Tells which identity a guest carries (its identity tag, or the mark of one whose tags are not set yet). */
 export type KeyOf = (cluster: string, guest: GuestRow) => string | undefined;
 
-export function toInventory(snapshot: FederationSnapshot, keyOf: KeyOf): Inventory {
+/** @param instantMs for which moment is to be decided: which time windows are open then */
+export function toInventory(snapshot: FederationSnapshot, keyOf: KeyOf, instantMs?: number): Inventory {
   const { federation } = snapshot;
   return {
     clusters: federation.clusters.map((cluster) => toClusterFacts(federation, cluster, snapshot.clusters.get(cluster.id)!, keyOf)),
     links: federation.clusters.flatMap(linksOf),
+    ...(instantMs === undefined ? {} : { instantMs }),
+    survive: federation.resourcePools.flatMap(demandOf),
   };
+}
+
+function demandOf({ name, clusters, survive = [] }: ResourcePool): SurvivalDemand[] {
+  return survive.length === 0 ? [] : [{ pool: name, clusters, losses: survive }];
 }
 
 function toClusterFacts(federation: Federation, cluster: Cluster, snapshot: ClusterSnapshot, keyOf: KeyOf): ClusterFacts {
@@ -41,7 +37,7 @@ function toClusterFacts(federation: Federation, cluster: Cluster, snapshot: Clus
     tags: cluster.tags,
     prices: cluster.prices,
     maxVms: cluster.capabilities.maxVms,
-    capacityRules: mergeRules(DEFAULT_CAPACITY_RULES, federation.placement, cluster.placement),
+    capacityRules: mergeCapacityRules(federation.placement, cluster.placement),
     storageClasses: storageClassesOf(cluster),
     networks: [...new Set([...Object.keys(cluster.network.networks), ...cluster.network.bridges])],
     images: Object.keys(cluster.images),
@@ -49,21 +45,6 @@ function toClusterFacts(federation: Federation, cluster: Cluster, snapshot: Clus
     nodes: snapshot.reachable ? liveNodes(cluster, snapshot, keyOf) : declaredNodes(cluster),
     storages: snapshot.reachable ? liveStorages(cluster, snapshot) : [],
   };
-}
-
-function mergeRules(base: Required3<CapacityFractions>, ...overrides: CapacityRules[]): Required3<CapacityFractions> {
-  return overrides.reduce<Required3<CapacityFractions>>(
-    (rules, override) => ({
-      overcommit: { ...rules.overcommit, ...withoutUndefined(override.overcommit) },
-      reserve: { ...rules.reserve, ...withoutUndefined(override.reserve) },
-      pressureThreshold: { ...rules.pressureThreshold, ...withoutUndefined(override.pressureThreshold) },
-    }),
-    base,
-  );
-}
-
-function withoutUndefined(fractions: Partial<CapacityFractions> | undefined): Partial<CapacityFractions> {
-  return Object.fromEntries(Object.entries(fractions ?? {}).filter(([, value]) => value !== undefined));
 }
 
 /** Logical class → storage id: declared classes, then performance tiers, then the storages' own names; `""` is the default. */
@@ -173,6 +154,7 @@ export function toPoolPolicy(pool: { name: string; clusters: string[]; limits: P
     strategy: pool.placementPolicy.strategy,
     clusterWeights: pool.placementPolicy.clusterWeights,
     rules: pool.placementPolicy.rules,
+    ...(pool.placementPolicy.schedule === undefined ? {} : { schedule: pool.placementPolicy.schedule }),
     limits: {
       maxVms: limits.maxVms,
       maxCores: limits.maxCores,

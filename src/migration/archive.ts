@@ -2,62 +2,102 @@
 import type { ProxmoxApi, Volume } from "../proxmox";
 import { NotFoundError } from "../proxmox";
 import { findActiveTask, type GuestRef, type Pace, repeatAfterLostReply, runTask, waitForTask } from "./operations";
-import type { Route } from "./route";
+import { hasPrivilege } from "./permissions";
+import { TransferProgress } from "./progress";
+import { type Route, type RouteStore, storeOf } from "./route";
 
 /** Backups of big guests over thin lines: as long as it takes, but not for ever. */
 const BACKUP_TIMEOUT_MS = 72 * 3600 * 1000;
 
-/** The note by which the archive is found again; unique per move. */
-export function archiveNote(moveId: string): string {
-  return `proxmox-federation move ${moveId}`;
+/**
+ * `final`: of the stopped guest, the one that is restored. `warm`: of the running guest, written so that the store holds most
+ * of the data already; never restored, since the guest has written on.
+ */
+export type ArchiveKind = "final" | "warm";
+
+/** The note by which the archive is found again; unique per move and kind. */
+export function archiveNote(moveId: string, kind: ArchiveKind = "final"): string {
+  return `proxmox-federation move ${moveId}${kind === "warm" ? " warm" : ""}`;
 }
 
-export async function findArchive(guest: GuestRef, storage: string, moveId: string): Promise<Volume | undefined> {
+export async function findArchive(
+  guest: GuestRef,
+  storage: string,
+  moveId: string,
+  kind: ArchiveKind = "final",
+): Promise<Volume | undefined> {
   const volumes = await guest.api.storage.listContent(guest.node, storage, { content: "backup", vmid: guest.vmid });
   // A backup that was started twice after a lost reply leaves two: the newest is complete and holds the same data.
   return volumes
-    .filter((volume) => volume.notes?.trim() === archiveNote(moveId))
+    .filter((volume) => volume.notes?.trim() === archiveNote(moveId, kind))
     .sort((a, b) => (b.createdAtSeconds ?? 0) - (a.createdAtSeconds ?? 0))[0];
 }
 
-/** Backs the stopped guest up, or finds what an interrupted run has already written. */
-export async function ensureArchive(source: GuestRef, route: Route, moveId: string, pace: Pace): Promise<Volume> {
-  const { writeStorage } = route.store;
+export interface BackupOptions {
+  kind: ArchiveKind;
+  /** Limit of the way; obeyed where the token may set it. */
+  bitsPerSecond: number | undefined;
+  /** For the display: `web-1: backing up`. */
+  stage: string;
+}
+
+/** Backs the guest up, or finds what an interrupted run has already written. */
+export async function ensureArchive(source: GuestRef, route: Route, moveId: string, options: BackupOptions, pace: Pace): Promise<Volume> {
+  const { kind, stage } = options;
+  const { writeStorage, type } = storeOf(route);
   const running = await findActiveTask(source, "vzdump");
   if (running) await waitForTask(source.api, running, { timeoutMs: BACKUP_TIMEOUT_MS }, pace);
-  const existing = await findArchive(source, writeStorage, moveId);
+  const existing = await findArchive(source, writeStorage, moveId, kind);
   if (existing) return existing;
+  const limit = await backupLimit(source, options.bitsPerSecond);
+  const progress = new TransferProgress(stage, pace.nowMs);
   await runTask(
     source,
     {
       type: "vzdump",
       timeoutMs: BACKUP_TIMEOUT_MS,
-      isDone: async () => (await findArchive(source, writeStorage, moveId)) !== undefined,
-      onLog: reportProgress(pace, `vm ${source.vmid}: backing up`),
+      isDone: async () => (await findArchive(source, writeStorage, moveId, kind)) !== undefined,
+      onLog: (lines) => showProgress(pace, progress.read(lines)),
     },
     pace,
     () =>
       source.api.backup.start(source.node, {
         vmid: source.vmid,
         storage: writeStorage,
-        mode: "stop",
-        ...(route.store.type === "pbs" ? {} : { compress: route.compression ? "zstd" : "0" }),
+        mode: kind === "warm" ? "snapshot" : "stop",
+        ...(type === "pbs" ? {} : { compress: route.compression ? "zstd" : "0" }),
         // Neither our own retention nor another cluster's may take it before it is restored (live findings 8, 9).
         remove: 0,
         protected: 1,
-        "notes-template": archiveNote(moveId),
+        "notes-template": archiveNote(moveId, kind),
+        ...limit,
       }),
   );
-  const archive = await findArchive(source, writeStorage, moveId);
+  const archive = await findArchive(source, writeStorage, moveId, kind);
   if (archive) return archive;
   throw new Error(
     `The backup of vm ${source.vmid} ended, but its archive is not listed on storage ${writeStorage} of ${route.source}. The token needs VM.Backup on the guest and Datastore.AllocateSpace on /storage/${writeStorage} to see it.`,
   );
 }
 
+/** KiB/s. Proxmox takes a limit for a backup only from a token with Sys.Modify, for a restore from every one. */
+async function backupLimit(source: GuestRef, bitsPerSecond: number | undefined): Promise<{ bwlimit?: number }> {
+  if (bitsPerSecond === undefined) return {};
+  return hasPrivilege(await source.api.getPermissions(), "/", "Sys.Modify") ? bandwidthLimit(bitsPerSecond) : {};
+}
+
+/** As Proxmox takes it: KiB per second; none where nothing is declared. */
+export function bandwidthLimit(bitsPerSecond: number | undefined): { bwlimit?: number } {
+  return bitsPerSecond === undefined ? {} : { bwlimit: Math.max(1, Math.floor(bitsPerSecond / 8 / 1024)) };
+}
+
+export function showProgress(pace: Pace, message: string | undefined): void {
+  if (message !== undefined) pace.progress(message);
+}
+
 /** The same archive under the target's storage id. */
-export function archiveAtTarget(sourceVolid: string, route: Route): string {
-  return `${route.store.readStorage}:${sourceVolid.slice(sourceVolid.indexOf(":") + 1)}`;
+export function archiveAtTarget(sourceVolid: string, store: RouteStore): string {
+  return `${store.readStorage}:${sourceVolid.slice(sourceVolid.indexOf(":") + 1)}`;
 }
 
 /** Proves that the target reads the store the source wrote to. Proxmox hides what a token may not see, so absence has two causes. */
@@ -68,16 +108,17 @@ export async function waitUntilVisible(
   route: Route,
   pace: Pace,
 ): Promise<string> {
-  const volid = archiveAtTarget(archive.volid, route);
+  const store = storeOf(route);
+  const volid = archiveAtTarget(archive.volid, store);
   for (let attempt = 1; ; attempt++) {
-    const volumes = await target.api.storage.listContent(target.node, route.store.readStorage, { content: "backup", vmid });
+    const volumes = await target.api.storage.listContent(target.node, store.readStorage, { content: "backup", vmid });
     const seen = volumes.find((volume) => volume.volid === volid);
     if (seen && seen.sizeBytes === archive.sizeBytes) return volid;
     if (attempt === 5)
       throw new Error(
         seen
           ? `Archive ${volid} has ${seen.sizeBytes} bytes on ${route.target} and ${archive.sizeBytes} on ${route.source}: the two storages are not the same store.`
-          : `Archive ${volid} is not visible on ${route.target}: either ${route.store.readStorage} is another store than ${route.store.writeStorage} of ${route.source}, or the token lacks VM.Backup on /vms/${vmid} or Datastore.AllocateSpace on /storage/${route.store.readStorage}.`,
+          : `Archive ${volid} is not visible on ${route.target}: either ${store.readStorage} is another store than ${store.writeStorage} of ${route.source}, or the token lacks VM.Backup on /vms/${vmid} or Datastore.AllocateSpace on /storage/${store.readStorage}.`,
       );
     await pace.sleep(500 * attempt);
   }
@@ -85,9 +126,10 @@ export async function waitUntilVisible(
 
 /** Removes every archive of the move; from the source's side, whose token has rights on the guest while it exists. */
 export async function removeArchives(source: GuestRef, storage: string, moveId: string, pace: Pace): Promise<void> {
+  const ours = [archiveNote(moveId, "final"), archiveNote(moveId, "warm")];
   const volumes = await source.api.storage.listContent(source.node, storage, { content: "backup", vmid: source.vmid });
   for (const volume of volumes) {
-    if (volume.notes?.trim() !== archiveNote(moveId)) continue;
+    if (!ours.includes(volume.notes?.trim() ?? "")) continue;
     try {
       if (volume.protected)
         await repeatAfterLostReply(pace, () => source.api.storage.setVolumeAttributes(source.node, volume.volid, { protected: false }));
@@ -98,19 +140,4 @@ export async function removeArchives(source: GuestRef, storage: string, moveId: 
       if (!(error instanceof NotFoundError)) throw error;
     }
   }
-}
-
-/** Turns vzdump's and restore's progress lines into one message per tenth. */
-export function reportProgress(pace: Pace, what: string): (lines: string[]) => void {
-  let lastTenth = 0;
-  return (lines) => {
-    for (const line of lines) {
-      const percent = /(?:^|\s|\()(\d{1,3})%/.exec(line)?.[1];
-      if (percent === undefined) continue;
-      const tenth = Math.floor(Number(percent) / 10);
-      if (tenth <= lastTenth) continue;
-      lastTenth = tenth;
-      pace.progress(`${what}: ${tenth * 10} %`);
-    }
-  };
 }

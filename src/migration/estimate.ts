@@ -1,11 +1,14 @@
 /** What a move will carry and cost, as ranges: said in the preview before anything happens. Pure. */
 import type { Cluster } from "../config";
-import { formatBandwidth, formatDuration, formatSize } from "../config";
+import { formatBandwidth, roundedDuration, roundedSize } from "../config";
 import type { Route } from "./route";
+import { describeWindow } from "./window";
 
 export interface MoveEstimate {
-  /** Size of the disks; upper bound of what travels. */
+  /** Size of the disks; upper bound of what travels in one direction. */
   diskBytes: number;
+  /** Seconds of the whole move, lowest and highest; absent without a known limit. */
+  durationSeconds?: [number, number];
   /** Seconds from shutdown to running again, lowest and highest; absent without a known limit. */
   downtimeSeconds?: [number, number];
   /** Price of the transfer in the prices' currency; absent without a price. */
@@ -16,20 +19,34 @@ export interface MoveEstimate {
 const FIXED_SECONDS: [number, number] = [20, 180];
 /** Compressed, mostly empty disks at best; incompressible full ones at worst. */
 const TRAVELLING_SHARE: [number, number] = [0.1, 1];
+/** What a guest changes between the warm backup and its shutdown. */
+const CHANGED_SHARE: [number, number] = [0.005, 0.2];
 
 export function estimateMove(route: Route, diskBytes: number, source: Cluster): MoveEstimate {
   const price = source.prices.perEgressGiB;
   return {
     diskBytes,
-    ...(route.bitsPerSecond === undefined ? {} : { downtimeSeconds: downtimeRange(diskBytes, route.bitsPerSecond) }),
+    ...(route.bitsPerSecond === undefined ? {} : timesOf(route, diskBytes, route.bitsPerSecond)),
     ...(price === undefined ? {} : { transferPrice: Math.round((diskBytes / 1024 ** 3) * price * 100) / 100 }),
   };
 }
 
-function downtimeRange(diskBytes: number, bitsPerSecond: number): [number, number] {
-  // The archive is written and read again: twice over the way at worst, once when the store sits beside one side.
+/** The archive is written and read again: twice over the way at worst, once when the store sits beside one side. */
+function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<MoveEstimate, "durationSeconds" | "downtimeSeconds"> {
   const seconds = (diskBytes * 8) / bitsPerSecond;
-  return [Math.round(FIXED_SECONDS[0] + seconds * TRAVELLING_SHARE[0]), Math.round(FIXED_SECONDS[1] + 2 * seconds * TRAVELLING_SHARE[1])];
+  const range = (low: number, high: number): [number, number] => [
+    Math.round(FIXED_SECONDS[0] + seconds * low),
+    Math.round(FIXED_SECONDS[1] + seconds * high),
+  ];
+  const [low, high] = TRAVELLING_SHARE;
+  const cold = range(low, 2 * high);
+  if (!route.warm) return { durationSeconds: cold, downtimeSeconds: cold };
+  const [calm, busy] = CHANGED_SHARE;
+  return {
+    durationSeconds: range(low + calm, 2 * high + busy),
+    // What went ahead does not travel while it is down; all of it is restored, at best beside the store.
+    downtimeSeconds: range(calm, high + busy),
+  };
 }
 
 /** `migration` as it shows in `pulumi preview --diff`. */
@@ -39,7 +56,12 @@ export interface MigrationSummary {
   method: string;
   store: string;
   transfer: string;
+  duration: string;
   downtime: string;
+  /** Only where moves have a window. */
+  window?: string;
+  /** Only where the source is kept: how long. */
+  source?: string;
   reason: string;
 }
 
@@ -47,24 +69,42 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
   const rate =
     route.bitsPerSecond === undefined
       ? "no limit declared"
-      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}`;
+      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}, shared with parallel moves`;
   const price = estimate.transferPrice === undefined ? "" : `, about ${estimate.transferPrice} for the traffic`;
+  const window = describeWindow(route);
+  const unknown = "unknown: declare a bandwidth for the path";
   return {
     from: where.from,
     to: where.to,
-    method: `${route.method}: the VM is stopped, backed up, restored there and started`,
-    store: `${route.store.name} (${route.store.type}${route.store.type === "pbs" ? "" : "; a warm pass would gain nothing on a directory store"})`,
-    transfer: `up to ${formatSize(estimate.diskBytes)} (${rate}${price})`,
-    downtime: estimate.downtimeSeconds === undefined ? "unknown: declare a bandwidth for the path" : formatRange(estimate.downtimeSeconds),
+    method: `${route.method}: ${describeMethod(route)}`,
+    store: describeStore(route),
+    transfer: `up to ${roundedSize(estimate.diskBytes)} (${rate}${price})`,
+    duration: estimate.durationSeconds === undefined ? unknown : formatRange(estimate.durationSeconds),
+    downtime: estimate.downtimeSeconds === undefined ? unknown : formatRange(estimate.downtimeSeconds),
+    ...(window === undefined ? {} : { window }),
+    ...(route.keepSourceMs === undefined
+      ? {}
+      : { source: `kept stopped for ${roundedDuration(route.keepSourceMs)}, then removed by the next update` }),
     reason: where.reason,
   };
 }
 
-function formatRange([low, high]: [number, number]): string {
-  return `${formatSeconds(low)} to ${formatSeconds(high)}`;
+function describeMethod(route: Route): string {
+  return route.warm
+    ? "the VM is backed up while it runs, stopped, backed up again (only changes travel), restored there and started"
+    : "the VM is stopped, backed up, restored there and started";
 }
 
-/** Whole minutes from two minutes on: an estimate that names seconds would pretend. */
-function formatSeconds(seconds: number): string {
-  return formatDuration((seconds < 120 ? seconds : Math.round(seconds / 60) * 60) * 1000);
+function describeStore({ store, encrypted }: Route): string {
+  if (!store) return "none";
+  const notes = [
+    store.type as string,
+    ...(store.type === "pbs" ? [] : ["a warm pass would gain nothing on a directory store"]),
+    ...(encrypted ? ["encrypted with the client key of both clusters"] : []),
+  ];
+  return `${store.name} (${notes.join("; ")})`;
+}
+
+function formatRange([low, high]: [number, number]): string {
+  return `${roundedDuration(low * 1000)} to ${roundedDuration(high * 1000)}`;
 }

@@ -1,8 +1,9 @@
-export { removeArchives } from "./archive";
-export { type MoveRecord, type MoveRequest, moveByBackupRestore, TargetNotAliveError } from "./backup-restore";
 export { claimGuest, findGuest } from "./claim";
+export { cleanUpMove } from "./clean-up";
 export { dataDrivesOf, type GuestDrive, ownerVmidOf } from "./drives";
+export { encryptionFindings } from "./encryption";
 export { estimateMove, type MigrationSummary, type MoveEstimate, summarizeMove } from "./estimate";
+export { type Grant, LinkBudget, type LinkShare } from "./link-budget";
 export {
   describeIdentity,
   formatDescription,
@@ -17,6 +18,10 @@ export {
   sameIdentity,
 } from "./mark";
 export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
+export { listHaNames, type Membership, membershipFindings, readMembership, type TargetSide } from "./membership";
+export { moveGuest, TargetNotAliveError } from "./move";
+export type { MoveMethod } from "./move-method";
+export type { MoveRecord, MoveRequest, MoveResult } from "./move-request";
 export {
   destroyGuest,
   findActiveTask,
@@ -35,6 +40,7 @@ export {
 export { findOwnedGuests, mayBeUnfinished, waitUntilCreated } from "./owned-guests";
 export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
 export { type PreflightFacts, preflight } from "./preflight";
-export { isRestoreWreck, rollBackMove } from "./rollback";
-export { planRoute, type Route, type RouteResult } from "./route";
-export { windowRefusal } from "./window";
+export { isRestoreWreck } from "./restore-wreck";
+export { type RollbackRequest, rollBackMove } from "./rollback";
+export { planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";
+export { awaitWindow, describeWindow, windowRefusal } from "./window";

@@ -5,6 +5,8 @@
  * out (finding 6), so the block is found anywhere in the text.
  */
 import { createHash } from "node:crypto";
+import type { MigrationMethod } from "../config";
+import type { Membership } from "./membership";
 
 export interface Identity {
   /** `name` of the federation. */
@@ -27,28 +29,47 @@ export interface GuestAddress {
   vmid: number;
 }
 
+/**
+ * How far a move has come. `warming`: data travels while the source serves. `restoring`: the target is being filled.
+ * `finishing`: the target may have been started, from here there is no way back. `rolling-back`: the target was never
+ * started and is being removed.
+ */
+export type MoveStep =
+  | "preparing"
+  | "warming"
+  | "stopping"
+  | "backing-up"
+  | "backed-up"
+  | "restoring"
+  | "verified"
+  | "finishing"
+  | "rolling-back";
+
 /** Journal of a move, kept on the source from the first step to the last. */
-export interface MoveJournal {
+export interface MoveJournal extends Membership {
   /** Ties source, target, archive and log lines together. */
   id: string;
+  /** How the data travels; absent in journals of versions that knew `backup-restore` only. */
+  method?: MigrationMethod;
   /** `vmid` from the moment it is claimed: until then whatever has that id is somebody else's. */
   target: { cluster: string; node: string; vmid?: number };
-  /** Storage on the source that the archive is written to. */
-  storage: string;
+  /** Storage on the source that the archive is written to; absent for methods without a store. */
+  storage?: string;
   /** Whether the source ran when the move began: it runs again after a rollback. */
   wasRunning: boolean;
   onBoot: boolean;
   /** A disk's owner VM is fenced for good, not only while it moves. */
   wasFenced: boolean;
-  /**
-   * `finishing`: the target may have been started, from here there is no way back. `rolling-back`: the target was never
-   * started and is being removed.
-   */
-  step: "preparing" | "stopping" | "backing-up" | "backed-up" | "restoring" | "verified" | "finishing" | "rolling-back";
+  step: MoveStep;
   /** Volid on the source cluster. */
   archive?: string;
+  archiveBytes?: number;
   restoreUpid?: string;
   startedAt: string;
+  /** When each step was first reached, in seconds since the epoch: what the record tells about the stages. */
+  reached?: Partial<Record<MoveStep, number>>;
+  /** Tasks of the move so far, on both clusters. */
+  upids?: string[];
 }
 
 export interface Mark extends Identity {
@@ -60,6 +81,10 @@ export interface Mark extends Identity {
   source?: GuestAddress;
   /** On a retired source: where it went. */
   successor?: GuestAddress;
+  /** On a retired source: nobody destroys it earlier (ISO time). */
+  keepUntil?: string;
+  /** On a guest that has moved: which move brought it, and when. */
+  lastMove?: { id: string; at: string };
   /** On an owner VM: the guest its disk is attached to. */
   attachedTo?: GuestAddress & { slot: string };
 }

@@ -13,6 +13,8 @@ export interface Pace {
   report(message: string): void;
   /** How far something has come; the next message replaces it. */
   progress(message: string): void;
+  /** Told of every task that is started. */
+  onTask?(upid: Upid): void;
 }
 
 export interface GuestRef {
@@ -57,6 +59,7 @@ export async function runTask(
     try {
       const upid = await whileFileLocked(pace, start);
       if (upid === undefined) return undefined;
+      pace.onTask?.(upid);
       await spec.onStarted?.(upid);
       return await waitForTask(guest.api, upid, spec, pace);
     } catch (error) {
@@ -89,6 +92,20 @@ export async function findActiveTask(guest: GuestRef, type: string): Promise<Upi
   return tasks.find((task) => task.type === type && task.status === "running")?.upid;
 }
 
+/** Stops the guest's running task of that type and waits until it has ended. */
+export async function stopTask(guest: GuestRef, type: string, pace: Pace): Promise<void> {
+  const upid = await findActiveTask(guest, type);
+  if (!upid) return;
+  await guest.api.tasks.stop(upid);
+  for (let attempt = 1; (await guest.api.tasks.getStatus(upid)).status === "running"; attempt++) {
+    if (attempt > 60)
+      throw new Error(
+        `Task ${upid} on ${guest.api.clusterId} does not end after it was stopped. Look at it on node ${guest.node}, then run again.`,
+      );
+    await pace.sleep(1_000);
+  }
+}
+
 /** Repeats a call that was refused for the guest's lock file: nothing was done, waiting helps (live finding 28). */
 export function whileFileLocked<T>(pace: Pace, call: () => Promise<T>): Promise<T> {
   return retryWhileLocked(call, { timeoutMs: LOCK_PATIENCE_MS, signal: pace.signal, clock: { ...pace, random: Math.random } });
@@ -118,13 +135,16 @@ export async function repeatAfterLostReply<T>(pace: Pace, call: () => Promise<T>
   }
 }
 
+export async function isRunning({ api, node, vmid }: GuestRef): Promise<boolean> {
+  return (await api.qemu.getStatus(node, vmid)).status === "running";
+}
+
 export async function startGuest(guest: GuestRef, pace: Pace): Promise<void> {
-  const isRunning = async () => (await guest.api.qemu.getStatus(guest.node, guest.vmid)).status === "running";
   try {
-    await runTask(guest, { type: "qmstart", isDone: isRunning }, pace, () => guest.api.qemu.start(guest.node, guest.vmid));
+    await runTask(guest, { type: "qmstart", isDone: () => isRunning(guest) }, pace, () => guest.api.qemu.start(guest.node, guest.vmid));
   } catch (error) {
     // "VM 1700 already running" (live finding 28): somebody, or our lost start, was faster.
-    if (error instanceof TaskFailedError && (await isRunning())) return;
+    if (error instanceof TaskFailedError && (await isRunning(guest))) return;
     throw error;
   }
 }

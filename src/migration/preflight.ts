@@ -1,7 +1,7 @@
 /** What would make a move fail later, found before it starts. Collects every finding. */
 import type { GuestConfig, GuestRow, Permissions } from "../proxmox";
 import { describeNeed, missingPrivileges, sourceNeeds, targetNeeds } from "./permissions";
-import type { Route } from "./route";
+import { type Route, storeOf } from "./route";
 
 export interface PreflightFacts {
   guest: GuestRow;
@@ -63,16 +63,17 @@ function driveFindings({ config, attachedVolids }: PreflightFacts): string[] {
 
 function privilegeFindings(route: Route, facts: PreflightFacts): string[] {
   const { guest } = facts;
+  const store = storeOf(route);
   const missingAtSource = missingPrivileges(
     facts.sourcePermissions,
-    sourceNeeds({ vmid: guest.vmid, pool: guest.pool, storage: route.store.writeStorage }),
+    sourceNeeds({ vmid: guest.vmid, pool: guest.pool, storage: store.writeStorage }),
   );
   const missingAtTarget = missingPrivileges(
     facts.targetPermissions,
     targetNeeds({
       vmid: guest.vmid,
       pool: facts.pool,
-      readStorage: route.store.readStorage,
+      readStorage: store.readStorage,
       storages: facts.targetStorages,
       bridges: facts.targetBridges,
     }),
@@ -84,14 +85,13 @@ function privilegeFindings(route: Route, facts: PreflightFacts): string[] {
 }
 
 function storeFindings(route: Route, facts: PreflightFacts): string[] {
+  const store = storeOf(route);
   const findings: string[] = [];
-  if (!facts.targetNodeStorages.includes(route.store.readStorage))
-    findings.push(
-      `storage ${route.store.readStorage} of backup store ${route.store.name} is not available on the target node in ${route.target}`,
-    );
+  if (!facts.targetNodeStorages.includes(store.readStorage))
+    findings.push(`storage ${store.readStorage} of backup store ${store.name} is not available on the target node in ${route.target}`);
   if (facts.storeFreeBytes !== undefined && facts.storeFreeBytes < facts.leastArchiveBytes)
     findings.push(
-      `backup store ${route.store.name} has ${facts.storeFreeBytes} bytes free, at least ${facts.leastArchiveBytes} are needed: free space there`,
+      `backup store ${store.name} has ${facts.storeFreeBytes} bytes free, at least ${facts.leastArchiveBytes} are needed: free space there`,
     );
   return findings;
 }

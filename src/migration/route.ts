@@ -1,18 +1,43 @@
 /** By which method, through which store and how fast a guest may go from one cluster to another. Pure. */
-import type { BackupStore, Federation, MigrationMethod, MigrationPath, MigrationWindow } from "../config";
+import type { BackupStore, Federation, MigrationMethod, MigrationPath, MigrationWindow, OutsideWindow } from "../config";
 
+/** Kept in the plan: a route of an older version lacks what came later, and then means what it meant. */
 export interface Route {
   source: string;
   target: string;
   method: MigrationMethod;
-  store: RouteStore;
+  /** Absent for methods that need none. */
+  store?: RouteStore;
+  /** A backup of the running guest goes ahead of the one that counts. Absent: no. */
+  warm?: boolean;
   /** The lowest limit on the way; absent when nothing is declared. */
   bitsPerSecond?: number;
   /** Which declaration set the limit. */
   limitedBy?: string;
+  /** Every declared limit on the way; moves that share one share its bandwidth. */
+  links?: RouteLink[];
   compression: boolean;
+  /** Archives must be proven to be encrypted. Absent: no. */
+  encrypted?: boolean;
   /** When the move may start; absent: at any time. */
   window?: MigrationWindow;
+  /** Absent: `refuse`. */
+  outsideWindow?: OutsideWindow;
+  longestWindowWaitMs?: number;
+  /** How long the stopped source is kept after the move. Absent: until its delete. */
+  keepSourceMs?: number;
+  /** Node of the source → node of the target, for replication; others keep their name. */
+  nodeNames?: Record<string, string>;
+  /** HA group or rule of the source → that of the target; others keep their name. */
+  haNames?: Record<string, string>;
+}
+
+export interface RouteLink {
+  /** The same for every move that uses the link. */
+  key: string;
+  bitsPerSecond: number;
+  /** For people. */
+  what: string;
 }
 
 export interface RouteStore {
@@ -26,14 +51,19 @@ export interface RouteStore {
 
 export type RouteResult = { ok: true; route: Route } | { ok: false; reason: string };
 
+/** Methods this version can move by. */
+export const SUPPORTED_METHODS: readonly MigrationMethod[] = ["backup-restore"];
+
+const LONGEST_WINDOW_WAIT_MS = 24 * 3600 * 1000;
+
 export function planRoute(federation: Federation, source: string, target: string): RouteResult {
-  const { paths, defaultMethod } = federation.migration;
+  const { paths, defaultMethod, keepSourceMs } = federation.migration;
   const path = paths.find((candidate) => candidate.sourceCluster === source && candidate.targetCluster === target);
   const method = path?.method ?? defaultMethod;
   const way = `from ${source} to ${target}`;
   if (method === undefined)
     return refuse(`no migration path is allowed ${way}: add it to migration_policies.paths or set migration_policies.default_method`);
-  if (method !== "backup-restore")
+  if (!SUPPORTED_METHODS.includes(method))
     return refuse(`method ${method} ${way} is not supported by this version: set method: backup-restore in migration_policies.paths`);
   const store = findStore(federation, path, source, target);
   if (typeof store === "string") return refuse(store);
@@ -41,10 +71,16 @@ export function planRoute(federation: Federation, source: string, target: string
     return refuse(
       `the path ${way} requires encryption, and backup store ${store.name} (${store.type}) cannot encrypt: use a PBS store with a client key`,
     );
-  if (path?.encryptionRequired)
+  if (path?.liveRestore)
     return refuse(
-      `the path ${way} requires encryption, which this version cannot prove for backup store ${store.name}: set encryption_required: false or wait`,
+      `the path ${way} asks for live_restore, which this version does not do: a live restore that fails loses what the guest has written since its start. Remove live_restore`,
     );
+  const links = linksOf(federation, path, source, target);
+  const slowest = links.reduce<RouteLink | undefined>(
+    (lowest, link) => (lowest && lowest.bitsPerSecond <= link.bitsPerSecond ? lowest : link),
+    undefined,
+  );
+  const keepMs = path?.keepSourceMs ?? keepSourceMs;
   return {
     ok: true,
     route: {
@@ -52,11 +88,37 @@ export function planRoute(federation: Federation, source: string, target: string
       target,
       method,
       store,
+      // On a directory store every backup reads and writes everything: a warm pass gains nothing (live finding 16).
+      ...(store.type === "pbs" && (path?.warm ?? true) ? { warm: true } : {}),
       compression: path?.compression ?? true,
-      window: path?.window ?? federation.migration.window,
-      ...limitOf(federation, path, source, target),
+      ...(path?.encryptionRequired ? { encrypted: true } : {}),
+      ...windowOf(path, federation),
+      links,
+      ...(keepMs === undefined ? {} : { keepSourceMs: keepMs }),
+      ...(path?.nodeNames ? { nodeNames: path.nodeNames } : {}),
+      ...(path?.haNames ? { haNames: path.haNames } : {}),
+      ...(slowest ? { bitsPerSecond: slowest.bitsPerSecond, limitedBy: slowest.what } : {}),
     },
   };
+}
+
+function windowOf(
+  path: MigrationPath | undefined,
+  { migration }: Federation,
+): Pick<Route, "window" | "outsideWindow" | "longestWindowWaitMs"> {
+  const window = path?.window ?? migration.window;
+  if (!window) return {};
+  return {
+    window,
+    outsideWindow: migration.outsideWindow ?? "refuse",
+    longestWindowWaitMs: migration.longestWindowWaitMs ?? LONGEST_WINDOW_WAIT_MS,
+  };
+}
+
+/** The store of a route whose method needs one. */
+export function storeOf(route: Route): RouteStore {
+  if (!route.store) throw new Error(`the route from ${route.source} to ${route.target} (${route.method}) has no backup store`);
+  return route.store;
 }
 
 function refuse(reason: string): RouteResult {
@@ -82,26 +144,18 @@ function findStore(federation: Federation, path: MigrationPath | undefined, sour
   };
 }
 
-function limitOf(
-  federation: Federation,
-  path: MigrationPath | undefined,
-  source: string,
-  target: string,
-): { bitsPerSecond?: number; limitedBy?: string } {
+function linksOf(federation: Federation, path: MigrationPath | undefined, source: string, target: string): RouteLink[] {
   const from = federation.clusters.find((cluster) => cluster.id === source);
   const to = federation.clusters.find((cluster) => cluster.id === target);
   // A link declared on one side counts for both directions unless the other side says otherwise.
   const link =
     from?.network.crossConnects.find((connect) => connect.targetCluster === target) ??
     to?.network.crossConnects.find((connect) => connect.targetCluster === source);
-  const limits: [number | undefined, string][] = [
-    [path?.maxBandwidthBitsPerSecond, "the path's max_bandwidth"],
-    [link?.bandwidthBitsPerSecond, "the cross-connect"],
-    [from?.network.uplinkBitsPerSecond, `the uplink of ${source}`],
-    [to?.network.uplinkBitsPerSecond, `the uplink of ${target}`],
+  const declared: [string, number | undefined, string][] = [
+    [`path ${source} > ${target}`, path?.maxBandwidthBitsPerSecond, "the path's max_bandwidth"],
+    [`cross-connect ${[source, target].sort().join(" - ")}`, link?.bandwidthBitsPerSecond, "the cross-connect"],
+    [`uplink ${source}`, from?.network.uplinkBitsPerSecond, `the uplink of ${source}`],
+    [`uplink ${target}`, to?.network.uplinkBitsPerSecond, `the uplink of ${target}`],
   ];
-  const known = limits.filter((limit): limit is [number, string] => limit[0] !== undefined);
-  if (known.length === 0) return {};
-  const [bitsPerSecond, limitedBy] = known.reduce((lowest, limit) => (limit[0] < lowest[0] ? limit : lowest));
-  return { bitsPerSecond, limitedBy };
+  return declared.flatMap(([key, bitsPerSecond, what]) => (bitsPerSecond === undefined ? [] : [{ key, bitsPerSecond, what }]));
 }

@@ -1,5 +1,6 @@
 import type { Placement, PlacementRequest } from "./model";
 import { type RuleSets, ruleSets } from "./rules";
+import { activeAt } from "./time";
 import type { ClusterState, Held, NodeState, World } from "./world";
 
 /** One decision to be made: the request, the world without it, and what it holds already. */
@@ -12,14 +13,22 @@ export interface Ask {
   prior?: Placement;
 }
 
-export function askFor(request: PlacementRequest, world: World): Ask {
+/** @param rules what binds the request, where the caller has worked it out already */
+export function askFor(request: PlacementRequest, world: World, rules: RuleSets = ruleSets(request, world)): Ask {
   return {
-    request,
+    request: atInstant(request, world.instantMs),
     world,
-    rules: ruleSets(request, world.placeTags),
+    rules,
     held: world.liveByKey.get(request.key) ?? [],
     prior: request.prior,
   };
+}
+
+/** The request with its pool's policy as it holds then. */
+function atInstant(request: PlacementRequest, instantMs: number | undefined): PlacementRequest {
+  if (request.pool === undefined || instantMs === undefined) return request;
+  const pool = activeAt(request.pool, instantMs);
+  return pool === request.pool ? request : { ...request, pool };
 }
 
 /** True where the request already is, so that the filters which only keep newcomers out let it be. */

@@ -1,12 +1,8 @@
+import { DEFAULT_CAPACITY_RULES } from "../config/capacity";
 import type { CapacityFractions, NodeFacts, Required3, StorageFacts } from "./model";
 import { nonNegative, shareDown, shareUp, tenThousandths, wholeNonNegative } from "./numbers";
 
-/** What applies where the configuration names nothing: over-commit 4 : 1 cpu, 1 : 1 memory, 1.5 : 1 storage; reserves of 10, 15 and 10 %. */
-export const DEFAULT_CAPACITY_RULES: Required3<CapacityFractions> = {
-  overcommit: { cpu: 4, memory: 1, storage: 1.5 },
-  reserve: { cpu: 0.1, memory: 0.15, storage: 0.1 },
-  pressureThreshold: { cpu: 0.75, memory: 0.7, storage: 0.8 },
-};
+export { DEFAULT_CAPACITY_RULES };
 
 /** Cores a node may hand out in all, in thousandths: cores × over-commit − cores × reserve. The reserve is taken from the physical cores. */
 export function cpuCapacityMilli(node: NodeFacts, rules: Required3<CapacityFractions>): number {

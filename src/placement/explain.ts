@@ -40,6 +40,7 @@ export interface ExplanationJson {
   outcome: string;
   request?: { key: string; name: string };
   strategy?: string;
+  strategyWindow?: string;
   placement?: { cluster: string; node: string; storages: string[] };
   moveReason?: string;
   margin?: number;
@@ -54,6 +55,7 @@ export function explainJson(result: PlacementResult): ExplanationJson {
     outcome: explanation.outcome,
     request: explanation.request,
     strategy: explanation.strategy,
+    strategyWindow: explanation.strategyWindow,
     placement: result.ok ? result.placement : undefined,
     moveReason: explanation.moveReason,
     margin: explanation.margin,
@@ -74,7 +76,8 @@ function withoutUndefined<Value>(value: Value): Value {
 function scoreWords(result: PlacementResult & { ok: true }): string {
   const { explanation, placement } = result;
   const scored = explanation.candidates.filter(({ score }) => score !== undefined);
-  const strategy = explanation.strategy ?? "score";
+  const during = explanation.strategyWindow === undefined ? "" : ` (${explanation.strategyWindow})`;
+  const strategy = `${explanation.strategy ?? "score"}${during}`;
   const [best, second] = scored;
   if (best === undefined) return `${strategy}`;
   if (second === undefined) return `${strategy} ${best.score}, nothing else fits`;

@@ -1,7 +1,7 @@
 /**
- * Cities where hosting companies and exchanges have their halls: name, ISO 3166 country, latitude, longitude in degrees
- * (two decimals, about a kilometre). Among namesakes the first is taken when the text names no country.
- * A cluster whose place is missing here declares its own coordinates.
+ * Towns where hosting companies and exchanges have their halls, and cities that go first among their namesakes: name, ISO
+ * 3166 country, latitude, longitude in degrees (two decimals, about a kilometre). They come before the large cities of
+ * gazetteer-data.ts. A cluster whose place is in neither declares its own coordinates.
  */
 export const CITIES: readonly (readonly [city: string, country: string, latitude: number, longitude: number])[] = [
   ["Amsterdam", "NL", 52.37, 4.9],
@@ -221,4 +221,34 @@ export const CITIES: readonly (readonly [city: string, country: string, latitude
   ["Birmingham", "US", 33.52, -86.81],
   ["Manchester", "US", 42.99, -71.46],
   ["Dublin", "US", 40.1, -83.11],
+];
+
+/** Other names of cities that are known: the name, and which city is meant. */
+export const ALIASES: readonly (readonly [name: string, city: string, country: string])[] = [
+  ["Antwerpen", "Antwerp", "BE"],
+  ["Athina", "Athens", "GR"],
+  ["Beograd", "Belgrade", "RS"],
+  ["Brussel", "Brussels", "BE"],
+  ["Bruxelles", "Brussels", "BE"],
+  ["Bucuresti", "Bucharest", "RO"],
+  ["Den Haag", "The Hague", "NL"],
+  ["Firenze", "Florence", "IT"],
+  ["Genf", "Geneva", "CH"],
+  ["Genova", "Genoa", "IT"],
+  ["Gent", "Ghent", "BE"],
+  ["Hanover", "Hannover", "DE"],
+  ["Kiev", "Kyiv", "UA"],
+  ["Kobenhavn", "Copenhagen", "DK"],
+  ["Lisboa", "Lisbon", "PT"],
+  ["Mailand", "Milan", "IT"],
+  ["Milano", "Milan", "IT"],
+  ["Napoli", "Naples", "IT"],
+  ["New York City", "New York", "US"],
+  ["NYC", "New York", "US"],
+  ["Praha", "Prague", "CZ"],
+  ["Roma", "Rome", "IT"],
+  ["Seville", "Sevilla", "ES"],
+  ["Torino", "Turin", "IT"],
+  ["Venezia", "Venice", "IT"],
+  ["Warszawa", "Warsaw", "PL"],
 ];

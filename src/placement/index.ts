@@ -11,6 +11,13 @@ export {
   pressurePermille,
   storageAvailableBytes,
 } from "./capacity";
+export {
+  type ExactOptions,
+  ExactSolveError,
+  type LinearSolution,
+  type LinearSolver,
+  solveExactly,
+} from "./exact/solve-exactly";
 export { type ExplanationJson, explainJson, explainLine, explainText } from "./explain";
 export { type Coordinates, clusterCoordinates, distanceKm, findCoordinates } from "./location";
 export { explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";
@@ -34,8 +41,11 @@ export type {
   Rule,
   Shortfall,
   StorageFacts,
+  SurvivalDemand,
 } from "./model";
 export { type MoveSequence, type MoveStep, type SequenceLimits, sequenceMoves } from "./moves/sequence";
 export { placeOne } from "./place-one";
+export { type RepairOptions, type RepairPlan, repairPlacement } from "./repair/repair";
 export { describeRule } from "./rules";
+export { activeAt } from "./time";
 export { type RuleProblem, validateRules } from "./validate-rules";

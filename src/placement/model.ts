@@ -2,10 +2,25 @@
  * The data placement works on. Plain values only: no client, no clock, no file.
  * Integers throughout: milli-cores, MiB, bytes.
  */
+import type { Loss, TimeWindow } from "../config/model";
+
+export type { Loss, TimeWindow };
 
 export interface Inventory {
   clusters: ClusterFacts[];
   links: LinkFacts[];
+  /** What pools have to survive. Newcomers that would take the room for it are refused; nobody is made to leave. */
+  survive?: SurvivalDemand[];
+  /** For which moment is decided, in milliseconds since the epoch: which time windows are open then. Rules with a window need it. */
+  instantMs?: number;
+}
+
+/** After any one of the losses (one node, or one cluster) the guests of the pool must find room elsewhere. */
+export interface SurvivalDemand {
+  pool: string;
+  /** The pool's clusters: where its guests may go when one of them is lost. */
+  clusters: string[];
+  losses: Loss[];
 }
 
 export interface ClusterFacts {
@@ -101,17 +116,25 @@ export interface PoolPolicy {
   strategy: "balanced" | "performance" | "cost" | "geographic";
   clusterWeights: Record<string, number>;
   rules: Rule[];
+  /** Other strategies for the hours of a window; of several open ones the first counts. */
+  schedule?: { window: TimeWindow; strategy?: PoolPolicy["strategy"]; clusterWeights?: Record<string, number> }[];
+  /** The window whose hours set the strategy; only `activeAt` fills it in. */
+  scheduledIn?: TimeWindow;
   limits: { maxVms?: number; maxCores?: number; maxMemoryMiB?: number; maxStorageBytes?: number };
 }
 
 export interface Rule {
-  type: "affinity" | "anti-affinity" | "location" | "residency";
+  type: "affinity" | "anti-affinity" | "location" | "residency" | "spread";
   target: "cluster" | "node" | "tag" | "location" | "provider" | "tier" | "jurisdiction" | "storage";
   operator: "must" | "must_not" | "should" | "should_not";
   value: string;
   /** 1–100, for should and should_not. */
   weight?: number;
   scope?: "cluster" | "node";
+  /** Of a spread rule: by how many guests two places may differ. Default 1. */
+  maxSkew?: number;
+  /** The rule holds only while this window is open. */
+  window?: TimeWindow;
 }
 
 export interface PlacementRequest {
@@ -169,6 +192,8 @@ export interface Explanation {
   /** Who asked, and by which strategy the candidates were scored. */
   request?: { key: string; name: string };
   strategy?: PoolPolicy["strategy"];
+  /** The time window that chose the strategy, where one did: `window 22:00–06:00 UTC`. */
+  strategyWindow?: string;
 }
 
 export interface CandidateReport {

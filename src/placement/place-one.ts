@@ -4,6 +4,7 @@ import type { CandidateReport, Explanation, Inventory, Placement, PlacementReque
 import { compareText, rendezvousWeight } from "./order";
 import { rejectionMessage } from "./rejection-message";
 import { type Scored, scoreNode } from "./scores";
+import { windowWords } from "./time";
 import { buildWorld, type ClusterState, findCluster, type NodeState, type World } from "./world";
 
 /**
@@ -219,6 +220,11 @@ function placementOn(ask: Ask, node: NodeState): Placement {
   };
 }
 
-function explanationFor({ request }: Ask): Pick<Explanation, "request" | "strategy"> {
-  return { request: { key: request.key, name: request.name }, strategy: request.pool?.strategy ?? "balanced" };
+function explanationFor({ request }: Ask): Pick<Explanation, "request" | "strategy" | "strategyWindow"> {
+  const scheduledIn = request.pool?.scheduledIn;
+  return {
+    request: { key: request.key, name: request.name },
+    strategy: request.pool?.strategy ?? "balanced",
+    ...(scheduledIn === undefined ? {} : { strategyWindow: windowWords(scheduledIn) }),
+  };
 }

@@ -1,6 +1,7 @@
 import { containsWords } from "./location";
 import type { ClusterFacts, PlacementRequest, Rule } from "./model";
 import { countTag } from "./tag-counts";
+import { isRuleActive, windowWords } from "./time";
 import type { NodeState, Occupant, World } from "./world";
 
 /**
@@ -12,6 +13,8 @@ import type { NodeState, Occupant, World } from "./world";
  * | affinity, location, residency with must_not / should_not | stay away (`away`) |
  * | anti-affinity with must / should | stay away (`away`) |
  * | anti-affinity with must_not / should_not | refused at validation: a double negation |
+ * | spread with must / should | where the guests with the tag stay evenly spread (`towards`) |
+ * | spread with must_not / should_not | refused at validation: it has no meaning |
  */
 export interface AppliedRule {
   rule: Rule;
@@ -36,19 +39,22 @@ export interface RuleSets {
   apart: AppliedRule[];
   /** Hard, towards guests with a tag. */
   together: AppliedRule[];
+  /** Hard, on how evenly guests with a tag are spread. */
+  spread: AppliedRule[];
   /** should and should_not. */
   soft: AppliedRule[];
 }
 
-/** Double negations are left out: validation refuses them. */
-export function ruleSets(request: PlacementRequest, placeTags: ReadonlySet<string>): RuleSets {
-  const sets: RuleSets = { cluster: [], node: [], apart: [], together: [], soft: [] };
+/** Rules whose window is closed at the world's instant are left out, and those without meaning: placing refuses them. */
+export function ruleSets(request: PlacementRequest, world: Pick<World, "placeTags" | "instantMs">): RuleSets {
+  const sets: RuleSets = { cluster: [], node: [], apart: [], together: [], spread: [], soft: [] };
   const add = (rule: Rule, origin: AppliedRule["origin"]): void => {
-    if (isDoubleNegation(rule)) return;
+    if (ruleDefect(rule) !== undefined || !isRuleActive(rule, world.instantMs)) return;
     const applies = applied(rule, origin);
-    const guests = concernsGuests(rule, placeTags);
+    const guests = concernsGuests(rule, world.placeTags);
     if (guests && !bindsGuest(applies, request)) return;
     if (!applies.hard) sets.soft.push(applies);
+    else if (rule.type === "spread") sets.spread.push(applies);
     else if (guests) sets[applies.direction === "away" ? "apart" : "together"].push(applies);
     else sets[isClusterLevel(rule) ? "cluster" : "node"].push(applies);
   };
@@ -62,10 +68,34 @@ export function isDoubleNegation(rule: Rule): boolean {
   return rule.type === "anti-affinity" && (rule.operator === "must_not" || rule.operator === "should_not");
 }
 
+/** Why a rule means nothing, with what to write instead; `undefined` for a rule that means something. */
+export function ruleDefect(rule: Rule): { why: string; instead: string } | undefined {
+  if (isDoubleNegation(rule)) {
+    const instead = rule.operator === "must_not" ? "must" : "should";
+    return {
+      why: "is a double negation",
+      instead: `write "affinity ${instead}" if guests shall be together, "anti-affinity ${instead}" if apart`,
+    };
+  }
+  if (rule.type !== "spread") return undefined;
+  if (rule.operator !== "must" && rule.operator !== "should")
+    return { why: "forbids to be even", instead: "write spread with must or should" };
+  if (rule.target !== "tag") return { why: "names no guests", instead: "write target tag: what is spread are the guests with that tag" };
+  const { maxSkew } = rule;
+  if (maxSkew !== undefined && !(Number.isInteger(maxSkew) && maxSkew >= 1)) {
+    return { why: `has max_skew ${maxSkew}`, instead: "give a whole number of at least 1" };
+  }
+  return undefined;
+}
+
 /** `anti-affinity must tag database (scope node)`. */
 export function describeRule(rule: Rule): string {
-  const scope = rule.target === "tag" && rule.scope !== undefined ? ` (scope ${rule.scope})` : "";
-  return `${rule.type} ${rule.operator} ${rule.target} ${rule.value}${scope}`;
+  const details = [
+    ...(rule.target === "tag" && rule.scope !== undefined ? [`scope ${rule.scope}`] : []),
+    ...(rule.maxSkew === undefined ? [] : [`max skew ${rule.maxSkew}`]),
+    ...(rule.window === undefined ? [] : [windowWords(rule.window)]),
+  ];
+  return `${rule.type} ${rule.operator} ${rule.target} ${rule.value}${details.length === 0 ? "" : ` (${details.join(", ")})`}`;
 }
 
 function applied(rule: Rule, origin: AppliedRule["origin"]): AppliedRule {
@@ -89,15 +119,17 @@ function applied(rule: Rule, origin: AppliedRule["origin"]): AppliedRule {
  */
 export function concernsGuests(rule: Rule, placeTags: ReadonlySet<string>): boolean {
   if (rule.target !== "tag") return false;
-  if (rule.type === "anti-affinity") return true;
+  if (rule.type === "anti-affinity" || rule.type === "spread") return true;
   return rule.type === "affinity" && !placeTags.has(rule.value.toLowerCase());
 }
 
 /**
- * Whether an anti-affinity rule between guests binds this request. A pool's rule spreads the guests that carry the tag
- * and leaves the pool's other guests alone; a guest's own rule binds that guest whatever its tags.
+ * Whether a rule between guests binds this request. A pool's anti-affinity spreads the guests that carry the tag and
+ * leaves the pool's other guests alone; a guest's own binds that guest whatever its tags. A spread counts those that carry
+ * the tag, so it binds no other.
  */
 export function bindsGuest(applies: AppliedRule, request: PlacementRequest): boolean {
+  if (applies.rule.type === "spread") return hasTag(request.tags, applies.rule.value);
   if (applies.origin === "guest" || applies.rule.type !== "anti-affinity") return true;
   return hasTag(request.tags, applies.rule.value);
 }

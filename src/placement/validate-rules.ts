@@ -1,10 +1,12 @@
+import { windowsOpenTogether } from "../config/window-sets";
 import { listWords } from "./amounts";
-import type { PoolPolicy, Rule } from "./model";
-import { describeRule, isDoubleNegation } from "./rules";
+import type { PoolPolicy, Rule, TimeWindow } from "./model";
+import { describeRule, ruleDefect } from "./rules";
+import { windowWords } from "./time";
 
 /** A rule, or a set of rules, that can never hold. */
 export interface RuleProblem {
-  code: "double-negation" | "contradiction" | "unknown-tier" | "empty-value" | "nothing-left";
+  code: "double-negation" | "meaningless" | "contradiction" | "unknown-tier" | "empty-value" | "nothing-left";
   /** Indexes into the pool's rules; dropping any one of them resolves a contradiction. */
   rules: number[];
   /** What is wrong and what to do. */
@@ -23,27 +25,35 @@ const SINGLE_VALUED: readonly Rule["target"][] = ["provider", "tier", "node"];
 
 /**
  * Contradictions that hold whatever the inventory looks like, found without one. Rules that are only unsatisfiable today
- * show when something is placed.
+ * show when something is placed. Rules with a time window contradict others only where both hold at some moment of a year.
  */
 export function validateRules(pool: Pick<PoolPolicy, "name" | "clusters" | "rules">): RuleProblem[] {
   const indexed = pool.rules.map((rule, index) => ({ rule, index }));
-  const sound = indexed.filter(({ rule }) => !isDoubleNegation(rule) && rule.value.trim() !== "");
+  const filled = indexed.filter(({ rule }) => rule.value.trim() !== "");
+  const sound = filled.filter(({ rule }) => ruleDefect(rule) === undefined);
   return [
-    ...indexed.filter(({ rule }) => isDoubleNegation(rule)).map(doubleNegation),
+    ...indexed.flatMap(defect),
     ...indexed.filter(({ rule }) => rule.value.trim() === "").map(emptyValue),
     ...sound.filter(isUnknownTier).map(unknownTier),
-    ...opposites(sound),
-    ...exclusiveDemands(sound, pool),
-    ...nothingLeft(sound, pool),
-  ];
+    ...holdingTogether(sound).flatMap((rules) => [...opposites(rules), ...exclusiveDemands(rules, pool), ...nothingLeft(rules, pool)]),
+  ].filter((problem, position, all) => all.findIndex(({ message }) => message === problem.message) === position);
 }
 
-function doubleNegation({ rule, index }: Indexed): RuleProblem {
-  const instead = rule.operator === "must_not" ? "must" : "should";
-  const message =
-    `Rule ${index} "${describeRule(rule)}" is a double negation. ` +
-    `Write "affinity ${instead}" if guests shall be together, "anti-affinity ${instead}" if apart.`;
-  return { code: "double-negation", rules: [index], message };
+/** The sets of rules that hold at one moment: those without a window in each of them. */
+function holdingTogether(rules: readonly Indexed[]): Indexed[][] {
+  const windows = [...new Set(rules.flatMap(({ rule }) => rule.window ?? []))];
+  if (windows.length === 0) return [[...rules]];
+  const sets = windowsOpenTogether(windows).map((open) => open.map((index) => windows[index]));
+  // No window at all may be open either: what is wrong then is wrong in every other set too.
+  return [[], ...sets].map((open) => rules.filter(({ rule }) => rule.window === undefined || open.includes(rule.window)));
+}
+
+function defect({ rule, index }: Indexed): RuleProblem[] {
+  const found = ruleDefect(rule);
+  if (found === undefined) return [];
+  const instead = found.instead.charAt(0).toUpperCase() + found.instead.slice(1);
+  const message = `Rule ${index} "${describeRule(rule)}" ${found.why}. ${instead}.`;
+  return [{ code: rule.type === "spread" ? "meaningless" : "double-negation", rules: [index], message }];
 }
 
 function emptyValue({ rule, index }: Indexed): RuleProblem {
@@ -61,7 +71,8 @@ function unknownTier({ rule, index }: Indexed): RuleProblem {
 
 /** The same thing demanded and forbidden. */
 function opposites(rules: readonly Indexed[]): RuleProblem[] {
-  const hard = rules.filter(({ rule }) => isHard(rule));
+  // A spread demands nothing of one place: it only compares places.
+  const hard = rules.filter(({ rule }) => isHard(rule) && rule.type !== "spread");
   return hard
     .filter(({ rule }) => isTowards(rule))
     .flatMap((wanted) =>
@@ -83,7 +94,7 @@ function saysTheSame(forbidden: Rule, wanted: Rule): boolean {
 
 /** Two different demands on an attribute that has one value. */
 function exclusiveDemands(rules: readonly Indexed[], pool: Pick<PoolPolicy, "clusters">): RuleProblem[] {
-  const demands = rules.filter(({ rule }) => isHard(rule) && isTowards(rule));
+  const demands = rules.filter(({ rule }) => isHard(rule) && isTowards(rule) && rule.type !== "spread");
   return demands.flatMap((first, position) =>
     demands
       .slice(position + 1)
@@ -106,15 +117,23 @@ function nothingLeft(rules: readonly Indexed[], pool: Pick<PoolPolicy, "name" | 
   const forbidding = rules.filter(({ rule }) => rule.target === "cluster" && isHard(rule) && !isTowards(rule));
   const forbidden = pool.clusters.map((id) => forbidding.find(({ rule }) => rule.value === id));
   if (pool.clusters.length === 0 || forbidden.some((rule) => rule === undefined)) return [];
-  const indexes = [...new Set(forbidden.flatMap((entry) => (entry === undefined ? [] : [entry.index])))];
-  const message = `Rules ${listWords(indexes.map(String))} forbid every cluster of pool ${pool.name} (${listWords(pool.clusters)}). Drop one of them.`;
+  const found = [...new Set(forbidden.flatMap((entry) => entry ?? []))];
+  const indexes = found.map(({ index }) => index);
+  const message = `Rules ${listWords(indexes.map(String))} forbid every cluster of pool ${pool.name} (${listWords(pool.clusters)})${whenAll(found)}. Drop one of them.`;
   return [{ code: "nothing-left", rules: indexes, message }];
 }
 
 function contradiction(rules: readonly Indexed[], why: string): RuleProblem {
   const names = rules.map(({ rule, index }) => `rule ${index} "${describeRule(rule)}"`).join(" and ");
-  const message = `${names} contradict each other: ${why}. Drop or soften (should) one of them.`;
+  const message = `${names} contradict each other${whenAll(rules)}: ${why}. Drop or soften (should) one of them.`;
   return { code: "contradiction", rules: rules.map(({ index }) => index), message: message.charAt(0).toUpperCase() + message.slice(1) };
+}
+
+/** ` while window 22:00–06:00 UTC is open`, for rules of which some hold in a window only. */
+function whenAll(rules: readonly Indexed[]): string {
+  const windows = [...new Set(rules.flatMap(({ rule }): TimeWindow[] => (rule.window === undefined ? [] : [rule.window])))];
+  const names = [...new Set(windows.map(windowWords))];
+  return names.length === 0 ? "" : ` while ${listWords(names)} ${names.length === 1 ? "is" : "are"} open`;
 }
 
 function sameValue(left: Rule, right: Rule): boolean {

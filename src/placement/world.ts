@@ -1,9 +1,22 @@
-import { cpuCapacityMilli, memoryCapacityMiB } from "./capacity";
-import type { ClusterFacts, GuestFacts, Inventory, NodeFacts, Placement, PlacementRequest, Promised, StorageFacts } from "./model";
-import { nonNegative, wholeNonNegative } from "./numbers";
+import { type LiveGuests, LiveIndex } from "./live-index";
+import type { ClusterFacts, Inventory, Placement, PlacementRequest, Promised, StorageFacts } from "./model";
+import {
+  cpuMilli,
+  guestDiskBytes,
+  guestMemoryUse,
+  type Held,
+  NodeState,
+  type Occupant,
+  occupantOfRequest,
+  requestDiskBytes,
+} from "./node-state";
+import { wholeNonNegative } from "./numbers";
 import { compareText } from "./order";
 import { type AppliedRule, ruleSets } from "./rules";
+import { Survival } from "./survival/survival";
 import { adjustTagCounts } from "./tag-counts";
+
+export { cpuMilli, type Held, NodeState, type Occupant, occupantOfRequest } from "./node-state";
 
 /**
  * The inventory and the promises of this run, indexed for placing. Built fresh for a decision (or once for many) from
@@ -14,12 +27,15 @@ export interface World {
   clusterById: ReadonlyMap<string, ClusterState>;
   /** What each pool holds, live and promised. */
   pools: Map<string, PoolUse>;
+  /** See `Inventory.instantMs`. */
+  instantMs?: number;
   /** Lower-case tags that a cluster or node carries: a rule on such a tag means the place, not the guests there. */
   placeTags: ReadonlySet<string>;
   /** Number of each node that changed, in order of the changes; readers keep their own position in it. */
   changes: number[];
-  /** Live guests of ours by key. A guest in the middle of a move is there twice. */
-  liveByKey: ReadonlyMap<string, Held[]>;
+  liveByKey: LiveGuests;
+  /** Present where pools have to survive losses. */
+  survival?: Survival;
 }
 
 export interface PoolUse {
@@ -44,55 +60,10 @@ export interface ClusterState {
   tagCounts?: Map<string, number>;
 }
 
-export interface NodeState {
-  facts: NodeFacts;
-  cluster: ClusterState;
-  /** `cluster/node`. */
-  key: string;
-  /** Position among all nodes of the world. */
-  index: number;
-  cpuCapacityMilli: number;
-  memoryCapacityMiB: number;
-  cpuAllocatedMilli: number;
-  memoryAllocatedMiB: number;
-  /** Live use plus what this run adds and takes away; the allocation where live use is unknown. */
-  memoryUsedMiB: number;
-  occupants: Occupant[];
-  /** By id, those this node sees. */
-  storages: Map<string, StorageState>;
-  /** Lower-case tags that a guarded guest keeps off this node. */
-  refusedTags: Set<string>;
-  /** See `countTag`. */
-  tagCounts?: Map<string, number>;
-}
-
 export interface StorageState {
   facts: StorageFacts;
   usedBytes: number;
   allocatedBytes: number;
-}
-
-/** A guest on a node, live or promised. */
-export interface Occupant {
-  key?: string;
-  /** For texts: name, or vmid where it has none. */
-  name: string;
-  /** Lower-case. */
-  tags: readonly string[];
-  cpuMilli: number;
-  memoryMiB: number;
-  pool?: string;
-  /** What a live guest adds to the node's live memory use. */
-  memoryUsedMiB: number;
-  /** Provisioned bytes of all its disks; 0 where unknown. */
-  diskBytes: number;
-}
-
-/** A live guest of ours and where it is. */
-export interface Held extends Occupant {
-  cluster: string;
-  node: string;
-  disks?: readonly { storage: string; sizeBytes: number }[];
 }
 
 /**
@@ -102,34 +73,35 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
   const promises = latestPromises(promised, without);
   const placeTags = new Set<string>();
   const clusterById = new Map<string, ClusterState>();
-  const liveByKey = new Map<string, Held[]>();
-  const world: World = { clusters: [], clusterById, pools: new Map(), placeTags, changes: [], liveByKey };
+  const clusters: ClusterState[] = [];
+  const world: World = {
+    clusters,
+    clusterById,
+    pools: new Map(),
+    placeTags,
+    changes: [],
+    liveByKey: new LiveIndex(clusters),
+    instantMs: inventory.instantMs,
+  };
+  const absent = new Set(promises.keys());
+  if (without !== undefined) absent.add(without);
   let nodeCount = 0;
   for (const facts of [...inventory.clusters].sort((left, right) => compareText(left.id, right.id))) {
     addTags(placeTags, facts.tags);
     const cluster = emptyCluster(facts);
     for (const nodeFacts of [...facts.nodes].sort((left, right) => compareText(left.name, right.name))) {
       addTags(placeTags, nodeFacts.tags);
-      const node = emptyNode(nodeFacts, cluster, nodeCount);
+      const node = new NodeState(nodeFacts, cluster, nodeCount, absent);
       nodeCount += 1;
       cluster.nodes.push(node);
       cluster.nodeByName.set(nodeFacts.name, node);
-      for (const guest of inOrderOfVmid(nodeFacts.guests)) {
-        const occupant = occupantOf(guest, facts.id, nodeFacts.name);
-        if (guest.key !== undefined) append(liveByKey, guest.key, occupant);
-        if (guest.key !== undefined && (guest.key === without || promises.has(guest.key))) {
-          node.memoryUsedMiB -= occupant.memoryUsedMiB;
-          continue;
-        }
-        settle(node, occupant);
-        addToPool(world, occupant, 1);
-      }
-      settleMemoryUse(node);
+      sumUp(world, node);
     }
     addStorages(cluster);
-    world.clusters.push(cluster);
+    clusters.push(cluster);
     clusterById.set(facts.id, cluster);
   }
+  if (inventory.survive !== undefined && inventory.survive.length > 0) world.survival = new Survival(world, inventory.survive);
   for (const promise of [...promises.values()].sort((left, right) => compareText(left.request.key, right.request.key))) {
     occupy(world, promise.request, promise.placement);
   }
@@ -145,23 +117,45 @@ export function occupy(
   world: World,
   request: PlacementRequest,
   placement: Placement,
-  apart: readonly AppliedRule[] = ruleSets(request, world.placeTags).apart,
+  apart: readonly AppliedRule[] = ruleSets(request, world).apart,
 ): void {
-  const occupant = occupantOfRequest(request);
-  addToPool(world, occupant, 1);
-  const cluster = world.clusterById.get(placement.cluster);
-  const node = cluster?.nodeByName.get(placement.node);
-  if (cluster === undefined || node === undefined) return;
-  settle(node, occupant);
-  node.memoryUsedMiB += occupant.memoryMiB;
+  occupyNode(world, request, placement, world.clusterById.get(placement.cluster)?.nodeByName.get(placement.node), apart);
+}
+
+/** {@link occupy} for callers that have the node at hand; a place that is not in the world counts in its pool only. */
+export function occupyNode(
+  world: World,
+  request: PlacementRequest,
+  placement: Placement,
+  node: NodeState | undefined,
+  apart: readonly AppliedRule[],
+): void {
+  addToPool(world, request.pool?.name, cpuMilli(request.cores), wholeNonNegative(request.memoryMiB), requestDiskBytes(request), 1);
+  if (node === undefined) return;
+  node.arrive(request);
+  addToNode(node, cpuMilli(request.cores), wholeNonNegative(request.memoryMiB), request.tags);
+  node.memoryUsedMiB += wholeNonNegative(request.memoryMiB);
   world.changes.push(node.index);
-  if (apart.length > 0) guard(node, occupant, apart);
-  if (request.disks.length === 0) return;
+  if (apart.length > 0) guard(node, occupantOfRequest(request), apart);
+  if (request.disks.length > 0) fillStorages(world, request, placement, node);
+  world.survival?.arrived(request, placement, node);
+}
+
+function fillStorages(world: World, request: PlacementRequest, placement: Placement, node: NodeState): void {
   const held = heldIn(world, request.key, placement.cluster);
-  for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) {
-    storage.usedBytes += needBytes;
-    storage.allocatedBytes += needBytes;
+  if (held.length === 0) {
+    for (let index = 0; index < request.disks.length; index++) {
+      const storage = node.storages.get(placement.storages[index] ?? "");
+      if (storage !== undefined) addToStorage(storage, wholeNonNegative(request.disks[index]!.sizeBytes));
+    }
+    return;
   }
+  for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) addToStorage(storage, needBytes);
+}
+
+function addToStorage(storage: StorageState, bytes: number): void {
+  storage.usedBytes += bytes;
+  storage.allocatedBytes += bytes;
 }
 
 /** Makes a guest's hard rules to stay away from others bind newcomers too. */
@@ -190,10 +184,11 @@ export function remove(world: World, key: string, place: { cluster: string; node
   node.memoryAllocatedMiB -= occupant.memoryMiB;
   node.memoryUsedMiB = Math.max(0, node.memoryUsedMiB - occupant.memoryUsedMiB);
   node.cluster.guests -= 1;
-  adjustTagCounts(node, occupant, -1);
-  adjustTagCounts(node.cluster, occupant, -1);
-  addToPool(world, occupant, -1);
+  adjustTagCounts(node, occupant.tags, -1);
+  adjustTagCounts(node.cluster, occupant.tags, -1);
+  addOccupantToPool(world, occupant, -1);
   world.changes.push(node.index);
+  world.survival?.departed(key, node);
   return { node, occupant };
 }
 
@@ -205,10 +200,12 @@ export interface Withdrawn {
 /** Undoes {@link withdraw}. */
 export function restore(world: World, withdrawn: readonly Withdrawn[]): void {
   for (const { node, occupant } of withdrawn) {
-    settle(node, occupant);
+    node.occupants.push(occupant);
+    addToNode(node, occupant.cpuMilli, occupant.memoryMiB, occupant.tags);
     node.memoryUsedMiB += occupant.memoryUsedMiB;
     world.changes.push(node.index);
-    addToPool(world, occupant, 1);
+    addOccupantToPool(world, occupant, 1);
+    if (occupant.key !== undefined) world.survival?.returned(occupant.key, node, occupant.pool);
   }
 }
 
@@ -255,24 +252,6 @@ export function heldIn(world: World, key: string, cluster: string): Held[] {
   return world.liveByKey.get(key)?.filter((held) => held.cluster === cluster) ?? [];
 }
 
-export function occupantOfRequest(request: PlacementRequest): Occupant {
-  return {
-    key: request.key,
-    name: request.name,
-    tags: lowerCase(request.tags),
-    cpuMilli: cpuMilli(request.cores),
-    memoryMiB: wholeNonNegative(request.memoryMiB),
-    pool: request.pool?.name,
-    memoryUsedMiB: wholeNonNegative(request.memoryMiB),
-    diskBytes: request.disks.reduce((sum, disk) => sum + wholeNonNegative(disk.sizeBytes), 0),
-  };
-}
-
-/** Cores in thousandths. */
-export function cpuMilli(cores: number): number {
-  return Math.ceil(nonNegative(cores) * 1000);
-}
-
 /** Of several promises with one key the last one holds. */
 function latestPromises(promised: readonly Promised[], without: string | undefined): Map<string, Promised> {
   const promises = new Map<string, Promised>();
@@ -290,26 +269,28 @@ function emptyCluster(facts: ClusterFacts): ClusterState {
   return { facts, nodes: [], nodeByName: new Map(), storages: [], guests: 0, guarded: [], refusedTags: new Set() };
 }
 
-function emptyNode(facts: NodeFacts, cluster: ClusterState, index: number): NodeState {
-  return {
-    facts,
-    cluster,
-    key: `${cluster.facts.id}/${facts.name}`,
-    index,
-    cpuCapacityMilli: cpuCapacityMilli(facts, cluster.facts.capacityRules),
-    memoryCapacityMiB: memoryCapacityMiB(facts, cluster.facts.capacityRules),
-    cpuAllocatedMilli: 0,
-    memoryAllocatedMiB: 0,
-    memoryUsedMiB: wholeNonNegative(facts.usedMemoryMiB),
-    occupants: [],
-    storages: new Map(),
-    refusedTags: new Set(),
-  };
-}
-
-/** Called once the live guests are in: use below zero is an artefact of stale figures; unknown use is the allocation. */
-function settleMemoryUse(node: NodeState): void {
-  node.memoryUsedMiB = node.facts.usedMemoryMiB === undefined ? node.memoryAllocatedMiB : Math.max(0, node.memoryUsedMiB);
+/** Counts the live guests of a node. */
+function sumUp(world: World, node: NodeState): void {
+  let cpu = 0;
+  let memoryMiB = 0;
+  let guests = 0;
+  for (const guest of node.facts.guests) {
+    if (!node.counts(guest)) {
+      node.memoryUsedMiB -= guestMemoryUse(guest);
+      continue;
+    }
+    const guestCpu = cpuMilli(guest.cores);
+    const guestMemoryMiB = wholeNonNegative(guest.memoryMiB);
+    cpu += guestCpu;
+    memoryMiB += guestMemoryMiB;
+    guests += 1;
+    if (guest.pool !== undefined) addToPool(world, guest.pool, guestCpu, guestMemoryMiB, guestDiskBytes(guest), 1);
+  }
+  node.cpuAllocatedMilli = cpu;
+  node.memoryAllocatedMiB = memoryMiB;
+  node.cluster.guests += guests;
+  // Use below zero is an artefact of stale figures; unknown use is the allocation.
+  node.memoryUsedMiB = node.facts.usedMemoryMiB === undefined ? memoryMiB : Math.max(0, node.memoryUsedMiB);
 }
 
 /** Several entries of one id are local storages of that name; where two claim the same node the first in order counts. */
@@ -339,60 +320,27 @@ function provisionedOn(cluster: ClusterState, storage: StorageFacts): number {
   return bytes;
 }
 
-function inOrderOfVmid(guests: readonly GuestFacts[]): readonly GuestFacts[] {
-  const isInOrder = guests.every((guest, index) => index === 0 || guest.vmid >= guests[index - 1]!.vmid);
-  return isInOrder ? guests : [...guests].sort((left, right) => left.vmid - right.vmid);
-}
-
-function occupantOf(guest: GuestFacts, cluster: string, node: string): Held {
-  const memoryMiB = wholeNonNegative(guest.memoryMiB);
-  return {
-    cluster,
-    node,
-    key: guest.key,
-    name: guest.name ?? `vm ${guest.vmid}`,
-    tags: lowerCase(guest.tags),
-    cpuMilli: cpuMilli(guest.cores),
-    memoryMiB,
-    pool: guest.pool,
-    memoryUsedMiB: guest.running ? memoryMiB : 0,
-    diskBytes: guestDiskBytes(guest),
-    disks: guest.disks,
-  };
-}
-
-const NO_TAGS: readonly string[] = [];
-
-function lowerCase(tags: readonly string[]): readonly string[] {
-  return tags.length === 0 ? NO_TAGS : tags.map((tag) => tag.toLowerCase());
-}
-
-function guestDiskBytes(guest: GuestFacts): number {
-  if (guest.diskBytes !== undefined) return wholeNonNegative(guest.diskBytes);
-  return (guest.disks ?? []).reduce((sum, disk) => sum + wholeNonNegative(disk.sizeBytes), 0);
-}
-
-function settle(node: NodeState, occupant: Occupant): void {
-  node.occupants.push(occupant);
-  node.cpuAllocatedMilli += occupant.cpuMilli;
-  node.memoryAllocatedMiB += occupant.memoryMiB;
+function addToNode(node: NodeState, cpu: number, memoryMiB: number, tags: readonly string[]): void {
+  node.cpuAllocatedMilli += cpu;
+  node.memoryAllocatedMiB += memoryMiB;
   node.cluster.guests += 1;
-  adjustTagCounts(node, occupant, 1);
-  adjustTagCounts(node.cluster, occupant, 1);
+  adjustTagCounts(node, tags, 1);
+  adjustTagCounts(node.cluster, tags, 1);
 }
 
-function addToPool(world: World, occupant: Occupant, sign: 1 | -1): void {
-  if (occupant.pool === undefined) return;
-  const use = world.pools.get(occupant.pool) ?? { guests: 0, cpuMilli: 0, memoryMiB: 0, storageBytes: 0 };
+function addOccupantToPool(world: World, { pool, cpuMilli: cpu, memoryMiB, diskBytes }: Occupant, sign: 1 | -1): void {
+  addToPool(world, pool, cpu, memoryMiB, diskBytes, sign);
+}
+
+function addToPool(world: World, pool: string | undefined, cpu: number, memoryMiB: number, storageBytes: number, sign: 1 | -1): void {
+  if (pool === undefined) return;
+  let use = world.pools.get(pool);
+  if (use === undefined) {
+    use = { guests: 0, cpuMilli: 0, memoryMiB: 0, storageBytes: 0 };
+    world.pools.set(pool, use);
+  }
   use.guests += sign;
-  use.cpuMilli += sign * occupant.cpuMilli;
-  use.memoryMiB += sign * occupant.memoryMiB;
-  use.storageBytes += sign * occupant.diskBytes;
-  world.pools.set(occupant.pool, use);
-}
-
-function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
+  use.cpuMilli += sign * cpu;
+  use.memoryMiB += sign * memoryMiB;
+  use.storageBytes += sign * storageBytes;
 }

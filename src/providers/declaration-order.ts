@@ -14,17 +14,38 @@ export interface DeclaredPeer {
   pool?: string;
   /** Of a disk: identity name of the VM it is attached to and follows. */
   attachedTo?: string;
+  /** Of a Kubernetes volume's disk: the region it must be in; which cluster that is, federation.yaml says. */
+  region?: string;
   args: Record<string, unknown>;
 }
 
+/** VMs that are placed together. Those of equal shape are listed under it once: a thousand replicas stay a short text. */
+export interface DeclaredDeployment {
+  kind: "deployment";
+  name: string;
+  pool?: string;
+  shapes: { args: Record<string, unknown>; names: string[] }[];
+}
+
+export type Declared = DeclaredPeer | DeclaredDeployment;
+
+/** A resource's place in the program's order, as JSON text: the engine's wire format takes long for nested values. */
+export interface DeclaredOrder {
+  /** All plain resources declared before it. */
+  before: string;
+  /** It is plain itself, so those declared later count with it. */
+  ordered: boolean;
+  /** The deployment it is a member of. */
+  together?: string;
+}
+
+/** Inputs may be outputs of other resources; such a resource is outside the order. */
+type WithPoolInput<T> = Omit<T, "pool" | "region"> & { pool?: pulumi.Input<string>; region?: pulumi.Input<string> };
+
 const declared: string[] = [];
 
-/**
- * Adds a resource to the order.
- * @returns JSON text of all plain resources declared before it, and whether it is plain itself. Text, because the engine's
- * wire format takes long for thousands of nested values.
- */
-export function declareInOrder(peer: Omit<DeclaredPeer, "pool"> & { pool?: pulumi.Input<string> }): { before: string; ordered: boolean } {
+/** Adds a resource to the order. */
+export function declareInOrder(peer: WithPoolInput<DeclaredPeer>): DeclaredOrder {
   const before = `[${declared.join(",")}]`;
   // An output may depend on anything: waiting for it here could make later resources wait for slow or unrelated ones.
   const ordered = isPlain(peer);
@@ -32,8 +53,42 @@ export function declareInOrder(peer: Omit<DeclaredPeer, "pool"> & { pool?: pulum
   return { before, ordered };
 }
 
+/**
+ * Adds a deployment to the order.
+ * @returns the place that all its members share
+ * @throws Error when something is an output: what is decided together must be known together
+ */
+export function declareDeployment(deployment: WithPoolInput<DeclaredDeployment>): DeclaredOrder {
+  const output = findOutput(deployment.pool, "pool") ?? findOutputInShapes(deployment.shapes);
+  if (output !== undefined)
+    throw new Error(
+      `FederatedDeployment ${deployment.name}: ${output} is an output of another resource. What decides where VMs go must be known when the program runs: pass a plain value, or declare that VM as a FederatedVM of its own.`,
+    );
+  const before = `[${declared.join(",")}]`;
+  const together = JSON.stringify(deployment);
+  declared.push(together);
+  return { before, ordered: true, together };
+}
+
+function findOutputInShapes(shapes: DeclaredDeployment["shapes"]): string | undefined {
+  for (const { args, names } of shapes) {
+    const output = findOutput(args, `vms[${JSON.stringify(names[0])}]`);
+    if (output !== undefined) return output;
+  }
+  return undefined;
+}
+
 function isPlain(value: unknown): boolean {
-  if (pulumi.Output.isInstance(value) || value instanceof Promise || typeof value === "function") return false;
-  if (Array.isArray(value)) return value.every(isPlain);
-  return typeof value !== "object" || value === null || Object.values(value).every(isPlain);
+  return findOutput(value, "") === undefined;
+}
+
+/** Path of the first value that is not known yet. */
+function findOutput(value: unknown, path: string): string | undefined {
+  if (pulumi.Output.isInstance(value) || value instanceof Promise || typeof value === "function") return path;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const output = findOutput(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`);
+    if (output !== undefined) return output;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
-import { declareInOrder } from "./declaration-order";
+import { type DeclaredOrder, declareInOrder } from "./declaration-order";
 import { FederationResource } from "./resource";
 import { poolInputs, poolName, type ResourcePool } from "./resource-pool";
 
@@ -115,6 +115,36 @@ export interface VmPlacement {
   why: string;
 }
 
+const PLACEMENT_KEYS = [
+  "cores",
+  "sockets",
+  "memory",
+  "disks",
+  "networks",
+  "image",
+  "tags",
+  "location",
+  "residency",
+  "affinity",
+  "antiAffinity",
+  "rules",
+  "pin",
+] as const satisfies (keyof FederatedVMArgs)[];
+
+/** The part of a VM's arguments that decides where it goes; the rest may be outputs of other resources. */
+export function placementArgs(args: FederatedVMArgs): Record<string, unknown> {
+  const deciding: Record<string, unknown> = {};
+  for (const key of PLACEMENT_KEYS) if (args[key] !== undefined) deciding[key] = args[key];
+  // Its small disk needs a place too; what it says does not matter.
+  if (args.cloudInit !== undefined) deciding.cloudInit = cloudInitPlace(args.cloudInit);
+  return deciding;
+}
+
+function cloudInitPlace(cloudInit: NonNullable<FederatedVMArgs["cloudInit"]>): unknown {
+  if (pulumi.Output.isInstance(cloudInit) || cloudInit instanceof Promise) return cloudInit;
+  return cloudInit.storageClass === undefined ? {} : { storageClass: cloudInit.storageClass };
+}
+
 const OUTPUTS = ["placement", "migration", "vmid", "macAddresses", "addresses", "lastMove", "drift"];
 
 /**
@@ -136,9 +166,11 @@ export class FederatedVM extends FederationResource {
   /** Name in its identity: the former one of a renamed resource. */
   readonly identityName: string;
 
-  constructor(name: string, args: FederatedVMArgs, options?: pulumi.CustomResourceOptions) {
+  /** @param declaredOrder of a VM that is placed together with others; only components pass it */
+  constructor(name: string, args: FederatedVMArgs, options?: pulumi.CustomResourceOptions, declaredOrder?: DeclaredOrder) {
     const { identity, pool, ...inputs } = args;
-    const order = declareInOrder({ kind: "vm", name: identity ?? name, pool: poolName(pool), args: inputs });
+    const order =
+      declaredOrder ?? declareInOrder({ kind: "vm", name: identity ?? name, pool: poolName(pool), args: placementArgs(inputs) });
     super("FederatedVM", "federatedVm", name, { ...inputs, ...poolInputs(pool) }, OUTPUTS, { identityName: identity, ...order }, options);
     this.identityName = identity ?? name;
   }

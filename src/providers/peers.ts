@@ -3,10 +3,11 @@
  * every check comes to the same answer whenever the engine happens to call it.
  */
 
-import type { ResourcePool } from "../config";
+import type { Federation, ResourcePool } from "../config";
 import { type Identity, identityTag } from "../migration";
-import { type Placement, type Promised, placeOne } from "../placement";
-import type { DeclaredPeer } from "./declaration-order";
+import { type Placement, type PlacementResult, type Promised, placeOne } from "../placement";
+import type { Declared, DeclaredDeployment, DeclaredPeer } from "./declaration-order";
+import { planDeployment } from "./deployment";
 import { toDiskRequest } from "./disk/request";
 import { diskSchema } from "./disk/spec";
 import type { IdentityInput, Inputs } from "./inputs";
@@ -14,18 +15,32 @@ import { resolvePool } from "./pool/resolve";
 import { type Session, UserError } from "./session";
 import { toRequest } from "./vm/request";
 import { vmSchema } from "./vm/spec";
-import { findWhereabouts, type Whereabouts } from "./whereabouts";
+import { anyUnreachable, findWhereabouts, priorOf } from "./whereabouts";
 
-/** What counts as taken when this resource is placed. */
-export async function promisedBefore(session: Session, inputs: Inputs, ownPool: ResourcePool): Promise<Promised[]> {
+export interface AlreadyPlanned {
+  /** What counts as taken when this resource is placed. */
+  promised: Promised[];
+  /** The joint plan's answer for a member of a deployment; absent where its own check has to find one. */
+  decided?: PlacementResult;
+}
+
+/** What the run has planned before this resource, and together with it. */
+export async function alreadyPlanned(session: Session, inputs: Inputs, ownPool: ResourcePool, key: string): Promise<AlreadyPlanned> {
+  const before = await declaredBefore(session, inputs, ownPool);
+  if (typeof inputs.__together !== "string") return { promised: before };
+  const { stack } = inputs.__identity as IdentityInput;
+  const joint = await planDeployment(session, JSON.parse(inputs.__together) as DeclaredDeployment, stack, ownPool, before);
+  const others = joint.promised.filter(({ request }) => request.key !== key);
+  return { promised: [...before, ...others], decided: joint.resultOf(key) };
+}
+
+async function declaredBefore(session: Session, inputs: Inputs, ownPool: ResourcePool): Promise<Promised[]> {
   const unordered = [...session.unordered.values()];
   if (typeof inputs.__before !== "string") return [...session.promised.values(), ...unordered];
   const { stack } = inputs.__identity as IdentityInput;
   const before: Promised[] = [];
-  for (const peer of JSON.parse(inputs.__before) as DeclaredPeer[]) {
-    const promised = await promiseOf(session, peer, stack, ownPool, [...before, ...unordered]);
-    if (promised) before.push(promised);
-  }
+  for (const entry of JSON.parse(inputs.__before) as Declared[])
+    before.push(...(await promisesOf(session, entry, stack, ownPool, [...before, ...unordered])));
   return [...before, ...unordered];
 }
 
@@ -34,6 +49,21 @@ export function promise(session: Session, inputs: Inputs, promised: Promised): v
   const { key } = promised.request;
   const ordered = typeof inputs.__before !== "string" || inputs.__ordered === true;
   (ordered ? session.promised : session.unordered).set(key, promised);
+}
+
+async function promisesOf(
+  session: Session,
+  entry: Declared,
+  stack: string,
+  ownPool: ResourcePool,
+  before: Promised[],
+): Promise<Promised[]> {
+  if (entry.kind === "deployment") {
+    const pool = await poolOf(session, entry.pool, ownPool);
+    return pool ? (await planDeployment(session, entry, stack, pool, before)).promised : [];
+  }
+  const promised = await promiseOf(session, entry, stack, ownPool, before);
+  return promised ? [promised] : [];
 }
 
 async function promiseOf(
@@ -48,7 +78,7 @@ async function promiseOf(
   const key = identityTag(identity);
   const known = session.promised.get(key);
   if (known) return known;
-  const pool = await poolOf(session, peer, ownPool);
+  const pool = await poolOf(session, peer.pool, ownPool);
   if (!pool) return undefined;
   const here = await findWhereabouts(session, identity);
   // It may live on a cluster that does not answer: only its own check, which knows the state, can tell.
@@ -58,13 +88,20 @@ async function promiseOf(
       ? undefined
       : session.promised.get(identityTag({ ...identity, kind: "vm", name: peer.attachedTo }))?.placement;
   if (peer.attachedTo !== undefined && !attachTo) return undefined;
-  const request = requestOf(peer, pool, key, priorOf(here), attachTo);
+  const request = requestOf(inRegion(peer, await session.federation()), pool, key, priorOf(here), attachTo);
   if (!request) return undefined;
   const result = placeOne(request, await session.inventory(), before);
   if (!result.ok) return undefined;
   const promised = { request, placement: result.placement };
   session.promised.set(key, promised);
   return promised;
+}
+
+/** A region that is no cluster's stays as it is and is refused as a cluster's id would be. */
+function inRegion(peer: DeclaredPeer, { clusters }: Federation): DeclaredPeer {
+  if (peer.region === undefined) return peer;
+  const cluster = clusters.find(({ region }) => region === peer.region)?.id ?? peer.region;
+  return { ...peer, args: { ...peer.args, pin: { ...(peer.args.pin as object | undefined), cluster } } };
 }
 
 /** The peer's own check reports what is wrong with it; here it only does not count. */
@@ -78,22 +115,13 @@ function requestOf(peer: DeclaredPeer, pool: ResourcePool, key: string, prior: P
   return parsed.success ? toRequest(parsed.data, pool, key, prior) : undefined;
 }
 
-function priorOf(here: Whereabouts): Placement | undefined {
-  return here.home && { cluster: here.home.cluster, node: here.home.row.node, storages: [] };
-}
-
-async function poolOf(session: Session, peer: DeclaredPeer, ownPool: ResourcePool): Promise<ResourcePool | undefined> {
-  if (peer.pool === ownPool.name) return ownPool;
+async function poolOf(session: Session, name: string | undefined, ownPool: ResourcePool): Promise<ResourcePool | undefined> {
+  if (name === ownPool.name) return ownPool;
   try {
-    return await resolvePool(session, peer.pool, {});
+    return await resolvePool(session, name, {});
   } catch (error) {
     // A pool that only the program defines: its definition comes with the peer's own check.
     if (error instanceof UserError) return undefined;
     throw error;
   }
-}
-
-async function anyUnreachable(session: Session, pool: ResourcePool): Promise<boolean> {
-  const { clusters } = await session.snapshot();
-  return pool.clusters.some((id) => clusters.get(id)?.reachable === false);
 }

@@ -1,5 +1,5 @@
 /** Deleting one of several guests of the same identity: sources of finished moves, their successors, and twins. */
-import { destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, removeArchives, sameIdentity } from "../migration";
+import { cleanUpMove, destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
 import { type Session, UserError } from "./session";
 
 /** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
@@ -9,7 +9,7 @@ export async function destroyWithArchives(session: Session, identity: Identity, 
   await session.alone(`destroy ${ref.api.clusterId}/${ref.vmid}`, async () => {
     const guest = await readMarkedGuest(ref);
     if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
-    if (guest.mark.move) await removeArchives(ref, guest.mark.move.storage, guest.mark.move.id, session.pace);
+    if (guest.mark.move) await cleanUpMove(ref, guest.mark.move, session.pace);
     session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
     await destroyGuest(ref, session.pace);
   });

@@ -1,7 +1,8 @@
 /** What the resource classes have in common: the constant one-liner, the type token and the identity. */
 import * as pulumi from "@pulumi/pulumi";
+import type { DeclaredOrder } from "./declaration-order";
 
-type Handler = "federatedVm" | "proxmoxDisk" | "resourcePool";
+type Handler = "federatedVm" | "proxmoxDisk" | "resourcePool" | "zonedPersistentVolume";
 
 /**
  * The whole program code in a stack's state. A promise to every stack ever written: it must never change, or old stacks
@@ -19,7 +20,7 @@ export abstract class FederationResource extends pulumi.CustomResource {
     name: string,
     inputs: pulumi.Inputs,
     outputs: string[],
-    order: { identityName?: string; before?: string; ordered?: boolean },
+    order: { identityName?: string } & Partial<DeclaredOrder>,
     options: pulumi.CustomResourceOptions | undefined,
   ) {
     // The engine returns only what is declared here, if only as undefined.
@@ -33,13 +34,19 @@ export abstract class FederationResource extends pulumi.CustomResource {
         ...inputs,
         __provider: providerText(handler),
         // The provider process is not told the URN; progress is shown beside it.
-        __urn: pulumi.createUrn(name, token, options?.parent),
+        __urn: withoutDependencies(pulumi.createUrn(name, token, options?.parent)),
         __identity: { stack: `${pulumi.getProject()}/${pulumi.getStack()}`, name: order.identityName ?? name },
         // Read by `check` and not kept: nothing of it reaches the state.
         __before: order.before,
         __ordered: order.ordered,
+        __together: order.together,
       },
       options,
     );
   }
+}
+
+/** An output of a component stands for all its children: a child that waited for its parent's would wait for itself. */
+function withoutDependencies<T>(output: pulumi.Output<T>): Promise<pulumi.Unwrap<T>> {
+  return new Promise((resolve) => output.apply((value) => resolve(value as pulumi.Unwrap<T>)));
 }

@@ -1,5 +1,5 @@
 /**
- * Entry of the dynamic-provider process: `proxmox-federation/runtime`. The text in every stack's state calls the three
+ * Entry of the dynamic-provider process: `proxmox-federation/runtime`. The text in every stack's state calls the
  * functions at the bottom for ever; their names are a promise.
  */
 import { createDisk } from "./disk/create";
@@ -18,6 +18,10 @@ import { diffVm } from "./vm/diff";
 import { checkVm } from "./vm/plan";
 import { readVm } from "./vm/read";
 import { updateVm } from "./vm/update";
+import { createVolume } from "./volume/create";
+import { checkVolume } from "./volume/plan";
+import { updateVolume } from "./volume/update";
+import { deleteVolume, diffVolume, readVolume } from "./volume/volume";
 import { exitWithEngine } from "./watchdog";
 
 /** What Pulumi's dynamic-provider process calls. */
@@ -63,6 +67,15 @@ const poolHandlers = handlers({
   read: (id, props) => readPool(session, id, props),
   update: (olds, news) => updatePool(session, olds, news),
   delete: (props) => deletePool(session, props),
+});
+
+const volumeHandlers = handlers({
+  check: (olds, news) => checkVolume(session, olds, news),
+  diff: diffVolume,
+  create: (inputs) => createVolume(session, inputs),
+  read: (id, props) => readVolume(session, id, props),
+  update: (olds, news) => updateVolume(session, olds, news),
+  delete: (props) => deleteVolume(session, props),
 });
 
 interface Operations {
@@ -114,3 +127,4 @@ async function plainly<T>(properties: Inputs, operation: () => Promise<T>): Prom
 export const federatedVm = vmHandlers;
 export const proxmoxDisk = diskHandlers;
 export const resourcePool = poolHandlers;
+export const zonedPersistentVolume = volumeHandlers;

@@ -14,12 +14,14 @@ import {
   takeSnapshot,
   toInventory,
 } from "../inventory";
+import type { KubernetesApi } from "../kubernetes";
 import {
   findOwnedGuests,
   type GuestRef,
   type Identity,
   identityTag,
   isIdentityTag,
+  LinkBudget,
   type MarkedGuest,
   MOVING_TAG,
   mayBeUnfinished,
@@ -29,11 +31,15 @@ import {
 } from "../migration";
 import type { Inventory, Promised } from "../placement";
 import type { GuestRow, ProxmoxApi } from "../proxmox";
+import type { JointPlan } from "./deployment";
 
 /** Stack configuration of the program, `get("proxmox-federation:file")`. */
 export interface StackConfig {
   get(key: string): string | undefined;
 }
+
+/** Two would leave the link idle whenever both shut down or start; more would make each of them long. */
+const PARALLEL_TRANSFERS_PER_LINK = 4;
 
 /** A guest that carries one of our identities. */
 export interface OwnedGuest {
@@ -50,10 +56,15 @@ export class Session {
   readonly promised = new Map<string, Promised>();
   /** Decisions about resources that are outside the program's order: they count for all. */
   readonly unordered = new Map<string, Promised>();
+  /** Joint plans of this run, by stack and deployment. */
+  readonly deployments = new Map<string, Promise<JointPlan>>();
+  /** Clients of Kubernetes clusters, by connection. */
+  readonly kubernetesClients = new Map<string, Promise<KubernetesApi>>();
   private readonly lines = new Map<string, Promise<unknown>>();
   private config: StackConfig = { get: () => undefined };
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
   private look: Promise<Look> | undefined;
+  private budget: LinkBudget | undefined;
 
   constructor(readonly pace: Pace) {}
 
@@ -114,6 +125,23 @@ export class Session {
     return findOwnedGuests(await this.client(clusterId), identity, this.pace);
   }
 
+  /** Bandwidth of the links between clusters, shared by all moves of this process. */
+  async links(): Promise<LinkBudget> {
+    const { migration } = await this.federation();
+    this.budget ??= new LinkBudget(migration.parallelTransfersPerLink ?? PARALLEL_TRANSFERS_PER_LINK);
+    return this.budget;
+  }
+
+  /** File that every move appends a line to; beside the federation file when it is relative. */
+  async auditLog(): Promise<string | undefined> {
+    const { auditLog } = (await this.federation()).migration;
+    return auditLog === undefined ? undefined : path.resolve(path.dirname(this.file), auditLog);
+  }
+
+  private get file(): string {
+    return path.resolve(this.config.get("proxmox-federation:file") ?? process.env.FEDERATION_CONFIG ?? "federation.yaml");
+  }
+
   /** Where a vmid is now. HA and operators move guests inside a cluster: never trust a remembered node. */
   async locate(clusterId: string, vmid: number): Promise<(GuestRef & { row: GuestRow }) | undefined> {
     const api = await this.client(clusterId);
@@ -135,7 +163,7 @@ export class Session {
   }
 
   private async readFederation(): Promise<{ federation: Federation; clients: ClusterClients }> {
-    const file = path.resolve(this.config.get("proxmox-federation:file") ?? process.env.FEDERATION_CONFIG ?? "federation.yaml");
+    const { file } = this;
     const { federation, warnings } = await loadFederation(file);
     for (const warning of warnings) this.pace.report(`warning: ${warning.file}:${warning.line}: ${warning.path}: ${warning.message}`);
     const clients = createClusterClients({
@@ -164,6 +192,18 @@ export class Session {
     return takeSnapshot(federation, clients);
   }
 
+  /**
+   * For which moment the run decides, the same for all of it: its start, or what the stack says (`at`), so that an update
+   * can repeat a preview of hours ago.
+   */
+  private instantMs(): number {
+    const at = this.config.get("proxmox-federation:at");
+    if (at === undefined) return this.pace.nowMs();
+    const instantMs = Date.parse(at);
+    if (Number.isNaN(instantMs)) throw new UserError(`proxmox-federation:at is "${at}": give an instant such as 2026-03-01T22:00:00Z.`);
+    return instantMs;
+  }
+
   private lookOnce(): Promise<Look> {
     this.look ??= this.takeLook();
     return this.look;
@@ -189,7 +229,7 @@ export class Session {
         owned.set(tag, [...(owned.get(tag) ?? []), { cluster: entry.cluster.id, row }]);
       }
     }
-    return { snapshot, owned, inventory: toInventory(snapshot, (cluster, row) => keys.get(`${cluster}/${row.vmid}`)) };
+    return { snapshot, owned, inventory: toInventory(snapshot, (cluster, row) => keys.get(`${cluster}/${row.vmid}`), this.instantMs()) };
   }
 }
 

@@ -1,5 +1,7 @@
 /** Where a declared VM is now, and what an interrupted move has left. */
+import type { ResourcePool } from "../config";
 import { type Identity, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
+import type { Placement } from "../placement";
 import type { GuestRow } from "../proxmox";
 import { isMoving, type OwnedGuest, type Session, UserError } from "./session";
 
@@ -30,6 +32,17 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
   if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
   const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
   return remains ? { home: remains.guest } : {};
+}
+
+/** Its live place, as placement takes it; which storages its disks are on is not looked at. */
+export function priorOf(here: Whereabouts): Placement | undefined {
+  return here.home && { cluster: here.home.cluster, node: here.home.row.node, storages: [] };
+}
+
+/** A cluster of the pool does not answer: what is not found may be there. */
+export async function anyUnreachable(session: Session, pool: ResourcePool): Promise<boolean> {
+  const { clusters } = await session.snapshot();
+  return pool.clusters.some((id) => clusters.get(id)?.reachable === false);
 }
 
 /** A target that may have run is home, whatever the program says: the source is older by then. */

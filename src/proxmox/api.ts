@@ -188,6 +188,42 @@ export interface TaskFilter {
   limit?: number;
 }
 
+/** A guest under high availability. */
+export interface HaResource {
+  vmid: number;
+  /** Requested: `started`, `stopped`, `disabled`, or `ignored`: HA keeps its hands off. */
+  state: string;
+  comment?: string;
+  /** Up to Proxmox VE 8. */
+  group?: string;
+  maxRelocate?: number;
+  maxRestart?: number;
+  /** From Proxmox VE 9 on. */
+  failback?: boolean;
+}
+
+/** A rule that names resources, from Proxmox VE 9 on. */
+export interface HaRule {
+  rule: string;
+  /** `node-affinity` or `resource-affinity`. */
+  type: string;
+  /** `vm:100`, … */
+  resources: string[];
+}
+
+/** Replication of a guest's disks to another node of its cluster. */
+export interface ReplicationJob {
+  vmid: number;
+  /** Number of the job of that guest. */
+  job: number;
+  targetNode: string;
+  /** Calendar event; absent: every quarter of an hour. */
+  schedule?: string;
+  rateMBps?: number;
+  comment?: string;
+  disabled: boolean;
+}
+
 /**
  * What a token may do: path → privileges. Inherited privileges are already resolved by Proxmox per listed path.
  * A listed privilege is held on that path; `true` says that it also counts for the paths below.
@@ -291,6 +327,26 @@ export interface ProxmoxApi {
     stop(upid: Upid, o?: CallOptions): Promise<void>;
     /** Resolves when the task succeeded, rejects with TaskFailedError (with the log's tail) or TaskTimeoutError. */
     wait(upid: Upid, o?: WaitOptions): Promise<TaskResult>;
+  };
+
+  /** High availability. Reads need Sys.Audit on /, writes Sys.Console on /. */
+  readonly ha: {
+    /** `undefined` when HA does not manage the guest. */
+    findResource(vmid: number, o?: CallOptions): Promise<HaResource | undefined>;
+    addResource(resource: HaResource, o?: CallOptions): Promise<void>;
+    setState(vmid: number, state: string, o?: CallOptions): Promise<void>;
+    /** Empty up to Proxmox VE 8. */
+    listRules(o?: CallOptions): Promise<HaRule[]>;
+    /** Replaces the rule's resources. */
+    setRuleMembers(rule: Pick<HaRule, "rule" | "type">, resources: readonly string[], o?: CallOptions): Promise<void>;
+    /** Names; refused from Proxmox VE 9 on. */
+    listGroups(o?: CallOptions): Promise<string[]>;
+  };
+
+  readonly replication: {
+    /** Jobs of the guests that the token may audit; those under removal are left out. */
+    list(o?: CallOptions): Promise<ReplicationJob[]>;
+    create(job: ReplicationJob, o?: CallOptions): Promise<void>;
   };
 
   /** Any other call. Writes are never repeated. */

@@ -5,8 +5,10 @@ import { Caller } from "./call";
 import { type Clock, systemClock } from "./clock";
 import { clusterCalls } from "./cluster";
 import { EndpointSet } from "./endpoints";
+import { haCalls } from "./ha";
 import { poolCalls } from "./pools";
 import { qemuCalls } from "./qemu";
+import { replicationCalls } from "./replication";
 import { Requester, type RequestInfo } from "./requester";
 import { storageCalls } from "./storage";
 import { taskCalls } from "./tasks";
@@ -60,6 +62,8 @@ export function createProxmoxClient(options: ProxmoxClientOptions): ProxmoxApi {
     storage: storageCalls(call),
     backup: backupCalls(call),
     tasks: taskCalls(call),
+    ha: haCalls(call),
+    replication: replicationCalls(call),
     request: async <T>(...[method, path, params, o]: Parameters<ProxmoxApi["request"]>) =>
       (await requester.request(method, path, params, o)) as T,
     close: () => requester.close(),

@@ -5,11 +5,14 @@ export type {
   GuestConfig,
   GuestRow,
   GuestStatus,
+  HaResource,
+  HaRule,
   NodeRow,
   Permissions,
   Pool,
   PoolRow,
   ProxmoxApi,
+  ReplicationJob,
   ResourceRow,
   StorageDefinition,
   StorageRow,
@@ -80,6 +83,7 @@ export {
   parsePropertyString,
   setProperty,
 } from "./property-string";
+export { cleanCause, createRedactor, type Redact } from "./redact";
 export type { RequestInfo } from "./requester";
 export { type RetryWhileLockedOptions, retryWhileLocked } from "./retry";
 export { formatSize, parseSize } from "./sizes";

@@ -26,6 +26,7 @@ POST   /guests/{cluster}/{vmid}/write   {"disk", "blocks": count or [index, ..],
 GET    /events                          ?after=N for those after sequence number N
 GET    /tasks                           running tasks of all clusters
 POST   /tasks/{upid}/kill               SIGKILL of the worker: no clean-up, exit status "unexpected status"
+GET    /traffic                         bytes each worker read, wrote and sent over networks, by resource; ?since=MS of virtual time
 POST   /nodes/{cluster}/{node}          {"status": "online"|"offline"|"hanging", "powerOff"?: true}
                                         offline: unreachable; powerOff: its workers and guests end too
 POST   /clusters/{cluster}              {"status": "up"|"down"} down: every listener refuses connections

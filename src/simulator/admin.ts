@@ -7,6 +7,7 @@ import { type GuestWrite, writeToDisk } from "./guest-writes";
 import type { RequestCounter } from "./requests";
 import type { NodeServer } from "./server";
 import type { ClusterState } from "./state";
+import { listTraffic } from "./traffic";
 import { backendUsedBytes } from "./usage";
 import type { SimulatorWorld } from "./world";
 
@@ -43,6 +44,7 @@ const operations: Record<string, Operation> = {
   "GET /events": ({ world }, { query }) => world.events.filter((event) => event.sequence > Number(query.get("after") ?? 0)),
   "GET /tasks": ({ world }) => Object.keys(world.state.clusters).flatMap((id) => world.tasks.listRunning(id)),
   "POST /tasks/*/kill": killTask,
+  "GET /traffic": ({ world }, { query }) => listTraffic(world.state).filter(({ startMs }) => startMs >= Number(query.get("since") ?? 0)),
   "POST /nodes/*/*": changeNode,
   "POST /clusters/*": changeCluster,
   "POST /storages/*/*": fillStorage,

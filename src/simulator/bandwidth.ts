@@ -1,7 +1,8 @@
 /**
- * Bytes on the move. Every resource (`backend:<id>`, `link:<cluster>`) divides its bandwidth evenly
- * among the transfers that go through it at the moment; a transfer runs at the smallest of its shares.
+ * Bytes on the move. Every resource (`backend:<id>`, `link:<…>`) divides its bandwidth evenly
+ * among the transfers that go through it at the moment; what one cannot use goes to the others.
  */
+import { fairShares } from "./fair-shares";
 import type { Clock } from "./kernel";
 
 /** How often a transfer reports while nothing else changes. */
@@ -12,6 +13,8 @@ export interface TransferRequest {
   through: readonly string[];
   limitBytesPerSecond?: number;
   onProgress?: (doneBytes: number) => void;
+  /** Called once, also when aborted, with the bytes that went through. */
+  onEnd?: (doneBytes: number) => void;
   signal?: AbortSignal;
 }
 
@@ -43,6 +46,7 @@ export class Bandwidth {
       const leave = () => {
         request.signal?.removeEventListener("abort", onAbort);
         this.active.delete(transfer);
+        request.onEnd?.(Math.floor(transfer.doneBytes + 0.5));
       };
       const onAbort = () => {
         this.settle();
@@ -80,12 +84,15 @@ export class Bandwidth {
     this.wake?.abort();
     this.wake = undefined;
     if (this.active.size === 0) return;
-    const users = new Map<string, number>();
-    for (const transfer of this.active) for (const resource of transfer.through) users.set(resource, (users.get(resource) ?? 0) + 1);
+    const transfers = [...this.active];
+    const demands = transfers.map(({ through, request }) => ({
+      through,
+      limit: request.limitBytesPerSecond || Number.POSITIVE_INFINITY,
+    }));
+    const rates = fairShares(demands, this.capacity);
     let nextMs = progressPeriodMs;
-    for (const transfer of this.active) {
-      const shares = transfer.through.map((resource) => this.capacity(resource) / (users.get(resource) ?? 1));
-      transfer.bytesPerSecond = Math.min(transfer.request.limitBytesPerSecond || Number.POSITIVE_INFINITY, ...shares);
+    for (const [index, transfer] of transfers.entries()) {
+      transfer.bytesPerSecond = rates[index]!;
       const leftBytes = transfer.request.bytes - transfer.doneBytes;
       nextMs = Math.min(
         nextMs,

@@ -1,8 +1,8 @@
 /** A simulated federation that looks like a parsed `federation.yaml`. */
 import { randomUUID } from "node:crypto";
-import type { BackupStore, Cluster, Federation, NodeSettings, StorageBackend } from "../config/model";
-import type { LayoutBackend, LayoutCluster, LayoutImage, LayoutNode, LayoutStorage, SimulatedLayout } from "./layout";
-import { provisionerAcl, provisionerRoles } from "./provisioner";
+import type { BackupStore, Cluster, Federation, MigrationMethod, NodeSettings, StorageBackend } from "../config/model";
+import type { LayoutBackend, LayoutCluster, LayoutImage, LayoutLink, LayoutNode, LayoutStorage, SimulatedLayout } from "./layout";
+import { type ProvisionerOptions, provisionerAcl, provisionerRoles } from "./provisioner";
 import type { Era, StorageState } from "./state";
 
 const defaultNode = { cores: 16, memoryBytes: 64 * 1024 ** 3 };
@@ -34,7 +34,21 @@ export function layoutFromFederation(federation: Federation): SimulatedLayout {
   for (const store of federation.backupStores) backends.set(storeBackendId(store), storeBackend(store));
   const reachable = federation.clusters.filter((cluster) => cluster.connection !== undefined);
   const clusters = reachable.map((cluster, index) => buildCluster(federation, cluster, index, backends));
-  return { clusters, backends: [...backends.values()] };
+  return { clusters, backends: [...backends.values()], links: linksOf(federation) };
+}
+
+/** Cross connects; where both ends declare one, the slower counts. */
+function linksOf(federation: Federation): LayoutLink[] {
+  const links = new Map<string, LayoutLink>();
+  for (const { id, network } of federation.clusters) {
+    for (const { targetCluster, bandwidthBitsPerSecond } of network.crossConnects) {
+      if (bandwidthBitsPerSecond === undefined) continue;
+      const key = [id, targetCluster].sort().join("|");
+      const bytesPerSecond = Math.min(bandwidthBitsPerSecond / 8, links.get(key)?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
+      links.set(key, { sites: [id, targetCluster], bytesPerSecond });
+    }
+  }
+  return [...links.values()];
 }
 
 function buildCluster(federation: Federation, cluster: Cluster, index: number, backends: Map<string, LayoutBackend>): LayoutCluster {
@@ -50,7 +64,7 @@ function buildCluster(federation: Federation, cluster: Cluster, index: number, b
     storages,
     roles: provisionerRoles(era),
     uplinkBytesPerSecond: uplinkOf(cluster),
-    ...credentialsOf(cluster, ids),
+    ...credentialsOf(cluster, ids, { remoteMigration: takesRemoteMigrations(federation, cluster.id) }),
   };
 }
 
@@ -137,12 +151,15 @@ function storeBackendId(store: BackupStore): string {
   return `store:${store.name}`;
 }
 
+/** A store that only one cluster uses stands at that cluster's site. */
 function storeBackend(store: BackupStore): LayoutBackend {
+  const clusters = Object.keys(store.access);
   return {
     id: storeBackendId(store),
     kind: store.type === "pbs" ? "pbs" : "directory",
     totalBytes: storeBytes,
     bytesPerSecond: storeSpeed,
+    ...(clusters.length === 1 ? { site: clusters[0]! } : {}),
   };
 }
 
@@ -194,14 +211,27 @@ function uplinkOf(cluster: Cluster): number | undefined {
 }
 
 /** The account the file names, with a provisioner's rights; its secret is new. */
-function credentialsOf(cluster: Cluster, storages: readonly string[]): Pick<LayoutCluster, "tokens" | "users" | "acl"> {
+function credentialsOf(
+  cluster: Cluster,
+  storages: readonly string[],
+  options: ProvisionerOptions,
+): Pick<LayoutCluster, "tokens" | "users" | "acl"> {
   const credentials = cluster.connection?.credentials;
   if (!credentials) return {};
   if (credentials.kind === "token") {
     const userid = credentials.tokenId.split("!")[0] ?? "";
-    return { tokens: [{ tokenid: credentials.tokenId }], acl: provisionerAcl(userid, storages) };
+    return { tokens: [{ tokenid: credentials.tokenId }], acl: provisionerAcl(userid, storages, options) };
   }
   // root@pam is there already and may do everything.
   if (credentials.username === "root@pam") return {};
-  return { users: [{ userid: credentials.username, password: randomUUID() }], acl: provisionerAcl(credentials.username, storages) };
+  return {
+    users: [{ userid: credentials.username, password: randomUUID() }],
+    acl: provisionerAcl(credentials.username, storages, options),
+  };
+}
+
+/** Whether a path or the default method may bring guests in by remote migration. */
+function takesRemoteMigrations({ migration: { paths, defaultMethod } }: Federation, clusterId: string): boolean {
+  const byRemote = (method: MigrationMethod | undefined) => method === "storage" || method === "offline";
+  return byRemote(defaultMethod) || paths.some((path) => path.targetCluster === clusterId && byRemote(path.method));
 }

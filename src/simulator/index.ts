@@ -3,6 +3,7 @@ import { AdminServer } from "./admin";
 import { startBroadcasts } from "./broadcast";
 import { type ClusterCertificate, createCertificate, fingerprintOf } from "./certificate";
 import { FaultTable } from "./faults";
+import { startSchedulers } from "./jobs/scheduler";
 import { buildFederationState, type SimulatedLayout } from "./layout";
 import { loadSimulator, Saver } from "./persistence";
 import { RequestCounter } from "./requests";
@@ -79,6 +80,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     saver = new Saver(options.stateDir, snapshot, (error) => world.event("internal-error", { message: String(error) }));
   }
   const stopBroadcasts = startBroadcasts(world);
+  const stopSchedulers = startSchedulers(world);
   const faults = new FaultTable();
   const requests = new RequestCounter();
   const servers = createServers(world, { options, certificates, faults, requests });
@@ -99,6 +101,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     stop: async () => {
       await Promise.all([admin.close(), ...servers.map((server) => server.close())]);
       stopBroadcasts();
+      stopSchedulers();
       world.tasks.killAll();
       await saver?.save();
       world.clock.stop();

@@ -2,6 +2,7 @@
  * What an operation of the simulator gets and what it returns. The server in front of it does
  * HTTP, authentication, faults and parameter verification; an operation does one API method.
  */
+import type { Peers } from "./peers";
 import type { BackendState, ClusterState, FederationState, GuestState, StorageState, VolumeState } from "./state";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
@@ -86,11 +87,24 @@ export interface TaskContext {
   warn(line: string): void;
   /** Virtual time passes; rejects with `TaskInterrupted` when the task is stopped or its worker killed. */
   pass(virtualMs: number): Promise<void>;
-  /** Moving bytes through one or more shared resources (`backend:<id>`, `link:<cluster>`), each with its own bandwidth. */
-  transfer(bytes: number, through: string[], limitBytesPerSecond?: number, onProgress?: (doneBytes: number) => void): Promise<void>;
+  /**
+   * Moving bytes through one or more shared resources (`backend:<id>`, `link:<…>`), each with its own bandwidth.
+   * `kind` says how they count in the task's traffic; default: read and written at once.
+   */
+  transfer(
+    bytes: number,
+    through: string[],
+    limitBytesPerSecond?: number,
+    onProgress?: (doneBytes: number) => void,
+    kind?: TransferKind,
+    /** Ends the transfer too: the other side is gone. */
+    stop?: AbortSignal,
+  ): Promise<void>;
   /** True when the worker was killed outright (SIGKILL): no clean-up runs. */
   readonly killed: boolean;
 }
+
+export type TransferKind = "read" | "write" | "copy";
 
 /** The running simulator: state plus what cannot be stored. */
 export interface World {
@@ -106,6 +120,8 @@ export interface World {
   holdGuestLock(cluster: ClusterState, vmid: number): Promise<() => void>;
   /** vzdump: one per node, waits. */
   withNodeLock<T>(cluster: ClusterState, node: string, name: string, onWait: () => void, work: () => Promise<T>): Promise<T>;
+  /** The network to other clusters. */
+  readonly peers: Peers;
   /** Appends to the event log that the admin API shows (guest started, stopped, destroyed, volume freed, …). */
   event(kind: string, detail: Record<string, unknown>): void;
   /** State has changed and is to be saved when a state directory is set. */

@@ -6,6 +6,15 @@ import type { AccessState, BackendState, Blocks, ClusterState, Era, FederationSt
 export interface SimulatedLayout {
   clusters: LayoutCluster[];
   backends: LayoutBackend[];
+  /** What a pair of sites has between them beside each one's uplink, and uplinks of sites that are no clusters. */
+  links?: LayoutLink[];
+}
+
+export interface LayoutLink {
+  /** One site: its uplink. Two: the link between them. */
+  sites: [string] | [string, string];
+  /** For both directions together. */
+  bytesPerSecond: number;
 }
 
 export interface LayoutCluster {
@@ -62,6 +71,8 @@ export interface LayoutBackend {
   /** Default 500 MB/s. */
   bytesPerSecond?: number;
   images?: LayoutImage[];
+  /** The cluster whose site it stands on, or a site of its own. Default: behind every cluster's uplink. */
+  site?: string;
 }
 
 /** A file that is there from the beginning: a disk image to import or an ISO. Its contents follow from its name. */
@@ -127,7 +138,11 @@ export function buildFederationState(layout: SimulatedLayout, options: BuildOpti
     if (clusters[cluster.id]) throw new Error(`two clusters named '${cluster.id}'`);
     clusters[cluster.id] = buildCluster(cluster, index, backends, options);
   }
-  return { clusters, backends, nowMs: options.nowMs, seed: options.seed };
+  return { clusters, backends, links: buildLinks(layout.links ?? []), nowMs: options.nowMs, seed: options.seed };
+}
+
+function buildLinks(links: readonly LayoutLink[]): Record<string, number> {
+  return Object.fromEntries(links.map(({ sites, bytesPerSecond }) => [[...sites].sort().join("|"), bytesPerSecond]));
 }
 
 function buildBackend(backend: LayoutBackend, options: BuildOptions): BackendState {
@@ -139,6 +154,7 @@ function buildBackend(backend: LayoutBackend, options: BuildOptions): BackendSta
     bytesPerSecond: backend.bytesPerSecond ?? defaults.bytesPerSecond,
     volumes: Object.fromEntries(volumes.map((volume) => [volume.volname, volume])),
     chunks: {},
+    site: backend.site,
   };
 }
 

@@ -30,16 +30,23 @@ export function provisionerRoles(era: Era): Record<string, string[]> {
     FederationNetwork: ["SDN.Use"],
     FederationPool: ["Pool.Allocate", "Pool.Audit"],
     FederationNode: ["Sys.Audit"],
+    FederationIncoming: ["Sys.Audit", "Sys.Incoming"],
   };
 }
 
+export interface ProvisionerOptions {
+  /** Guests come in by remote migration: what that asks for beside the usual. Default false. */
+  remoteMigration?: boolean;
+}
+
 /** Grants those roles to a user; a token of it without privilege separation has them too. */
-export function provisionerAcl(userid: string, storages: readonly string[]): LayoutAcl[] {
+export function provisionerAcl(userid: string, storages: readonly string[], options: ProvisionerOptions = {}): LayoutAcl[] {
   return [
     { path: "/vms", role: "FederationGuests", subject: userid },
     ...storages.map((storage) => ({ path: `/storage/${storage}`, role: "FederationStorage", subject: userid })),
     { path: "/sdn/zones/localnetwork", role: "FederationNetwork", subject: userid },
     { path: "/pool", role: "FederationPool", subject: userid },
     { path: "/nodes", role: "FederationNode", subject: userid },
+    ...(options.remoteMigration ? [{ path: "/", role: "FederationIncoming", subject: userid, propagate: false }] : []),
   ];
 }

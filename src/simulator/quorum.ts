@@ -56,6 +56,8 @@ const refusals: Record<string, Refusal> = {
   "PUT /storage/{storage}": storageLock("update storage failed"),
   "DELETE /storage/{storage}": storageLock("delete storage failed"),
   "POST /cluster/backup": { kind: "cluster-lock", file: "jobs_cfg" },
+  "PUT /cluster/backup/{id}": { kind: "cluster-lock", file: "vzdump_cron" },
+  "DELETE /cluster/backup/{id}": { kind: "cluster-lock", file: "vzdump_cron" },
   "PUT /cluster/options": { kind: "cluster-lock", file: "datacenter_cfg" },
 };
 

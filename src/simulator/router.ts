@@ -6,36 +6,38 @@ const segmentPatterns: Record<string, RegExp> = { tokenid: /^[A-Za-z0-9._-]+$/, 
 /** Variables that may contain slashes. */
 const restVariables = new Set(["volume"]);
 
-interface Branch {
-  fixed: Map<string, Branch>;
-  variables: { name: string; branch: Branch }[];
-  routes: Map<Method, Route>;
+interface Branch<R> {
+  fixed: Map<string, Branch<R>>;
+  variables: { name: string; branch: Branch<R> }[];
+  routes: Map<Method, R>;
 }
 
-export interface Match {
-  route: Route;
+type Address = Pick<Route, "method" | "path">;
+
+export interface Match<R extends Address = Route> {
+  route: R;
   pathVariables: Record<string, string>;
 }
 
-export class Router {
-  private readonly root: Branch = newBranch();
+export class Router<R extends Address = Route> {
+  private readonly root: Branch<R> = newBranch();
 
-  constructor(routes: readonly Route[]) {
+  constructor(routes: readonly R[]) {
     for (const route of routes) this.add(route);
   }
 
   /** `path` is decoded and begins with a slash. */
-  find(method: string, path: string): Match | undefined {
+  find(method: string, path: string): Match<R> | undefined {
     const segments = path.split("/").filter((segment) => segment !== "");
     return descend(this.root, segments, 0, method, {});
   }
 
-  private add(route: Route): void {
+  private add(route: R): void {
     let branch = this.root;
     for (const segment of route.path.split("/").filter((part) => part !== "")) {
       const variable = /^\{(.+)\}$/.exec(segment)?.[1];
       if (variable === undefined) {
-        const next = branch.fixed.get(segment) ?? newBranch();
+        const next = branch.fixed.get(segment) ?? newBranch<R>();
         branch.fixed.set(segment, next);
         branch = next;
       } else {
@@ -52,7 +54,13 @@ export class Router {
   }
 }
 
-function descend(branch: Branch, segments: string[], index: number, method: string, variables: Record<string, string>): Match | undefined {
+function descend<R extends Address>(
+  branch: Branch<R>,
+  segments: string[],
+  index: number,
+  method: string,
+  variables: Record<string, string>,
+): Match<R> | undefined {
   const segment = segments[index];
   if (segment === undefined) {
     const route = branch.routes.get(method as Method);
@@ -72,6 +80,6 @@ function descend(branch: Branch, segments: string[], index: number, method: stri
   return undefined;
 }
 
-function newBranch(): Branch {
+function newBranch<R>(): Branch<R> {
   return { fixed: new Map(), variables: [], routes: new Map() };
 }

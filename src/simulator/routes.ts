@@ -5,6 +5,9 @@ import { nodeRoutes } from "./cluster/nodes";
 import { clusterRoutes } from "./cluster/resources";
 import { taskRoutes } from "./cluster/task-routes";
 import { guestRoutes } from "./guests";
+import { backupDefaultsRoute } from "./jobs/backup-defaults";
+import { backupJobRoutes } from "./jobs/backup-jobs";
+import { scheduleRoutes } from "./jobs/schedule-routes";
 import type { Route } from "./kernel";
 import { poolRoutes } from "./pools/pools";
 import type { Era } from "./state";
@@ -19,6 +22,9 @@ export function routesOf(era: Era): Route[] {
     ...taskRoutes,
     ...poolRoutes,
     ...guestRoutes(era),
+    ...backupJobRoutes(era),
+    backupDefaultsRoute(era),
+    ...scheduleRoutes,
     ...volumeRoutes(era),
   ];
 }

@@ -77,6 +77,7 @@ export class NodeServer {
   async close(): Promise<void> {
     if (!this.open) return;
     this.open = false;
+    this.options.world.peers.withdraw(this.port);
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const socket of this.sockets) socket.destroy();
     await closed;
@@ -90,6 +91,7 @@ export class NodeServer {
         const address = this.server.address();
         if (typeof address === "object" && address) this.port = address.port;
         this.open = true;
+        this.options.world.peers.announce(this.port, { cluster: this.cluster, node: this.node });
         resolve();
       });
     });

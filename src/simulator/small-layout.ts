@@ -1,20 +1,20 @@
 /** Two small clusters that share an NFS export and a backup server: enough for most tests. */
 import type { LayoutCluster, LayoutStorage, SimulatedLayout } from "./layout";
-import { provisionerAcl, provisionerRoles } from "./provisioner";
+import { type ProvisionerOptions, provisionerAcl, provisionerRoles } from "./provisioner";
 import type { Era } from "./state";
 
 /** The token both clusters know. */
 export const smallLayoutToken = "federation@pve!provisioner";
 
 /** Cluster `ams` (9.2, nodes `ams-1`, `ams-2`) and cluster `fra` (8.4, node `fra-1`). */
-export function smallLayout(): SimulatedLayout {
+export function smallLayout(options: ProvisionerOptions = {}): SimulatedLayout {
   const image = { volname: "import/debian-13.qcow2", sizeBytes: 2 * 1024 ** 3 };
   const local = (node: string) => [
     { id: `${node}-local`, kind: "directory" as const, images: [image] },
     { id: `${node}-nvme`, kind: "block" as const, bytesPerSecond: 1e9 },
   ];
   return {
-    clusters: [cluster("ams", "9.2", ["ams-1", "ams-2"], "fra"), cluster("fra", "8.4", ["fra-1"], "ams")],
+    clusters: [cluster("ams", "9.2", ["ams-1", "ams-2"], "fra", options), cluster("fra", "8.4", ["fra-1"], "ams", options)],
     backends: [
       ...["ams-1", "ams-2", "fra-1"].flatMap(local),
       { id: "nfs", kind: "directory", bytesPerSecond: 200e6 },
@@ -23,7 +23,7 @@ export function smallLayout(): SimulatedLayout {
   };
 }
 
-function cluster(id: string, era: Era, nodes: string[], other: string): LayoutCluster {
+function cluster(id: string, era: Era, nodes: string[], other: string, options: ProvisionerOptions): LayoutCluster {
   const perNode = (suffix: string) => Object.fromEntries(nodes.map((node) => [node, `${node}-${suffix}`]));
   const pbs = { server: "pbs.simulated.invalid", datastore: "main" };
   const storages: LayoutStorage[] = [
@@ -52,6 +52,7 @@ function cluster(id: string, era: Era, nodes: string[], other: string): LayoutCl
     acl: provisionerAcl(
       userid,
       storages.map((storage) => storage.storage),
+      options,
     ),
     uplinkBytesPerSecond: 125e6,
   };

@@ -3,6 +3,8 @@
  * Nothing here knows HTTP.
  */
 
+import type { BackupServerState } from "./pbs/state";
+
 export interface FederationState {
   clusters: Record<string, ClusterState>;
   /** Physical places where bytes are: a node's disk, an NFS export, a PBS datastore. Clusters refer to them by id. */
@@ -11,6 +13,10 @@ export interface FederationState {
   nowMs: number;
   /** Seed of everything random-looking (MACs, uuids, pids): same calls, same answers. */
   seed: number;
+  /** By id. */
+  backupServers?: Record<string, BackupServerState>;
+  /** Bytes per virtual second of a site's uplink (`ams`) or of the link between two sites (`ams|fra`, in alphabetical order). */
+  links?: Record<string, number>;
 }
 
 export type Era = "8.4" | "9.2";
@@ -33,10 +39,12 @@ export interface ClusterState {
   ha: { resources: Record<string, Record<string, string>>; rules: Record<string, Record<string, string>> };
   replication: Record<string, Record<string, string>>;
   backupJobs: Record<string, Record<string, string>>;
+  /** When each backup job was last run or changed, ms since the epoch: its next turn counts from there. */
+  backupJobTimes?: Record<string, number>;
   /** What `/cluster/resources` shows with a delay: the last broadcast of the statistics daemon, by vmid. */
   broadcast: { atMs: number; guests: Record<string, BroadcastRow> };
   nextPid: number;
-  /** Bytes per virtual second between this cluster and the others (`link:<cluster>` of a transfer). Absent: unlimited. */
+  /** Bytes per virtual second between this cluster and the others (see `network.ts`). Absent: unlimited. */
   uplinkBytesPerSecond?: number;
   /** All listeners of the cluster refuse connections. */
   down?: boolean;
@@ -84,6 +92,17 @@ export interface GuestState {
   agentReadyAtMs?: number;
   /** No operating system inside that answers ACPI or the agent: a shutdown times out. */
   unresponsive?: boolean;
+  /** What this QEMU process remembers of its backups to datastores, by drive key; gone with the process. */
+  backupMemory?: Record<string, BackedUpDrive>;
+}
+
+/** A drive as the process last backed it up. Its bitmap counts only if the datastore's newest backup still shows this. */
+export interface BackedUpDrive {
+  /** Checksum over the drive's blocks at that time. */
+  checksum: string;
+  sizeBytes: number;
+  /** Fingerprint of the encryption key in use. */
+  keyFingerprint?: string;
 }
 
 export interface StorageState {
@@ -111,6 +130,8 @@ export interface BackendState {
   bytesPerSecond: number;
   /** Bytes taken by something else than the volumes here: how a test makes a storage full. */
   reservedBytes?: number;
+  /** Where it stands: a cluster's id, or a place of its own. Absent: somewhere behind each cluster's uplink. */
+  site?: string;
 }
 
 /** Contents of a disk: block index → content id (16 hex digits). A missing index is a block of zeros. */
@@ -125,15 +146,20 @@ export interface VolumeState {
   createdAtMs: number;
   notes?: string;
   protected: boolean;
+  /** Archive on a datastore: the last verification. */
+  verification?: { state: "ok" | "failed"; upid: string };
   /** images and import: what the disk holds. */
   blocks: Blocks;
-  /** Blocks written since this disk's last PBS backup; absent = no bitmap. */
+  /** Blocks written since this disk's last backup to a datastore; absent = no bitmap. */
   dirty?: Record<number, true>;
   /** backup: the guest configuration in the archive and each disk's blocks by drive key. */
   archive?: {
     config: string;
     disks: Record<string, { blocks: Blocks; sizeBytes: number; format: string; storage: string }>;
+    /** Length of an archive file; bytes that travelled to a datastore. */
     writtenBytes: number;
+    /** Datastore: the client key it is encrypted with. */
+    keyFingerprint?: string;
   };
   /** Linked clone: volname of the base. */
   base?: string;
@@ -154,6 +180,19 @@ export interface TaskState {
   endMs?: number;
   exitStatus?: string;
   log: string[];
+  traffic?: TaskTraffic;
+}
+
+/** Bytes a worker has moved; those of an interrupted transfer as far as it got. */
+export interface TaskTraffic {
+  /** Out of the disks or archives it reads. */
+  readBytes: number;
+  /** Into the disks or archives it makes. */
+  writtenBytes: number;
+  /** Over a network, whether inside a site or between two. */
+  networkBytes: number;
+  /** By resource: `backend:<id>`, `link:<…>`, `lan:<cluster>`. */
+  byResource: Record<string, number>;
 }
 
 export interface AccessState {

@@ -1,10 +1,11 @@
 /** Workers: what a call starts in the background, with its UPID, log and exit status. */
 import type { Bandwidth } from "./bandwidth";
 import { type Execution, runAs } from "./execution";
-import { ApiError, type Clock, type ClusterState, type TaskContext, TaskInterrupted } from "./kernel";
+import { ApiError, type Clock, type TaskContext, TaskInterrupted } from "./kernel";
 import type { LockTable } from "./locks";
 import type { TaskState } from "./state";
-import { formatUpid } from "./upid";
+import { recordTraffic } from "./traffic";
+import { formatUpid, type Upid } from "./upid";
 
 /** Finished tasks a cluster remembers. */
 const rememberedTasks = 2_000;
@@ -12,17 +13,29 @@ const rememberedTasks = 2_000;
 /** What an injected fault does to the worker a call starts. */
 export type TaskFault = { kind: "fails"; exitStatus: string; when: "before" | "after" } | { kind: "hangs" };
 
+/** Whose workers they are: a cluster or a backup server. */
+export interface TaskOwner {
+  id: string;
+  tasks: Record<string, TaskState>;
+  nextPid: number;
+}
+
 export interface TaskSpec {
   type: string;
   id: string;
   node: string;
   user: string;
   fault?: TaskFault;
+  /** Default: as Proxmox VE writes it. */
+  formatUpid?: (upid: Upid) => string;
+  /** In front of every log line. */
+  linePrefix?: () => string;
 }
 
 interface RunningTask {
   state: TaskState;
-  cluster: ClusterState;
+  cluster: TaskOwner;
+  linePrefix: () => string;
   execution: Execution;
   interrupt: AbortController;
   killed: boolean;
@@ -43,9 +56,9 @@ export class TaskRunner {
   constructor(private readonly services: TaskServices) {}
 
   /** Forks the worker and returns its UPID; `work` starts after the caller has gone on. */
-  start(cluster: ClusterState, spec: TaskSpec, work: (task: TaskContext) => Promise<void>): string {
+  start(cluster: TaskOwner, spec: TaskSpec, work: (task: TaskContext) => Promise<void>): string {
     const nowMs = this.services.clock.nowMs();
-    const upid = formatUpid({
+    const upid = (spec.formatUpid ?? formatUpid)({
       node: spec.node,
       pid: cluster.nextPid++,
       pstart: Math.floor(nowMs / 10) % 0x1_0000_0000,
@@ -58,7 +71,15 @@ export class TaskRunner {
     cluster.tasks[upid] = state;
     forgetOldTasks(cluster);
     const interrupt = new AbortController();
-    const task: RunningTask = { state, cluster, interrupt, killed: false, ended: Promise.resolve(), execution: { held: new Map() } };
+    const task: RunningTask = {
+      state,
+      cluster,
+      linePrefix: spec.linePrefix ?? (() => ""),
+      interrupt,
+      killed: false,
+      ended: Promise.resolve(),
+      execution: { held: new Map() },
+    };
     task.execution.task = {
       log: (line) => this.log(task, line),
       amendLog: (text) => {
@@ -105,7 +126,7 @@ export class TaskRunner {
 
   private log(task: RunningTask, line: string): void {
     if (task.killed) return;
-    task.state.log.push(line);
+    task.state.log.push(task.linePrefix() + line);
     this.services.touch();
   }
 
@@ -123,8 +144,10 @@ export class TaskRunner {
         this.log(task, `WARN: ${line}`);
       },
       pass: (virtualMs) => clock.sleep(virtualMs, signal),
-      transfer: (bytes, through, limitBytesPerSecond, onProgress) =>
-        bandwidth.transfer({ bytes, through, limitBytesPerSecond, onProgress, signal }),
+      transfer: (bytes, through, limitBytesPerSecond, onProgress, kind = "copy", stop = signal) => {
+        const onEnd = (doneBytes: number) => recordTraffic(task.state, { kind, through, bytes: doneBytes });
+        return bandwidth.transfer({ bytes, through, limitBytesPerSecond, onProgress, onEnd, signal: AbortSignal.any([signal, stop]) });
+      },
       get killed() {
         return task.killed;
       },
@@ -156,7 +179,7 @@ export class TaskRunner {
 }
 
 /** Workers of a simulator that was stopped are gone: their tasks show what a killed worker leaves. */
-export function endOrphanedTasks(cluster: ClusterState, nowMs: number): void {
+export function endOrphanedTasks(cluster: TaskOwner, nowMs: number): void {
   for (const task of Object.values(cluster.tasks)) {
     if (task.endMs !== undefined) continue;
     task.endMs = nowMs;
@@ -179,7 +202,7 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function forgetOldTasks(cluster: ClusterState): void {
+function forgetOldTasks(cluster: TaskOwner): void {
   const upids = Object.keys(cluster.tasks);
   if (upids.length <= rememberedTasks) return;
   const finished = upids.filter((upid) => cluster.tasks[upid]?.endMs !== undefined);

@@ -1,8 +1,11 @@
 /** The running simulator behind the HTTP servers: state, time, locks, workers, events. */
 import { Bandwidth } from "./bandwidth";
 import { VirtualClock } from "./clock";
+import { InternalCalls } from "./internal-calls";
 import type { ClusterState, FederationState, World } from "./kernel";
 import { LockTable } from "./locks";
+import { linkBytesPerSecond } from "./network";
+import { PeerNetwork } from "./peers";
 import { RandomSource } from "./random";
 import { endOrphanedTasks, TaskRunner } from "./tasks";
 
@@ -31,6 +34,8 @@ export class SimulatorWorld implements World {
   readonly locks: LockTable;
   readonly bandwidth: Bandwidth;
   readonly tasks: TaskRunner;
+  readonly peers: PeerNetwork;
+  readonly internalCalls: InternalCalls;
   readonly events: SimulatorEvent[] = [];
   /** API requests that have arrived and are not answered yet: when time stands still, they wait for it. */
   requestsInProgress = 0;
@@ -48,6 +53,8 @@ export class SimulatorWorld implements World {
     this.locks = new LockTable(this.clock);
     this.bandwidth = new Bandwidth(this.clock, (resource) => this.capacity(resource));
     this.tasks = new TaskRunner(this);
+    this.peers = new PeerNetwork(this);
+    this.internalCalls = new InternalCalls(this);
     for (const cluster of Object.values(this.state.clusters)) endOrphanedTasks(cluster, this.state.nowMs);
   }
 
@@ -103,8 +110,8 @@ export class SimulatorWorld implements World {
 
   private capacity(resource: string): number {
     const [kind, id = ""] = splitOnce(resource);
-    const bytesPerSecond = kind === "backend" ? this.state.backends[id]?.bytesPerSecond : this.state.clusters[id]?.uplinkBytesPerSecond;
-    return bytesPerSecond ?? Number.POSITIVE_INFINITY;
+    if (kind === "backend") return this.state.backends[id]?.bytesPerSecond ?? Number.POSITIVE_INFINITY;
+    return kind === "link" ? linkBytesPerSecond(this.state, id) : Number.POSITIVE_INFINITY;
   }
 }
 

@@ -29,6 +29,9 @@ const KINDS: [string, ScenarioOptions][] = [
   ["a VM with tokens that see only their pool", { poolOnly: true }],
   ["a VM whose vmid is taken outside of what our token sees", { poolOnly: true, vmidTaken: true }],
   ["the owner of a disk", { diskOwner: true }],
+  ["a running VM, warm", { warm: true }],
+  ["a running VM, warm, with tokens that see only their pool and a vmid that is taken", { warm: true, poolOnly: true, vmidTaken: true }],
+  ["a highly available, replicated VM", { highlyAvailable: true }],
 ];
 
 /** Calls of an undisturbed move. */

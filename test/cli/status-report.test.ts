@@ -37,6 +37,7 @@ function guest(vmid: number, onNode: string, changes: Partial<GuestRow> = {}): G
 function reading(changes: Partial<ClusterReading> = {}): ClusterReading {
   return {
     version: "9.2.11",
+    latencyMs: 12,
     status: { quorate: true, nodes: [] },
     guests: [],
     nodes: [node("a1"), node("a2")],
@@ -153,7 +154,7 @@ describe("the text", () => {
         "federation fed, 2 clusters",
         "",
         "● a  primary, Amsterdam, NL",
-        "  Proxmox VE 9.2.11 · quorate · 2 of 2 nodes online · 2 guests, 1 running · 1 template",
+        "  Proxmox VE 9.2.11 · quorate · 2 of 2 nodes online · 2 guests, 1 running · 1 template · answers in 12 ms",
         "    cores                   8 of 78 handed out            10 %",
         "    memory                  16 GiB of 170 GiB handed out  9 %",
         "    storage fast (2 nodes)  50 GiB of 200 GiB used        25 %",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CapacityRules, Cluster } from "../../src/config";
+import { type CapacityRules, type Cluster, mergeCapacityRules } from "../../src/config";
 import { type ClusterSnapshot, storageClassesOf, toInventory, toPoolPolicy } from "../../src/inventory";
 import { DEFAULT_CAPACITY_RULES } from "../../src/placement";
 import type { GuestRow, NodeRow, StorageRow } from "../../src/proxmox";
@@ -45,7 +45,7 @@ function factsOf(
     storages: rows.storages ?? [],
   };
   const inventory = toInventory(
-    { federation: federation({ clusters: [declared], placement }), clusters: new Map([[declared.id, snapshot]]) },
+    { federation: federation({ clusters: [declared], placement: mergeCapacityRules(DEFAULT_CAPACITY_RULES, placement) }), clusters: new Map([[declared.id, snapshot]]) },
     (_cluster, guest) => keys[guest.vmid],
   );
   return inventory.clusters[0]!;

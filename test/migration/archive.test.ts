@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Route, removeArchives } from "../../src/migration";
-import { archiveAtTarget, archiveNote, ensureArchive, findArchive, reportProgress, waitUntilVisible } from "../../src/migration/archive";
+import { type Route, storeOf } from "../../src/migration";
+import { archiveAtTarget, archiveNote, ensureArchive, findArchive, removeArchives, waitUntilVisible } from "../../src/migration/archive";
 import { type FakeArchive, FakeStore } from "../support/fake-backups";
 import { FakeCluster } from "../support/fake-cluster";
 import { FakeWorld } from "../support/fake-world";
@@ -13,6 +13,8 @@ const ROUTE: Route = {
   compression: true,
   store: { name: "nas", type: "nfs", writeStorage: "bk-a", readStorage: "bk-b" },
 };
+
+const FINAL = { kind: "final", bitsPerSecond: undefined, stage: "web: backing up" } as const;
 
 let world: FakeWorld;
 let store: FakeStore;
@@ -47,9 +49,9 @@ const count = (name: string) => world.calls.filter((call) => call.name === name)
 
 describe("the archive of a move", () => {
   it("is written once, protected, under the move's note", async () => {
-    const written = await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    const written = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     expect(written).toMatchObject({ vmid: 100, protected: true, notes: archiveNote(MOVE) });
-    expect((await ensureArchive(source(), ROUTE, MOVE, world.pace)).volid).toBe(written.volid);
+    expect((await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace)).volid).toBe(written.volid);
     expect(count("backup.start")).toBe(1);
   });
 
@@ -69,19 +71,19 @@ describe("the archive of a move", () => {
 
   it("is waited for where an interrupted run has begun it", async () => {
     await a.backup.start("a1", { vmid: 100, storage: "bk-a", "notes-template": archiveNote(MOVE), protected: 1 });
-    await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     expect([count("backup.start"), store.archives.length]).toEqual([1, 1]);
   });
 
   it("is found although the answer to its start was lost", async () => {
     world.fault = (call) => (call.name === "backup.start" ? "lose-reply" : undefined);
-    await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     expect([count("backup.start"), store.archives.length]).toEqual([1, 1]);
   });
 
   it("that Proxmox does not write, since the guest is on another node, is an error", async () => {
     a.guests.get(100)!.node = "a2";
-    await expect(ensureArchive(source(), ROUTE, MOVE, world.pace)).rejects.toThrow(/not listed on storage bk-a of a/);
+    await expect(ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace)).rejects.toThrow(/not listed on storage bk-a of a/);
   });
 
   it("that is written and not listed is an error with the privileges that show it", async () => {
@@ -90,14 +92,32 @@ describe("the archive of a move", () => {
       store.archives.length = 0;
       return undefined;
     };
-    await expect(ensureArchive(source(), ROUTE, MOVE, world.pace)).rejects.toThrow(
+    await expect(ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace)).rejects.toThrow(
       /VM.Backup on the guest and Datastore.AllocateSpace on \/storage\/bk-a/,
     );
   });
 
+  it("of the running guest is another one than that of the stopped guest", async () => {
+    a.guests.get(100)!.power = "running";
+    const warm = await ensureArchive(source(), ROUTE, MOVE, { ...FINAL, kind: "warm" }, world.pace);
+    a.guests.get(100)!.power = "stopped";
+    const final = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
+    expect(final.volid).not.toBe(warm.volid);
+    expect([...world.violations]).toEqual([]);
+  });
+
+  it.each<[string, Record<string, boolean>, number | undefined]>([
+    ["whose token may change the system", { "Sys.Modify": true }, 12207],
+    ["whose token may not", {}, undefined],
+  ])("keeps to the limit of the way on a cluster %s", async (_who, privileges, limit) => {
+    a.permissions = { "/": privileges };
+    await ensureArchive(source(), ROUTE, MOVE, { ...FINAL, bitsPerSecond: 100_000_000 }, world.pace);
+    expect(a.lastBackup?.bwlimit).toBe(limit);
+  });
+
   it("has the target's storage in its name there", () => {
-    expect(archiveAtTarget("bk-a:backup/vzdump-qemu-100-x.vma.zst", ROUTE)).toBe("bk-b:backup/vzdump-qemu-100-x.vma.zst");
-    expect(archiveAtTarget("pbs:backup/vm/100/2026-01-01T00:00:00Z", ROUTE)).toBe("bk-b:backup/vm/100/2026-01-01T00:00:00Z");
+    expect(archiveAtTarget("bk-a:backup/vzdump-qemu-100-x.vma.zst", storeOf(ROUTE))).toBe("bk-b:backup/vzdump-qemu-100-x.vma.zst");
+    expect(archiveAtTarget("pbs:backup/vm/100/2026-01-01T00:00:00Z", storeOf(ROUTE))).toBe("bk-b:backup/vm/100/2026-01-01T00:00:00Z");
   });
 });
 
@@ -105,12 +125,12 @@ describe("the archive at the target", () => {
   const target = () => ({ api: b, node: "b1" });
 
   it("is the same one, known by name and length", async () => {
-    const written = await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    const written = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     expect(await waitUntilVisible(target(), written, 100, ROUTE, world.pace)).toBe(written.volid.replace("bk-a:", "bk-b:"));
   });
 
   it("may show up late", async () => {
-    const written = await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    const written = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     const kept = store.archives.splice(0);
     let looks = 0;
     world.fault = (call) => {
@@ -122,14 +142,14 @@ describe("the archive at the target", () => {
   });
 
   it("of another length is another store's", async () => {
-    const written = await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    const written = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     await expect(waitUntilVisible(target(), { ...written, sizeBytes: 5 }, 100, ROUTE, world.pace)).rejects.toThrow(
       /the two storages are not the same store/,
     );
   });
 
   it("that is not there names both reasons", async () => {
-    const written = await ensureArchive(source(), ROUTE, MOVE, world.pace);
+    const written = await ensureArchive(source(), ROUTE, MOVE, FINAL, world.pace);
     store.archives.length = 0;
     await expect(waitUntilVisible(target(), written, 100, ROUTE, world.pace)).rejects.toThrow(
       /not visible on b: either bk-b is another store than bk-a of a, or the token lacks VM.Backup on \/vms\/100/,
@@ -140,9 +160,11 @@ describe("the archive at the target", () => {
 describe("removing archives", () => {
   it("takes all of the move and no other", async () => {
     archive({ notes: archiveNote(MOVE), protected: true });
+    archive({ notes: archiveNote(MOVE, "warm"), protected: true });
     archive({ notes: archiveNote(MOVE) });
     const kept = [
       archive({ notes: archiveNote("other"), protected: true }),
+      archive({ notes: archiveNote("other", "warm"), protected: true }),
       archive({ notes: "by hand" }),
       archive({ notes: archiveNote(MOVE), vmid: 101 }),
     ];
@@ -176,14 +198,5 @@ describe("removing archives", () => {
     archive({ notes: archiveNote(MOVE) });
     world.fault = (call) => (call.name === "storage.deleteVolume" ? "refuse" : undefined);
     await expect(removeArchives(source(), "bk-a", MOVE, world.pace)).rejects.toThrow("refused by the test");
-  });
-});
-
-describe("progress", () => {
-  it("is told once per tenth, from lines of vzdump and restore", () => {
-    const told = reportProgress(world.pace, "web: backing up");
-    told(["INFO:   4% (329.4 MiB of 8.0 GiB) in 3s", "INFO:  12% (1.0 GiB of 8.0 GiB)", "INFO:  19% (1.5 GiB of 8.0 GiB)"]);
-    told(["no number", "progress 100% (read 8589934592 bytes, duration 9 sec)", "progress 100% (again)", "99%"]);
-    expect(world.progress).toEqual(["web: backing up: 10 %", "web: backing up: 100 %"]);
   });
 });

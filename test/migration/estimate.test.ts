@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { estimateMove, type Route, summarizeMove } from "../../src/migration";
+import { estimateMove, type Route, storeOf, summarizeMove } from "../../src/migration";
 import { cluster } from "../support/fake-federation";
 
 const GIB = 1024 ** 3;
@@ -60,20 +60,34 @@ describe("the summary in the preview", () => {
       to: "b/b1",
       method: "backup-restore: the VM is stopped, backed up, restored there and started",
       store: "nas (nfs; a warm pass would gain nothing on a directory store)",
-      transfer: "up to 8GiB (at most 500Mbps, limited by the cross-connect, about 0.08 for the traffic)",
+      transfer: "up to 8 GiB (at most 500Mbps, limited by the cross-connect, shared with parallel moves, about 0.08 for the traffic)",
+      duration: "34s to 8m",
       downtime: "34s to 8m",
       reason: "a is draining",
     });
   });
 
   it("of a PBS store has no word of directory stores", () => {
-    const route: Route = { ...ROUTE, store: { ...ROUTE.store, name: "vault", type: "pbs" } };
+    const route: Route = { ...ROUTE, store: { ...storeOf(ROUTE), name: "vault", type: "pbs" } };
     expect(summarizeMove(route, { diskBytes: GIB }, WHERE)).toMatchObject({ store: "vault (pbs)" });
+  });
+
+  it("of a warm move says that only changes travel while it is down, window and keeping where they are declared", () => {
+    const window = { days: ["sat" as const], startMinute: 22 * 60, endMinute: 6 * 60, timezone: "Europe/Amsterdam" };
+    const route: Route = { ...ROUTE, warm: true, bitsPerSecond: 100 * MBIT, window, outsideWindow: "wait", keepSourceMs: 7 * 86_400_000 };
+    const estimate = estimateMove(route, 100 * GIB, cluster("a"));
+    expect(estimate.downtimeSeconds![0]).toBeLessThan(estimate.durationSeconds![0] / 2);
+    expect(summarizeMove(route, estimate, WHERE)).toMatchObject({
+      method:
+        "backup-restore: the VM is backed up while it runs, stopped, backed up again (only changes travel), restored there and started",
+      window: "sat 22:00 to 06:00 (Europe/Amsterdam); outside: the update waits for it, at most 24h",
+      source: "kept stopped for 7d, then removed by the next update",
+    });
   });
 
   it("without a bandwidth does not pretend to know the downtime", () => {
     expect(summarizeMove(ROUTE, { diskBytes: GIB }, WHERE)).toMatchObject({
-      transfer: "up to 1GiB (no limit declared)",
+      transfer: "up to 1 GiB (no limit declared)",
       downtime: "unknown: declare a bandwidth for the path",
     });
   });

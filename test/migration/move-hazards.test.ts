@@ -1,6 +1,6 @@
 /** Moves among people, other moves and clusters that do not do as they are told. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { formatDescription, identityTag, type MoveJournal, rollBackMove, TargetNotAliveError } from "../../src/migration";
+import { formatDescription, identityTag, type MoveJournal, rollBackMove, storeOf, TargetNotAliveError } from "../../src/migration";
 import { FakeCluster } from "../support/fake-cluster";
 import type { CallRecord } from "../support/fake-world";
 import {
@@ -128,7 +128,7 @@ describe("a move that begins anew", () => {
     scenario.b.guests.get(SOURCE_VMID)!.power = "stopped";
     scenario.b.guests.delete(SOURCE_VMID);
     scenario.b.volumes.clear();
-    const route = { ...scenario.route, target: "c", store: { ...scenario.route.store, readStorage: "bk-c" } };
+    const route = { ...scenario.route, target: "c", store: { ...storeOf(scenario.route), readStorage: "bk-c" } };
     const journals: (MoveJournal | undefined)[] = [];
     const adapt = async () => {
       journals.push(markOf(scenario.a, SOURCE_VMID)?.move);

@@ -44,8 +44,44 @@ describe("a route", () => {
         method: "backup-restore",
         compression: true,
         store: { name: "nas", type: "nfs", writeStorage: "nas", readStorage: "nas" },
+        links: [],
       },
     });
+  });
+
+  it.each<[string, BackupStore, Partial<MigrationPath>, boolean | undefined]>([
+    ["is warm on a store that takes only what changed", PBS, {}, true],
+    ["is cold there where the path says so", PBS, { warm: false }, undefined],
+    ["is cold on a directory, which takes everything each time", NFS, { warm: true }, undefined],
+  ])("%s", (_what, store, changes, warm) => {
+    const result = plan({ paths: [path(changes)], stores: [store] });
+    expect(result).toMatchObject({ ok: true });
+    expect(result.ok && result.route.warm).toBe(warm);
+  });
+
+  it("keeps the source as long as the path says, else the policies", () => {
+    const migration = { preMigrationChecks: [], paths: [path({ keepSourceMs: 5 })], keepSourceMs: 7 };
+    expect(plan({ more: { migration } })).toMatchObject({ route: { keepSourceMs: 5 } });
+    expect(plan({ more: { migration: { ...migration, paths: [path()] } } })).toMatchObject({ route: { keepSourceMs: 7 } });
+  });
+
+  it("names every link on the way, so that moves can share them", () => {
+    const network = {
+      bridges: [],
+      networks: {},
+      uplinkBitsPerSecond: 5,
+      crossConnects: [{ targetCluster: "b", bandwidthBitsPerSecond: 7 }],
+    };
+    const result = plan({
+      paths: [path({ maxBandwidthBitsPerSecond: 9 })],
+      more: { clusters: [cluster("a", { network }), cluster("b", { network: { ...network, crossConnects: [] } })] },
+    });
+    expect(result.ok && result.route.links?.map(({ key, bitsPerSecond }) => `${key}: ${bitsPerSecond}`)).toEqual([
+      "path a > b: 9",
+      "cross-connect a - b: 7",
+      "uplink a: 5",
+      "uplink b: 5",
+    ]);
   });
 
   it("follows the default method where no path is declared, and compresses", () => {
@@ -171,9 +207,9 @@ describe("a route is refused", () => {
       /requires encryption.*nas \(nfs\) cannot encrypt: use a PBS store/,
     ],
     [
-      "when it must be encrypted and nothing proves it",
-      { paths: [path({ encryptionRequired: true })], stores: [PBS] },
-      /requires encryption, which this version cannot prove for backup store vault/,
+      "when it asks for a live restore",
+      { paths: [path({ liveRestore: true })], stores: [PBS] },
+      /live restore that fails loses what the guest has written since its start/,
     ],
   ])("%s", (_why, changes, reason) => {
     const result = plan(changes);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { distanceKm, findCoordinates } from "../../src/placement";
-import { CITIES } from "../../src/placement/gazetteer";
+import { ALIASES, CITIES } from "../../src/placement/gazetteer";
+import { GEONAMES_CITIES } from "../../src/placement/gazetteer-data";
 import { containsWords } from "../../src/placement/location";
 
 describe("the gazetteer", () => {
@@ -28,6 +29,44 @@ describe("the gazetteer", () => {
   it("tells namesakes apart by country", () => {
     expect(findCoordinates("London")?.longitude).toBe(-0.13);
     expect(findCoordinates("London, CA")?.longitude).toBe(-81.25);
+  });
+
+  it("means the largest of namesakes where no country is named", () => {
+    // Hyderabad in India has more people than the one in Pakistan; both are only in the large table.
+    expect(findCoordinates("Hyderabad")).toEqual(findCoordinates("Hyderabad, IN"));
+    expect(findCoordinates("Hyderabad, PK")).not.toEqual(findCoordinates("Hyderabad"));
+    expect(findCoordinates("Victoria, CA")?.latitude).toBeGreaterThan(48);
+  });
+
+  it.each([
+    ["Koeln", "Köln"],
+    ["Duesseldorf, DE", "Düsseldorf"],
+    ["København", "Copenhagen"],
+    ["Łódź", "Lodz"],
+    ["New York City", "New York"],
+    ["Den Haag", "The Hague"],
+    ["Praha", "Prague"],
+  ])("understands %s as %s", (other, city) => {
+    expect(findCoordinates(other)).toEqual(findCoordinates(city));
+    expect(findCoordinates(other)).toBeDefined();
+  });
+
+  it("knows every city of its own list by name and country, at the place the list says", () => {
+    for (const [city, country, latitude, longitude] of CITIES) {
+      expect(findCoordinates(`${city}, ${country}`), city).toEqual({ latitude, longitude });
+    }
+  });
+
+  it("has a city behind every other name", () => {
+    for (const [alias, city, country] of ALIASES) expect(findCoordinates(alias), alias).toEqual(findCoordinates(`${city}, ${country}`));
+  });
+
+  it.each([["Marseille"], ["Nagoya"], ["Medellin"], ["Mombasa"], ["Chongqing"], ["Winnipeg"]])("knows %s of the large table", (city) => {
+    expect(findCoordinates(city)).toBeDefined();
+  });
+
+  it("stays small enough to carry along", () => {
+    expect(GEONAMES_CITIES.length).toBeLessThan(150_000);
   });
 
   it("does not know what is not there", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { explainDecision, explainText, type Inventory, type PlacementPlan, type PlacementRequest, placeMany } from "../../src/placement";
 import { CLUSTER_FILTERS, NODE_FILTERS } from "../../src/placement/filters";
-import { kindOf } from "../../src/placement/many/kind";
+import { Kinds } from "../../src/placement/many/kind";
 import { Shape } from "../../src/placement/many/shape";
 import { placeInWorld } from "../../src/placement/place-one";
 import { scoreNode } from "../../src/placement/scores";
@@ -116,9 +116,9 @@ describe("placeMany, for any federation", () => {
       fc.property(arbitraryInventory, arbitraryRequests, (facts, requests) => {
         const world = buildWorld(facts, []);
         for (const asked of requests) {
-          const kind = kindOf(asked, world);
+          const kind = new Kinds(world).newcomerKindOf(asked);
           const shape = new Shape(kind, asked);
-          kind.nodes.forEach((place, index) => {
+          kind.candidates.nodes.forEach((place, index) => {
             const ask = { ...kind.ask, request: asked };
             expect(shape.score(index)).toBe(scoreNode(ask, place).score);
             const passes =

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { DEFAULT_CAPACITY_RULES } from "../../src/config";
 import type { Cluster, Federation } from "../../src/config/model";
 import { layoutFromFederation } from "../../src/simulator";
 import { blocksFromName, buildFederationState, type SimulatedLayout } from "../../src/simulator/layout";
@@ -84,13 +85,13 @@ function federation(clusters: Cluster[]): Federation {
     resourcePools: [
       { name: "web", clusters: [clusters[0]!.id], limits: {}, placementPolicy: { strategy: "balanced", clusterWeights: {}, rules: [] } },
     ],
-    migration: {} as Federation["migration"],
+    migration: { preMigrationChecks: [], paths: [] },
     backupStores: [{ name: "main", type: "pbs", access }],
     failoverPriority: [],
     syncIntervalMs: 1,
     healthCheckIntervalMs: 1,
     defaultPool: "fed",
-    placement: {},
+    placement: DEFAULT_CAPACITY_RULES,
   } as Federation;
 }
 

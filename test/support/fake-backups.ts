@@ -15,6 +15,8 @@ export interface FakeArchive {
   path: string;
   vmid: number;
   notes: string;
+  /** Fingerprint of the key it is encrypted with. */
+  encrypted?: string | undefined;
   protected: boolean;
   createdAtSeconds: number;
   config: Record<string, string>;
@@ -25,6 +27,9 @@ export interface FakeArchive {
 export const LOCKING_TASKS = ["qmcreate", "qmrestore", "qmdestroy", "resize", "qmmove", "qmigrate"];
 
 export class FakeBackups extends FakeMachines {
+  /** Parameters of the last backup that was asked for. */
+  lastBackup: ApiParams | undefined;
+
   protected requirePool(pool: string, context: CallContext): { comment: string } {
     const found = this.proxmoxPools.get(pool);
     if (!found) throw notFound(context, "pool", pool);
@@ -120,15 +125,24 @@ export class FakeBackups extends FakeMachines {
           if (DRIVE_KEY.test(key) && volume?.vmid === guest.vmid) this.freeVolume(volume, guest);
         }
         this.guests.delete(guest.vmid);
+        this.purge(guest.vmid);
       },
     });
+  }
+
+  /** What `purge=1` takes along: HA, its rules and replication. */
+  private purge(vmid: number): void {
+    this.haResources.delete(vmid);
+    for (const rule of this.haRules) rule.resources = rule.resources.filter((sid) => sid !== `vm:${vmid}`);
+    this.replicationJobs.splice(0, this.replicationJobs.length, ...this.replicationJobs.filter((job) => job.vmid !== vmid));
   }
 
   protected startBackup(node: string, params: ApiParams & { vmid: number; storage: string }): Upid | undefined {
     const guest = this.guests.get(params.vmid);
     const store = this.storages[params.storage]?.store;
     if (guest?.node !== node) return undefined;
-    let resume = false;
+    let archive: FakeArchive | undefined;
+    this.lastBackup = params;
     const release = () => {
       if (guest.config.lock === "backup") delete guest.config.lock;
       if (guest.power === "prelaunch") guest.power = "stopped";
@@ -141,16 +155,21 @@ export class FakeBackups extends FakeMachines {
           run: () => {
             if (!store) throw new Error(`storage '${params.storage}' does not exist`);
             if (guest.config.lock !== undefined) throw new Error(`VM is locked (${guest.config.lock})`);
-            if (guest.power === "running") this.world.violations.add(`backup of vm ${guest.vmid} of ${this.clusterId}, which runs`);
+            const warm = params.mode === "snapshot";
+            if (guest.power === "running" && !warm)
+              this.world.violations.add(`backup of vm ${guest.vmid} of ${this.clusterId}, which runs`);
+            // A snapshot holds what was there when it began.
+            archive = this.archiveOf(guest, params);
             guest.config.lock = "backup";
-            resume = guest.power === "running";
-            if (!resume) guest.power = "prelaunch";
+            if (guest.power === "stopped") guest.power = "prelaunch";
           },
         },
       ],
       finish: () => {
         release();
-        store!.archives.push(this.archiveOf(guest, params));
+        if (archive) store!.archives.push(archive);
+        // It has gone on writing meanwhile.
+        if (guest.power === "running") this.writeToDisks(guest);
       },
       undo: (how) => {
         if (how !== "killed") release();
@@ -174,6 +193,7 @@ export class FakeBackups extends FakeMachines {
     }
     const number = this.counter++;
     return {
+      encrypted: this.storages[String(params.storage)]?.keyFingerprint,
       path: `backup/vzdump-qemu-${guest.vmid}-2026_01_01-${String(number).padStart(8, "0")}.vma.zst`,
       vmid: guest.vmid,
       notes: String(params["notes-template"] ?? ""),
@@ -196,6 +216,7 @@ export class FakeBackups extends FakeMachines {
         createdAtSeconds: archive.createdAtSeconds,
         notes: archive.notes,
         protected: archive.protected,
+        ...(archive.encrypted === undefined ? {} : { encrypted: archive.encrypted }),
       }),
     );
     const images = [...this.volumes.values()]

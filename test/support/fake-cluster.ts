@@ -53,12 +53,12 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
 
   listStorageDefinitions() {
     return this.read("listStorageDefinitions", {}, () =>
-      Object.entries(this.storages).map(([storage, { type, shared }]) => ({
+      Object.entries(this.storages).map(([storage, { type, shared, definition, keyFingerprint }]) => ({
         storage,
         type,
         content: ["images", "backup"],
         shared,
-        raw: {},
+        raw: { ...definition, ...(keyFingerprint === undefined ? {} : { "encryption-key": keyFingerprint }) },
       })),
     );
   }
@@ -106,7 +106,7 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
           qmpStatus: guest.power,
           template: guest.config.template === "1",
           uptimeSeconds: 0,
-          ha: { managed: false },
+          ha: { managed: (this.haResources.get(vmid)?.state ?? "ignored") !== "ignored" },
           agentEnabled: guest.config.agent !== undefined,
           ...(guest.config.lock === undefined ? {} : { lock: guest.config.lock }),
         };
@@ -265,6 +265,47 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
       }),
   };
 
+  readonly ha: ProxmoxApi["ha"] = {
+    findResource: (vmid) => this.read("ha.findResource", { vmid }, () => this.haResources.get(vmid)),
+    addResource: (resource) =>
+      this.write("ha.addResource", { vmid: resource.vmid }, (context) => {
+        if (this.haResources.has(resource.vmid))
+          throw refused(context, `create resource failed: resource ID 'vm:${resource.vmid}' already defined`);
+        if (!this.guests.has(resource.vmid)) throw refused(context, `resource 'vm:${resource.vmid}' does not exist in cluster`);
+        this.haResources.set(resource.vmid, { ...resource });
+      }),
+    setState: (vmid, state) =>
+      this.write("ha.setState", { vmid }, (context) => {
+        const resource = this.haResources.get(vmid);
+        if (!resource) throw refused(context, `no such resource 'vm:${vmid}'`);
+        resource.state = state;
+      }),
+    listRules: () => this.read("ha.listRules", {}, () => structuredClone(this.haRules)),
+    setRuleMembers: ({ rule }, resources) =>
+      this.write("ha.setRuleMembers", {}, (context) => {
+        const found = this.haRules.find((candidate) => candidate.rule === rule);
+        if (!found) throw refused(context, `update ha rule failed: no such rule '${rule}'`);
+        for (const sid of resources)
+          if (!this.haResources.has(Number(sid.slice(3)))) throw refused(context, `cannot use unmanaged resource(s) ${sid}.`);
+        found.resources = [...resources];
+      }),
+    listGroups: () =>
+      this.read("ha.listGroups", {}, (context) => {
+        throw refused(context, "cannot index groups: ha groups have been migrated to rules");
+      }),
+  };
+
+  readonly replication: ProxmoxApi["replication"] = {
+    list: () => this.read("replication.list", {}, () => structuredClone(this.replicationJobs)),
+    create: (job) =>
+      this.write("replication.create", { vmid: job.vmid }, (context) => {
+        if (this.replicationJobs.some((other) => other.vmid === job.vmid && other.job === job.job))
+          throw refused(context, `replication job ID '${job.vmid}-${job.job}' already defined`);
+        if (this.guests.get(job.vmid)?.node === job.targetNode) throw refused(context, "Source and target must not be identical");
+        this.replicationJobs.push({ ...job });
+      }),
+  };
+
   request<T>(): Promise<T> {
     return this.write("request", {}, (context): T => {
       throw refused(context, "other calls are not part of this fake");
@@ -335,6 +376,7 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
         tags: (config.tags ?? "").split(";").filter((tag) => tag.trim() !== ""),
         ...(config.lock === undefined ? {} : { lock: config.lock }),
         ...(pool === undefined ? {} : { pool }),
+        ...(this.haResources.has(vmid) ? { haState: this.haResources.get(vmid)!.state } : {}),
         maxCpu: Number(config.cores ?? 1) * Number(config.sockets ?? 1),
         maxMemoryBytes: Number(config.memory ?? 512) * 1024 ** 2,
       }));

@@ -1,5 +1,5 @@
 /** A federation as the configuration layer would hand it over, with nothing in it but what a test names. */
-import type { Cluster, Federation } from "../../src/config";
+import { type Cluster, DEFAULT_CAPACITY_RULES, type Federation } from "../../src/config";
 import type { GuestRow } from "../../src/proxmox";
 
 export function cluster(id: string, changes: Partial<Cluster> = {}): Cluster {
@@ -33,7 +33,7 @@ export function federation(changes: Partial<Federation> = {}): Federation {
     failoverPriority: [],
     syncIntervalMs: 60_000,
     healthCheckIntervalMs: 60_000,
-    placement: {},
+    placement: DEFAULT_CAPACITY_RULES,
     ...changes,
   };
 }

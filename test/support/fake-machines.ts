@@ -1,5 +1,5 @@
 /** The guests of a fake cluster: what their configurations, disks and power do, without any call. */
-import type { ApiParams, Permissions, Upid } from "../../src/proxmox";
+import type { ApiParams, HaResource, HaRule, Permissions, ReplicationJob, Upid } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
 import type { FakeStore } from "./fake-backups";
 import { badParameter } from "./fake-errors";
@@ -26,6 +26,10 @@ export interface FakeStorage {
   usedBytes: number;
   /** Set: holds backups of that store. */
   store?: FakeStore;
+  /** Of a PBS storage: the client key archives are encrypted with. */
+  keyFingerprint?: string;
+  /** Further keys of its definition: `server`, `export`, `datastore`, … */
+  definition?: Record<string, string>;
 }
 
 export interface FakeClusterOptions {
@@ -45,6 +49,9 @@ const ALL_PERMISSIONS: Permissions = {
 export class FakeMachines {
   readonly guests = new Map<number, FakeGuest>();
   readonly volumes = new Map<string, FakeVolume>();
+  readonly haResources = new Map<number, HaResource>();
+  readonly haRules: HaRule[] = [];
+  readonly replicationJobs: ReplicationJob[] = [];
   readonly proxmoxPools = new Map<string, { comment: string }>();
   readonly storages: Record<string, FakeStorage>;
   permissions: Permissions;

@@ -7,7 +7,7 @@ import {
   identityTag,
   type Mark,
   type MoveRequest,
-  moveByBackupRestore,
+  moveGuest,
   parseDescription,
   type Route,
 } from "../../src/migration";
@@ -43,6 +43,10 @@ export interface ScenarioOptions {
   poolOnly?: boolean;
   /** The owner of a disk: fenced and protected for good. */
   diskOwner?: boolean;
+  /** A store that takes only what changed: the running guest is backed up first. */
+  warm?: boolean;
+  /** HA with a rule, and a replication job. */
+  highlyAvailable?: boolean;
 }
 
 export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
@@ -77,6 +81,12 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
     },
     { scsi0: { storage: "fast", sizeBytes: 8 * GIB, writes: ["installed"] } },
   );
+  if (options.highlyAvailable) {
+    a.haResources.set(SOURCE_VMID, { vmid: SOURCE_VMID, state: "started", maxRestart: 2 });
+    a.haRules.push({ rule: "shop", type: "node-affinity", resources: [`vm:${SOURCE_VMID}`] });
+    b.haRules.push({ rule: "shop", type: "node-affinity", resources: [] });
+    a.replicationJobs.push({ vmid: SOURCE_VMID, job: 0, targetNode: "a2", schedule: "*/5", disabled: false });
+  }
   if (options.vmidTaken || options.vmidHidden)
     b.addGuest({ vmid: SOURCE_VMID, node: "b2", power: "running", config: { name: "other", memory: "512" } });
   if (options.vmidHidden) b.hidden.add(SOURCE_VMID);
@@ -86,7 +96,9 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
     target: "b",
     method: "backup-restore",
     compression: true,
-    store: { name: "vault", type: "nfs", writeStorage: "bk-a", readStorage: "bk-b" },
+    nodeNames: { a2: "b2" },
+    ...(options.warm ? { warm: true } : {}),
+    store: { name: "vault", type: options.warm ? "pbs" : "nfs", writeStorage: "bk-a", readStorage: "bk-b" },
   };
   return {
     world,
@@ -107,6 +119,7 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
       shutdown: { timeoutSeconds: 60, force: false },
       running: !options.diskOwner,
       inTurn: (work) => work(),
+      onLink: (work) => work(route.bitsPerSecond),
       apiOf: async (id) => {
         const cluster = clusters.get(id);
         if (!cluster) throw new Error(`no cluster ${id}`);
@@ -132,7 +145,7 @@ export type Outcome = { ok: true } | { ok: false; error: Error };
 
 export async function attempt(scenario: MoveScenario, changes: Partial<MoveRequest> = {}): Promise<Outcome> {
   try {
-    await moveByBackupRestore(scenario.request(changes), scenario.world.pace);
+    await moveGuest(scenario.request(changes), scenario.world.pace);
     return { ok: true };
   } catch (error) {
     if (error instanceof Error) return { ok: false, error };
@@ -209,6 +222,12 @@ export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions
   say(store.archives.length === 0, `${store.archives.length} archives are left`);
   const volumes = [...b.volumes.values()].filter((volume) => volume.vmid === vmid).length;
   say(volumes === 1, `the target has ${volumes} volumes`);
+  if (options.highlyAvailable) {
+    say(a.haResources.get(SOURCE_VMID)?.state === "ignored", "HA still looks after the source");
+    say(b.haResources.get(vmid)?.state === "started", "HA does not look after the target");
+    say(b.haRules[0]?.resources.join() === `vm:${vmid}`, `the rule of the target names ${b.haRules[0]?.resources.join()}`);
+    say(JSON.stringify(b.replicationJobs.map((job) => [job.vmid, job.targetNode])) === `[[${vmid},"b2"]]`, "the target is not replicated");
+  }
   if (!sourceRunning && !options.diskOwner) say(target?.power === "running", "the target does not run");
   return flaws;
 }
@@ -229,6 +248,7 @@ export function flawsOfRolledBack(scenario: MoveScenario, options: ScenarioOptio
   say(markOf(a, SOURCE_VMID)?.phase === "settled", `the source is ${markOf(a, SOURCE_VMID)?.phase}`);
   say(markOf(a, SOURCE_VMID)?.move === undefined, "the journal is still there");
   say(!source?.config.tags?.includes("fed-moving"), "the source is tagged as moving");
+  if (options.highlyAvailable) say(a.haResources.get(SOURCE_VMID)?.state === "started", "HA does not look after the source");
   say(ours(b).length === 0, `left on the target: ${ours(b).join(", ")}`);
   say(b.volumes.size === 0, `volumes left on the target: ${[...b.volumes.keys()].join(", ")}`);
   say(store.archives.length === 0, `${store.archives.length} archives are left`);

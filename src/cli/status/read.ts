@@ -6,6 +6,8 @@ import { type ClusterRows, readVisibleRows } from "../snapshot";
 
 export interface ClusterReading extends ClusterRows {
   version: string;
+  /** Of one small call to its API from here; the first one of a run includes the connection's set-up. */
+  latencyMs: number;
   /** Absent: the token lacks Sys.Audit on `/`. */
   status?: ClusterStatus;
   tasks: RunningTask[];
@@ -39,16 +41,26 @@ export interface UnfinishedMove {
 }
 
 export async function readCluster(api: ProxmoxApi, options: CallOptions): Promise<ClusterReading> {
-  const [{ version }, status, inside] = await Promise.all([
-    api.getVersion(options),
+  const [{ version, latencyMs }, status, inside] = await Promise.all([
+    timedVersion(api, options),
     unlessForbidden(api.getClusterStatus(options)),
     readVisibleRows(api, options).then((rows) => readInside(api, rows, options)),
   ]);
-  return { version, status, ...inside };
+  return { version, latencyMs, status, ...inside };
+}
+
+async function timedVersion(api: ProxmoxApi, options: CallOptions): Promise<{ version: string; latencyMs: number }> {
+  const startMs = performance.now();
+  const { version } = await api.getVersion(options);
+  return { version, latencyMs: performance.now() - startMs };
 }
 
 /** What can only be asked once nodes and guests are known. */
-async function readInside(api: ProxmoxApi, rows: ClusterRows, options: CallOptions): Promise<Omit<ClusterReading, "version" | "status">> {
+async function readInside(
+  api: ProxmoxApi,
+  rows: ClusterRows,
+  options: CallOptions,
+): Promise<Omit<ClusterReading, "version" | "latencyMs" | "status">> {
   const gaps: string[] = [];
   const orGap = async <T>(call: Promise<T>, otherwise: T, what: string): Promise<T> => {
     try {

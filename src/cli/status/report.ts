@@ -28,6 +28,8 @@ export interface ClusterReport {
 
 export interface LiveReport {
   version: string;
+  /** How long its API took for a small call from here. */
+  latencyMs: number;
   /** Absent: not visible without Sys.Audit on `/`. */
   quorate?: boolean;
   nodes: { total: number; online: number; offline: string[] };
@@ -58,6 +60,7 @@ function liveReport(reading: ClusterReading, capacity: Capacity): LiveReport {
   const offline = nodes.filter((node) => node.status !== "online").map(({ node }) => node);
   return {
     version: reading.version,
+    latencyMs: Math.round(reading.latencyMs),
     ...(status === undefined ? {} : { quorate: status.quorate }),
     nodes: { total: nodes.length, online: nodes.length - offline.length, offline },
     guests: {

@@ -44,6 +44,7 @@ function liveLines(live: LiveReport, nowSeconds: number, paint: Paint): string[]
     `${nodes.online} of ${counted(nodes.total, "node")} online`,
     `${counted(guests.total, "guest")}, ${guests.running} running`,
     ...templates,
+    `answers in ${live.latencyMs} ms`,
   ];
   return [
     `  ${facts.join(" · ")}`,

@@ -1,8 +1,8 @@
 import { DEFAULT_CAPACITY_RULES, mergeCapacityRules } from "../capacity";
-import type { BackupStore, Federation, MigrationPolicies, PlacementPolicy, ResourcePool } from "../model";
+import type { BackupStore, Federation, MigrationPolicies, PlacementPolicy, PlacementRule, ResourcePool } from "../model";
 import type { FederationFile } from "../schema/federation";
 import type { BackupStoreFile, MigrationPoliciesFile } from "../schema/migration";
-import type { PlacementPolicyFile, ResourcePoolFile } from "../schema/pool";
+import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
 import { toCapacityRules, toCluster } from "./cluster";
 
 const DEFAULT_NAME = "default";
@@ -17,7 +17,7 @@ export function toFederation(file: FederationFile): Federation {
   return {
     name: file.name ?? federation?.name ?? DEFAULT_NAME,
     clusters: (file.clusters ?? []).map(toCluster),
-    resourcePools: (file.resource_pools ?? []).map((pool) => toPool(pool, file.placement_policy)),
+    resourcePools: (file.resource_pools ?? []).map((pool) => toPool(pool, file)),
     migration: toMigration(file.migration_policies),
     backupStores: (file.backup_stores ?? []).map(toBackupStore),
     primaryCluster: federation?.primary_cluster,
@@ -34,7 +34,7 @@ export function toFederation(file: FederationFile): Federation {
   };
 }
 
-function toPool(pool: ResourcePoolFile, defaultPolicy: PlacementPolicyFile | undefined): ResourcePool {
+function toPool(pool: ResourcePoolFile, file: FederationFile): ResourcePool {
   return {
     name: pool.name,
     description: pool.description,
@@ -45,12 +45,26 @@ function toPool(pool: ResourcePoolFile, defaultPolicy: PlacementPolicyFile | und
       maxMemoryBytes: pool.limits?.max_memory,
       maxStorageBytes: pool.limits?.max_storage,
     },
-    placementPolicy: toPolicy(pool.placement_policy ?? defaultPolicy ?? {}),
+    placementPolicy: toPolicy(pool.placement_policy ?? file.placement_policy ?? {}),
+    survive: pool.survive ?? file.placement?.survive ?? [],
   };
 }
 
 function toPolicy(policy: PlacementPolicyFile): PlacementPolicy {
-  return { strategy: policy.strategy ?? "balanced", clusterWeights: policy.cluster_weights ?? {}, rules: policy.rules ?? [] };
+  return {
+    strategy: policy.strategy ?? "balanced",
+    clusterWeights: policy.cluster_weights ?? {},
+    rules: (policy.rules ?? []).map(toRule),
+    ...(policy.schedule ? { schedule: policy.schedule.map(toScheduled) } : {}),
+  };
+}
+
+function toScheduled({ window, strategy, cluster_weights: clusterWeights }: NonNullable<PlacementPolicyFile["schedule"]>[number]) {
+  return { window, ...(strategy === undefined ? {} : { strategy }), ...(clusterWeights === undefined ? {} : { clusterWeights }) };
+}
+
+function toRule({ max_skew: maxSkew, ...rule }: RuleFile): PlacementRule {
+  return { ...rule, ...(maxSkew === undefined ? {} : { maxSkew }) };
 }
 
 function toMigration(policies: MigrationPoliciesFile | undefined): MigrationPolicies {
@@ -66,9 +80,28 @@ function toMigration(policies: MigrationPoliciesFile | undefined): MigrationPoli
       encryptionRequired: path.encryption_required ?? false,
       backupStore: path.backup_store,
       window: path.migration_window ?? policies?.migration_window,
+      ...given({
+        warm: path.warm,
+        liveRestore: path.live_restore,
+        keepSourceMs: path.keep_source,
+        nodeNames: path.node_names,
+        haNames: path.ha_names,
+      }),
     })),
     window: policies?.migration_window,
+    ...given({
+      outsideWindow: policies?.outside_window,
+      longestWindowWaitMs: policies?.max_window_wait,
+      keepSourceMs: policies?.keep_source,
+      auditLog: policies?.audit_log,
+      parallelTransfersPerLink: policies?.parallel_transfers_per_link,
+    }),
   };
+}
+
+/** Without what the file does not say. */
+function given<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function toBackupStore(store: BackupStoreFile): BackupStore {

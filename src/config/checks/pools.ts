@@ -4,6 +4,8 @@ import { didYouMean } from "../nearest";
 import type { Path } from "../position";
 import type { ClusterFile } from "../schema/cluster";
 import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
+import { windowsOpenTogether } from "../window-sets";
+import { describeWindow } from "../windows";
 import type { CheckInput } from "./input";
 import { suggestCluster } from "./references";
 
@@ -23,6 +25,10 @@ export function checkPools({ file, findings, clusterIds }: CheckInput): void {
       for (const pool of pools) checkSatisfiable(findings, at, rule, pool, clusters);
     }
     checkContradictions(findings, [...path, "rules"], rules);
+    for (const [index, entry] of (policy?.schedule ?? []).entries()) {
+      if (entry.strategy === undefined && entry.cluster_weights === undefined)
+        findings.warning([...path, "schedule", index], "this entry changes nothing", "Give it a `strategy` or `cluster_weights`.");
+    }
   };
   const pools = file.resource_pools ?? [];
   for (const [index, pool] of pools.entries()) check(["resource_pools", index, "placement_policy"], pool.placement_policy, [pool]);
@@ -50,16 +56,28 @@ function checkForm(findings: Findings, path: Path, rule: RuleFile): void {
       "key",
     );
   }
-  if (rule.scope !== undefined && rule.type !== "affinity" && rule.type !== "anti-affinity") {
+  checkSpread(findings, path, rule);
+  if (rule.scope !== undefined && rule.type !== "affinity" && rule.type !== "anti-affinity" && rule.type !== "spread") {
     findings.warning([...path, "scope"], `a scope has no effect on a ${rule.type} rule`, "Remove it.", "key");
   }
-  if (rule.type === "anti-affinity" && rule.target === "tag" && rule.value !== rule.value.toLowerCase()) {
+  if ((rule.type === "anti-affinity" || rule.type === "spread") && rule.target === "tag" && rule.value !== rule.value.toLowerCase()) {
     findings.warning(
       [...path, "value"],
       `Proxmox keeps tags in lower case; no guest has the tag \`${rule.value}\``,
       `Write ${rule.value.toLowerCase()}.`,
     );
   }
+}
+
+function checkSpread(findings: Findings, path: Path, { type, target, operator, max_skew: maxSkew }: RuleFile): void {
+  if (type !== "spread") {
+    if (maxSkew !== undefined) findings.warning([...path, "max_skew"], `a max_skew has no effect on a ${type} rule`, "Remove it.", "key");
+    return;
+  }
+  if (target !== "tag")
+    findings.error([...path, "target"], "`spread` counts guests by a tag of theirs", "Write target tag, with the tag as value.");
+  if (operator === "must_not" || operator === "should_not")
+    findings.error([...path, "operator"], `\`spread\` with \`${operator}\` has no meaning`, "Write must or should.");
 }
 
 /** @returns whether the value names something that exists */
@@ -138,32 +156,50 @@ function matchesCluster(rule: RuleFile, cluster: ClusterFile): boolean {
 }
 
 function checkContradictions(findings: Findings, path: Path, rules: RuleFile[]): void {
-  const seen = new Map<string, RuleFile>();
-  const bound = new Map<string, RuleFile>();
   for (const [index, rule] of rules.entries()) {
-    const subject = [rule.type, rule.target, rule.value, rule.scope ?? ""].join("\0");
-    const earlier = seen.get(subject);
-    if (earlier && earlier.operator === rule.operator)
+    const earlier = rules.slice(0, index).filter((other) => meet(other, rule));
+    const same = earlier.filter((other) => subjectOf(other) === subjectOf(rule));
+    const opposite = same.find((other) => isOpposite(other, rule));
+    if (same.some((other) => other.operator === rule.operator && windowKey(other) === windowKey(rule)))
       findings.warning([...path, index], "the same rule stands above", "Remove one of them.");
-    else if (earlier && isOpposite(earlier, rule)) {
+    else if (opposite) {
       findings.error(
         [...path, index, "operator"],
-        `\`${rule.operator}\` contradicts the rule above with \`${earlier.operator}\` for ${rule.target} \`${rule.value}\``,
+        `\`${rule.operator}\` contradicts the rule above with \`${opposite.operator}\` for ${rule.target} \`${rule.value}\`${whileOpen(opposite, rule)}`,
         "Keep one of them.",
       );
     }
-    seen.set(subject, rule);
-    if (rule.type !== "affinity" || rule.operator !== "must" || !SINGLE_VALUED.has(rule.target)) continue;
-    const other = bound.get(rule.target);
-    if (other && other.value !== rule.value) {
+    const bound = earlier.find((other) => binds(other) && binds(rule) && other.target === rule.target && other.value !== rule.value);
+    if (bound) {
       findings.error(
         [...path, index, "value"],
-        `a guest cannot be bound to ${rule.target} \`${other.value}\` and \`${rule.value}\` at once`,
+        `a guest cannot be bound to ${rule.target} \`${bound.value}\` and \`${rule.value}\` at once${whileOpen(bound, rule)}`,
         "Keep one `must` or use `should`.",
       );
     }
-    bound.set(rule.target, rule);
   }
+}
+
+/** Whether two rules ever hold at the same moment. */
+function meet(a: RuleFile, b: RuleFile): boolean {
+  return !a.window || !b.window || windowsOpenTogether([a.window, b.window]).some((open) => open.length === 2);
+}
+
+function whileOpen(...rules: RuleFile[]): string {
+  const windows = [...new Set(rules.flatMap(({ window }) => (window ? describeWindow(window) : [])))];
+  return windows.length === 0 ? "" : ` (in the window ${windows.join(" and ")})`;
+}
+
+function subjectOf({ type, target, value, scope }: RuleFile): string {
+  return [type, target, value, scope ?? ""].join("\0");
+}
+
+function windowKey({ window }: RuleFile): string {
+  return window ? describeWindow(window) : "";
+}
+
+function binds({ type, operator, target }: RuleFile): boolean {
+  return type === "affinity" && operator === "must" && SINGLE_VALUED.has(target);
 }
 
 function isOpposite(a: RuleFile, b: RuleFile): boolean {

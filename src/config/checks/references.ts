@@ -2,6 +2,7 @@
 import type { Findings } from "../findings";
 import { didYouMean } from "../nearest";
 import type { Path } from "../position";
+import type { PlacementPolicyFile } from "../schema/pool";
 import type { CheckInput } from "./input";
 
 export function checkReferences({ file, findings, clusterIds }: CheckInput): void {
@@ -33,8 +34,8 @@ export function checkReferences({ file, findings, clusterIds }: CheckInput): voi
 
   for (const [index, pool] of (file.resource_pools ?? []).entries()) {
     for (const [item, id] of pool.clusters.entries()) refer(["resource_pools", index, "clusters", item], id);
-    for (const id of Object.keys(pool.placement_policy?.cluster_weights ?? {})) {
-      const path = ["resource_pools", index, "placement_policy", "cluster_weights", id];
+    for (const [id, at] of weightsOf(pool.placement_policy)) {
+      const path = ["resource_pools", index, "placement_policy", ...at];
       refer(path, id, "key");
       if (known.has(id) && !pool.clusters.includes(id))
         findings.warning(
@@ -45,7 +46,7 @@ export function checkReferences({ file, findings, clusterIds }: CheckInput): voi
         );
     }
   }
-  for (const id of Object.keys(file.placement_policy?.cluster_weights ?? {})) refer(["placement_policy", "cluster_weights", id], id, "key");
+  for (const [id, at] of weightsOf(file.placement_policy)) refer(["placement_policy", ...at], id, "key");
 
   for (const [index, path] of (file.migration_policies?.paths ?? []).entries()) {
     const at = ["migration_policies", "paths", index];
@@ -62,6 +63,15 @@ export function checkReferences({ file, findings, clusterIds }: CheckInput): voi
       for (const source of Object.keys(access.from ?? {})) refer(["backup_stores", index, "storages", id, "from", source], source, "key");
     }
   }
+}
+
+/** Every cluster a policy gives a weight, at all times or in the hours of a window. */
+function weightsOf(policy: PlacementPolicyFile | undefined): [id: string, at: Path][] {
+  const always = Object.keys(policy?.cluster_weights ?? {}).map((id): [string, Path] => [id, ["cluster_weights", id]]);
+  const scheduled = (policy?.schedule ?? []).flatMap((entry, index) =>
+    Object.keys(entry.cluster_weights ?? {}).map((id): [string, Path] => [id, ["schedule", index, "cluster_weights", id]]),
+  );
+  return [...always, ...scheduled];
 }
 
 export function suggestCluster(id: string, clusterIds: readonly string[]): string {

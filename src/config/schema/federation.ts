@@ -3,7 +3,7 @@ import { z } from "zod";
 import { capacityRules } from "./capacity";
 import { cluster } from "./cluster";
 import { backupStore, migrationPolicies } from "./migration";
-import { placementPolicy, resourcePool } from "./pool";
+import { placementPolicy, resourcePool, survive } from "./pool";
 import { clusterId, duration, federationName, poolId } from "./scalars";
 
 const controllerVmid = () => z.int().min(101, "must be more than 100").max(999_999_999, "vmids end at 999999999").optional();
@@ -25,7 +25,10 @@ export const federationFile = z.strictObject({
   placement_policy: placementPolicy.optional().describe("Policy of pools that have none of their own."),
   migration_policies: migrationPolicies.optional(),
   backup_stores: z.array(backupStore).optional().describe("Places for archives that several clusters reach."),
-  placement: capacityRules.optional().describe("Capacity rules of every cluster."),
+  placement: capacityRules
+    .extend({ survive: survive.optional().describe("Default of every pool's survive. Default none.") })
+    .optional()
+    .describe("Capacity rules of every cluster, and what every pool has to survive."),
   features: z
     .strictObject({
       provider: z.enum(["default", "capmox"]).optional(),

@@ -1,43 +1,12 @@
 import { z } from "zod";
-import type { MigrationMethod, Weekday } from "../model";
-import { isTimezone, WEEKDAYS } from "../windows";
-import { bandwidth, clusterId, logicalName, refined, storageId, text, ValueError } from "./scalars";
+import type { MigrationMethod } from "../model";
+import { bandwidth, clusterId, count, duration, logicalName, nodeName, storageId, text } from "./scalars";
+import { timeWindow } from "./window";
 
 const method = () =>
   z
     .enum(["backup-restore", "storage", "storage-migration", "offline"])
     .transform((value): MigrationMethod => (value === "storage-migration" ? "storage" : value));
-
-const weekday = z.enum(WEEKDAYS as [Weekday, ...Weekday[]]);
-
-/** Minutes after midnight. */
-const timeOfDay = (latest: number) =>
-  refined(z.union([z.string(), z.number()], { error: "must be a time such as 22:00" }), (value) => {
-    const match = typeof value === "string" ? /^(\d{1,2}):(\d{2})$/.exec(value) : null;
-    const minutes = match ? Number(match[1]) * 60 + Number(match[2]) : Number.NaN;
-    if (!match || Number(match[2]) > 59 || !(minutes <= latest))
-      throw new ValueError(`${JSON.stringify(value)} is not a time of day`, 'Write hours and minutes in quotes, for example "22:00".');
-    return minutes;
-  });
-
-const timezone = refined(text(), (value) => {
-  if (!isTimezone(value))
-    throw new ValueError(`${JSON.stringify(value)} is not a time zone`, "Use an IANA name such as Europe/Amsterdam, or UTC.");
-  return value;
-});
-
-const migrationWindow = refined(
-  z.strictObject({
-    days: z.array(weekday).min(1, "must name at least one day").optional().describe("Days on which the window starts; default: every day."),
-    start: timeOfDay(24 * 60 - 1).describe("Local time, hh:mm."),
-    end: timeOfDay(24 * 60).describe("Local time, hh:mm, at most 24:00. Not after start: on the next day."),
-    timezone: timezone.optional().describe("IANA name; default UTC."),
-  }),
-  ({ days, start, end, timezone: zone }) => {
-    if (start === end) throw new ValueError("the window starts when it ends", 'Write start "00:00" and end "24:00" for a whole day.');
-    return { days: WEEKDAYS.filter((day) => days?.includes(day) ?? true), startMinute: start, endMinute: end, timezone: zone ?? "UTC" };
-  },
-);
 
 const path = z.strictObject({
   source_cluster: clusterId(),
@@ -47,7 +16,12 @@ const path = z.strictObject({
   compression_enabled: z.boolean().optional().describe("Default true."),
   encryption_required: z.boolean().optional().describe("Default false."),
   backup_store: logicalName().optional().describe("Name of a backup store; default: the only one both clusters reach."),
-  migration_window: migrationWindow.optional().describe("When a move may start; default: that of migration_policies."),
+  migration_window: timeWindow.optional().describe("When a move may start; default: that of migration_policies."),
+  warm: z.boolean().optional().describe("Back the running guest up first, so that only changes travel while it is down. Default: on PBS."),
+  live_restore: z.boolean().optional().describe("Start the target while its data still arrives (PBS only). Default false."),
+  keep_source: duration().optional().describe("How long the stopped source is kept; default: that of migration_policies."),
+  node_names: z.record(nodeName(), nodeName()).optional().describe("Source node → target node, for replication jobs; default: same name."),
+  ha_names: z.record(logicalName(), logicalName()).optional().describe("Source HA group or rule → that of the target; default: same name."),
 });
 export type MigrationPathFile = z.output<typeof path>;
 
@@ -57,7 +31,14 @@ export const migrationPolicies = z.strictObject({
     .array(z.enum(["verify_network_connectivity", "check_storage_compatibility", "validate_vm_configuration", "ensure_backup_exists"]))
     .optional(),
   paths: z.array(path).optional(),
-  migration_window: migrationWindow.optional().describe("When moves may start; absent: at any time."),
+  migration_window: timeWindow.optional().describe("When moves may start; absent: at any time."),
+  outside_window: z.enum(["wait", "refuse"]).optional().describe("What a move does outside its window. Default refuse."),
+  max_window_wait: duration().optional().describe("Longest wait for a window to open. Default 24h."),
+  keep_source: duration().optional().describe("How long the stopped source of a finished move is kept. Default: not at all."),
+  audit_log: text().optional().describe("File to which one line of JSON per move is appended."),
+  parallel_transfers_per_link: count()
+    .optional()
+    .describe("Moves that transfer over one link at a time, sharing its bandwidth. Default 4."),
 });
 export type MigrationPoliciesFile = z.output<typeof migrationPolicies>;
 

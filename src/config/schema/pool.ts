@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { clusterId, count, poolId, size, text } from "./scalars";
+import type { Loss } from "../model";
+import { clusterId, count, poolId, refined, size, text, ValueError } from "./scalars";
+import { timeWindow } from "./window";
 
 const rule = z.strictObject({
-  type: z.enum(["affinity", "anti-affinity", "location", "residency"]),
+  type: z.enum(["affinity", "anti-affinity", "location", "residency", "spread"]),
   target: z.enum(["cluster", "node", "tag", "location", "provider", "tier", "jurisdiction", "storage"]),
   operator: z.enum(["must", "must_not", "should", "should_not"]),
   value: text(),
@@ -12,19 +14,45 @@ const rule = z.strictObject({
     .max(100, "a weight is between 1 and 100")
     .optional()
     .describe("For should and should_not; default 50."),
-  scope: z.enum(["cluster", "node"]).optional().describe("How far affinity and anti-affinity between guests reach; default node."),
+  scope: z
+    .enum(["cluster", "node"])
+    .optional()
+    .describe("How far affinity and anti-affinity between guests reach, or what spread counts on; default node."),
+  max_skew: z.int().min(1, "must be at least 1").optional().describe("For spread: by how many guests two places may differ; default 1."),
+  window: timeWindow.optional().describe("The rule holds only while this window is open."),
 });
 export type RuleFile = z.output<typeof rule>;
 
+const strategy = z.enum(["balanced", "performance", "cost", "geographic"]);
+const clusterWeights = z
+  .record(clusterId(), z.int().min(0, "a weight must not be negative").max(1000, "a weight is at most 1000"))
+  .describe("Cluster id → percent; 100 is neutral.");
+
+const scheduled = z.strictObject({
+  window: timeWindow,
+  strategy: strategy.optional(),
+  cluster_weights: clusterWeights.optional(),
+});
+
 export const placementPolicy = z.strictObject({
-  strategy: z.enum(["balanced", "performance", "cost", "geographic"]).optional().describe("Default balanced."),
-  cluster_weights: z
-    .record(clusterId(), z.int().min(0, "a weight must not be negative").max(1000, "a weight is at most 1000"))
-    .optional()
-    .describe("Cluster id → percent; 100 is neutral."),
+  strategy: strategy.optional().describe("Default balanced."),
+  cluster_weights: clusterWeights.optional(),
   rules: z.array(rule).optional(),
+  schedule: z
+    .array(scheduled)
+    .optional()
+    .describe("Strategy and weights for the hours of a window; of several open windows the first in the list counts."),
 });
 export type PlacementPolicyFile = z.output<typeof placementPolicy>;
+
+const loss = z.enum(["none", "node", "cluster"]);
+
+/** Sorted, so that equal demands look equal. */
+export const survive = refined(z.union([loss, z.array(loss).min(1, "must name at least one loss")]), (value): Loss[] => {
+  const named = new Set(typeof value === "string" ? [value] : value);
+  if (named.has("none") && named.size > 1) throw new ValueError("`none` stands beside other losses", "Write none alone, or leave it out.");
+  return (["node", "cluster"] as const).filter((each) => named.has(each));
+});
 
 export const resourcePool = z.strictObject({
   name: poolId().describe("Proxmox pool id on every member cluster."),
@@ -39,5 +67,8 @@ export const resourcePool = z.strictObject({
     })
     .optional(),
   placement_policy: placementPolicy.optional(),
+  survive: survive
+    .optional()
+    .describe("none, node, cluster, or [node, cluster]: losses the rest must have room for. Default placement.survive."),
 });
 export type ResourcePoolFile = z.output<typeof resourcePool>;

@@ -4,6 +4,7 @@ import { clusterStatus } from "./cluster-status";
 import type { ClusterFilter, NodeFilter } from "./filter";
 import { guestAffinity } from "./guest-affinity";
 import { guestAntiAffinity } from "./guest-anti-affinity";
+import { guestSpread } from "./guest-spread";
 import { maxVms } from "./max-vms";
 import { networks } from "./networks";
 import { nodeOnline } from "./node-online";
@@ -18,6 +19,7 @@ import { requestValid } from "./request-valid";
 import { residency } from "./residency";
 import { storageClass } from "./storage-class";
 import { storageSpace } from "./storage-space";
+import { survival } from "./survival";
 
 export type { ClusterFilter, NodeFilter } from "./filter";
 
@@ -46,6 +48,8 @@ export const NODE_FILTERS: readonly NodeFilter[] = [
   nodeRules,
   guestAntiAffinity,
   guestAffinity,
+  guestSpread,
   storageSpace,
   nodeResources,
+  survival,
 ];

@@ -1,12 +1,13 @@
 import type { PlacementRequest, Shortfall } from "../model";
-import { describeRule, isDoubleNegation } from "../rules";
+import { describeRule, ruleDefect } from "../rules";
+import { dependsOnTime } from "../time";
 import type { ClusterFilter } from "./filter";
 
 /** A request whose figures mean nothing is refused everywhere, rather than placed as if it needed nothing. */
 export const requestValid: ClusterFilter = {
   name: "request",
-  check({ request }) {
-    return [...amountShortfalls(request), ...ruleShortfalls(request)];
+  check({ request, world }) {
+    return [...amountShortfalls(request), ...ruleShortfalls(request, world.instantMs)];
   },
 };
 
@@ -28,12 +29,32 @@ export function amountShortfalls(request: PlacementRequest): Shortfall[] {
   return shortfalls;
 }
 
-/** Rules that validation should have refused. */
-export function ruleShortfalls(request: PlacementRequest): Shortfall[] {
-  return [...(request.pool?.rules ?? []), ...request.rules].filter(isDoubleNegation).map((rule) => ({
-    text: `rule "${describeRule(rule)}" is a double negation`,
-    summary: `cannot follow rule "${describeRule(rule)}"`,
-    remedy: `write "affinity ${rule.operator === "must_not" ? "must" : "should"}" if guests shall be together, or drop the rule`,
-    ifOthersMove: false,
-  }));
+/** Rules that validation should have refused, and rules of some hours where the hour is not known. */
+export function ruleShortfalls(request: PlacementRequest, instantMs: number | undefined): Shortfall[] {
+  const rules = [...(request.pool?.rules ?? []), ...request.rules];
+  const defects = rules.flatMap((rule): Shortfall[] => {
+    const defect = ruleDefect(rule);
+    if (defect === undefined) return [];
+    return [
+      {
+        text: `rule "${describeRule(rule)}" ${defect.why}`,
+        summary: `cannot follow rule "${describeRule(rule)}"`,
+        remedy: `${defect.instead}, or drop the rule`,
+        ifOthersMove: false,
+      },
+    ];
+  });
+  return instantMs === undefined ? [...defects, ...timelessShortfalls(request)] : defects;
+}
+
+function timelessShortfalls({ name, pool, rules }: PlacementRequest): Shortfall[] {
+  if (!rules.some(({ window }) => window !== undefined) && (pool === undefined || !dependsOnTime(pool))) return [];
+  return [
+    {
+      text: `the policy of ${name} depends on the time of day, and for which moment to decide was not given`,
+      summary: "cannot tell which time windows are open",
+      remedy: "give the instant for which to decide",
+      ifOthersMove: false,
+    },
+  ];
 }

@@ -1,12 +1,12 @@
 import type { Shape } from "./shape";
 
-/** Finds the best node for one more guest of a shape. Both ways give the same answer for every sequence of placements. */
+/** Finds the best node for one more guest of a shape. All ways give the same answer for every sequence of placements. */
 export interface Chooser {
   /** Index into the kind's nodes; `undefined` when no node fits. */
   choose(): number | undefined;
 }
 
-/** Looks at every node: O(nodes) per guest. The reference for {@link HeapChooser}, and right for shapes with few guests. */
+/** Evaluates every node in full for every guest: the reference that the faster ways are held to. */
 export class ScanChooser implements Chooser {
   constructor(private readonly shape: Shape) {}
 

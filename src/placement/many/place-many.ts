@@ -15,6 +15,8 @@ export interface PlacementPlan {
 export interface PlaceManyOptions {
   /** `heap` (default) and `scan` give the same plan; the scan is the reference that tests and benchmarks compare with. */
   search?: "heap" | "scan";
+  /** Decided before and not yet in the inventory: they keep their places. */
+  promised?: readonly Promised[];
 }
 
 /**
@@ -26,13 +28,11 @@ export interface PlaceManyOptions {
  */
 export function placeMany(requests: readonly PlacementRequest[], inventory: Inventory, options: PlaceManyOptions = {}): PlacementPlan {
   refuseDuplicates(requests);
-  const run = new PlacementRun(buildWorld(inventory, []), options.search ?? "heap");
+  const run = new PlacementRun(buildWorld(inventory, options.promised ?? []), options.search ?? "heap");
   const decisions = new Array<Decision>(requests.length);
-  const wanted = requests.map((request, index) => run.want(request, index));
-  const leaving = run.keep(wanted, decisions);
-  for (const { request, index } of run.mostConstrainedFirst(leaving)) decisions[index] = run.move(request);
-  const fresh = wanted.filter(({ request }) => request.prior === undefined);
-  for (const { request, index } of run.mostConstrainedFirst(fresh)) decisions[index] = run.placeNew(request);
+  const leaving = run.keep(requests, decisions);
+  run.moveAll(requests, leaving, decisions);
+  run.placeAll(requests, withoutPrior(requests), decisions);
   return summarize(decisions);
 }
 
@@ -45,6 +45,7 @@ export function explainDecision(
   plan: PlacementPlan,
   requests: readonly PlacementRequest[],
   inventory: Inventory,
+  before: readonly Promised[] = [],
 ): PlacementResult | undefined {
   const index = requests.findIndex((request) => request.key === key);
   const request = requests[index];
@@ -54,15 +55,23 @@ export function explainDecision(
     const placement = plan.decisions[position]?.placement;
     return position === index || placement === undefined ? [] : [{ request: other, placement }];
   });
-  return explainInWorld(request, buildWorld(inventory, promised, key), decision);
+  return explainInWorld(request, buildWorld(inventory, [...before, ...promised], key), decision);
 }
 
 function refuseDuplicates(requests: readonly PlacementRequest[]): void {
+  // In ascending order, as requests often come, no two are equal and no set of all keys is needed.
+  if (requests.every(({ key }, index) => index === 0 || requests[index - 1]!.key < key)) return;
   const keys = new Set<string>();
   for (const { key } of requests) {
     if (keys.has(key)) throw new RangeError(`two requests have the key ${key}; give each guest its own`);
     keys.add(key);
   }
+}
+
+function withoutPrior(requests: readonly PlacementRequest[]): number[] {
+  const indexes: number[] = [];
+  for (let index = 0; index < requests.length; index++) if (requests[index]!.prior === undefined) indexes.push(index);
+  return indexes;
 }
 
 function summarize(decisions: Decision[]): PlacementPlan {

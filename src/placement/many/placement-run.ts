@@ -1,15 +1,18 @@
 import { poolLimits } from "../filters/pool-limits";
-import { amountShortfalls } from "../filters/request-valid";
 import type { Placement, PlacementRequest } from "../model";
+import { requestDiskBytes } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import { compareText } from "../order";
 import { placeInWorld, stayInWorld } from "../place-one";
 import { occupy, restore, type Withdrawn, type World, withdraw } from "../world";
-import { BoundedScanChooser, KindFigures } from "./bounded-scan";
+import { BoundedScanChooser } from "./bounded-scan";
+import type { Candidates } from "./candidates";
 import { type Chooser, HeapChooser, ScanChooser } from "./chooser";
-import { type Kind, kindOf } from "./kind";
+import { type Kind, Kinds } from "./kind";
+import { matchLive } from "./live-match";
+import { NodeFigures } from "./node-figures";
 import { Shape } from "./shape";
-import { Signatures } from "./signature";
+import { forEachShape } from "./shape-groups";
 import { StayCheck } from "./stay-check";
 
 /** One request's part of a plan; `explainDecision` has the details. */
@@ -17,7 +20,7 @@ export interface Decision {
   key: string;
   name: string;
   outcome: "kept" | "placed" | "moved" | "rejected";
-  /** Where it goes; of a rejected request the place it still is at, if any. */
+  /** Where it goes; of a rejected request the place it still is at, if any. Guests of one place may share the object: copy it to change it. */
   placement?: Placement;
   /** Why a prior placement could not stay. */
   moveReason?: string;
@@ -27,62 +30,45 @@ export interface Decision {
   moveBytes?: number;
 }
 
-/** A request with what is known about its like. */
-export interface Wanted {
-  request: PlacementRequest;
-  /** Position in the plan. */
-  index: number;
-  /** See `Signatures.ofKind`. */
-  kindNumber: number;
-}
-
-/** With fewer guests of a shape than this, building its heap costs more than looking at every node each time. */
-const HEAP_MINIMUM = 4;
+/** With fewer guests of a shape than this, building its heap costs more than looking at every node's bound each time. */
+const HEAP_MINIMUM = 32;
 
 /** Bytes a move to another cluster carries: as declared, else all disks in full. */
 export function bytesToMove(request: PlacementRequest): number {
-  if (request.moveBytes !== undefined) return wholeNonNegative(request.moveBytes);
-  return request.disks.reduce((sum, disk) => sum + wholeNonNegative(disk.sizeBytes), 0);
+  return request.moveBytes === undefined ? requestDiskBytes(request) : wholeNonNegative(request.moveBytes);
 }
 
 /** One joint placement under way: the world as decided so far, and what has been worked out about kinds of requests. */
 export class PlacementRun {
-  private readonly signatures = new Signatures();
-  private readonly kinds = new Map<number, Kind>();
-  private readonly shapes = new Map<number, Shape>();
-  private readonly figures = new Map<Kind, KindFigures>();
-  private readonly demand = new Map<Shape, number>();
-  private readonly choosers = new Map<Shape, Chooser>();
-  /** The reasons of a refusal, without the name: interchangeable requests are refused for the same ones. */
-  private readonly refusals = new Map<Shape, string>();
+  private readonly kinds: Kinds;
+  private readonly stayCheck: StayCheck;
+  private readonly figures = new Map<Candidates, NodeFigures>();
   private readonly moveReasons = new Map<string, string>();
 
+  /** @param search see `PlaceManyOptions` */
   constructor(
     private readonly world: World,
     private readonly search: "heap" | "scan",
-  ) {}
-
-  want(request: PlacementRequest, index: number): Wanted {
-    const kindNumber = this.signatures.ofKind(request);
-    return { request, index, kindNumber };
+  ) {
+    this.kinds = new Kinds(world);
+    this.stayCheck = new StayCheck(world, this.kinds);
   }
 
-  /** Decides every request that stays and returns those that have to leave, all still in their place. */
-  keep(wanted: readonly Wanted[], decisions: Decision[]): Wanted[] {
-    const stayCheck = new StayCheck(this.world);
-    const doubtful: Wanted[] = [];
-    for (const each of wanted) {
-      const { request, kindNumber, index } = each;
+  /** Decides every request that stays and returns the positions of those that have to leave, all still in their place. */
+  keep(requests: readonly PlacementRequest[], decisions: Decision[]): number[] {
+    const doubtful: number[] = [];
+    const live = matchLive(requests, this.world);
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index]!;
       if (request.prior === undefined) continue;
-      if (!stayCheck.surelyStays(request, kindNumber)) doubtful.push(each);
+      if (!this.stayCheck.surelyStays(request, live[index])) doubtful.push(index);
       else decisions[index] = { key: request.key, name: request.name, outcome: "kept", placement: request.prior };
     }
     // The cheapest first: each that leaves may make it possible for the dearer ones to stay.
-    const inOrder = doubtful.map((each) => ({ each, bytes: bytesToMove(each.request) }));
-    inOrder.sort((left, right) => left.bytes - right.bytes || compareText(left.each.request.key, right.each.request.key));
-    const leaving: { each: Wanted; withdrawn: Withdrawn[] }[] = [];
-    for (const { each } of inOrder) {
-      const { request, index } = each;
+    const inOrder = doubtful.map((index) => ({ index, request: requests[index]!, bytes: bytesToMove(requests[index]!) }));
+    inOrder.sort((left, right) => left.bytes - right.bytes || compareText(left.request.key, right.request.key));
+    const leaving: { index: number; withdrawn: Withdrawn[] }[] = [];
+    for (const { index, request } of inOrder) {
       const withdrawn = withdraw(this.world, request.key);
       const stay = stayInWorld(request, this.world);
       if (stay.result?.ok === true) {
@@ -92,34 +78,26 @@ export class PlacementRun {
         decisions[index] = { key: request.key, name: request.name, outcome, placement, moveReason: explanation.moveReason };
       } else {
         this.moveReasons.set(request.key, stay.reason ?? "");
-        leaving.push({ each, withdrawn });
+        leaving.push({ index, withdrawn });
       }
     }
     for (const { withdrawn } of leaving) restore(this.world, withdrawn);
-    return leaving.map(({ each }) => each);
+    return leaving.map(({ index }) => index);
   }
 
-  /** Fewest possible nodes first, then the bulkiest; requests of one shape stay together, in key order. */
-  mostConstrainedFirst(wanted: readonly Wanted[]): Wanted[] {
-    const groups = new Map<Shape, Wanted[]>();
-    for (const each of wanted) {
-      const shape = this.shapeFor(each.request);
-      const group = groups.get(shape);
-      if (group === undefined) groups.set(shape, [each]);
-      else group.push(each);
-    }
-    const ranked = [...groups].map(([shape, members]) => {
-      this.demand.set(shape, members.length);
-      if (members.length > 1) members.sort((left, right) => compareText(left.request.key, right.request.key));
-      return { shape, members, bulk: shape.bulk };
+  /** Finds new places for those that have to leave. */
+  moveAll(requests: readonly PlacementRequest[], leaving: readonly number[], decisions: Decision[]): void {
+    forEachShape(requests, leaving, this.kinds, (_kind, members) => {
+      for (const index of members) decisions[index] = this.move(requests[index]!);
     });
-    ranked.sort(
-      (left, right) =>
-        left.shape.size - right.shape.size ||
-        right.bulk - left.bulk ||
-        compareText(left.members[0]!.request.key, right.members[0]!.request.key),
-    );
-    return ranked.flatMap(({ members }) => members);
+  }
+
+  /** Finds places for new requests. */
+  placeAll(requests: readonly PlacementRequest[], fresh: readonly number[], decisions: Decision[]): void {
+    forEachShape(requests, fresh, this.kinds, (kind, members) => {
+      const search = this.searchFor(requests[members[0]!]!, kind, members.length);
+      for (const index of members) decisions[index] = this.placeNew(requests[index]!, search);
+    });
   }
 
   move(request: PlacementRequest): Decision {
@@ -139,86 +117,82 @@ export class PlacementRun {
     return { ...decision, outcome: "rejected", placement: request.prior, message: found.message };
   }
 
-  placeNew(request: PlacementRequest): Decision {
-    const { placement, message } = this.choose(request, this.search);
+  /** @param search what is known of the request's shape; absent for a single request */
+  placeNew(request: PlacementRequest, search = this.searchFor(request)): Decision {
+    const { placement, message } = this.choose(request, search);
     if (placement === undefined) return { key: request.key, name: request.name, outcome: "rejected", message };
     return { key: request.key, name: request.name, outcome: "placed", placement };
   }
 
+  private searchFor(request: PlacementRequest, kind = this.kinds.newcomerKindOf(request), guests = 1): ShapeSearch {
+    const shape = new Shape(kind, request);
+    return new ShapeSearch(shape, this.chooserFor(shape, guests));
+  }
+
   private findNewPlace(request: PlacementRequest): Found {
-    const kind = this.kindFor(request);
-    // Guests that leave make room, so scores may rise again: no heap here.
-    if (!kind.nodes.some((node) => node.cluster.facts.id === request.prior?.cluster)) return this.choose(request, "scan");
+    const search = this.searchFor(request);
+    const { candidates, ask } = search.shape.kind;
+    if (!candidates.segments.some(({ cluster }) => cluster.facts.id === request.prior?.cluster)) return this.choose(request, search);
     // Inside its cluster a guest holds disks and is preferred before every score: the full decision knows how.
     const result = placeInWorld(request, this.world);
     if (!result.ok) return { message: result.message };
-    occupy(this.world, request, result.placement, kind.ask.rules.apart);
+    occupy(this.world, request, result.placement, ask.rules.apart);
     return { placement: result.placement };
   }
 
-  private choose(request: PlacementRequest, search: "heap" | "scan"): Found {
-    const shape = this.shapeFor(request);
-    const index = this.isAllowed(request, shape.kind) ? this.chooserFor(shape, search).choose() : undefined;
-    return index === undefined ? { message: this.refusal(request, shape) } : { placement: shape.place(request, index) };
+  private choose(request: PlacementRequest, search: ShapeSearch): Found {
+    const { shape, chooser } = search;
+    const index = this.isAllowed(request, shape.kind) ? chooser.choose() : undefined;
+    return index === undefined ? { message: this.refusal(request, search) } : { placement: shape.place(request, index) };
   }
 
   private isAllowed(request: PlacementRequest, kind: Kind): boolean {
     const [cluster] = this.world.clusters;
-    if (cluster === undefined || !kind.hasSoundRules || amountShortfalls(request).length > 0) return false;
+    if (cluster === undefined || !kind.hasSoundRules || !hasSoundAmounts(request)) return false;
     if (!kind.hasPoolLimits) return true;
     return poolLimits.check({ ...kind.ask, request, held: this.world.liveByKey.get(request.key) ?? [] }, cluster).length === 0;
   }
 
-  private refusal(request: PlacementRequest, shape: Shape): string {
+  private refusal(request: PlacementRequest, search: ShapeSearch): string {
     const head = `Cannot place ${request.name}`;
-    const known = this.refusals.get(shape);
-    if (known !== undefined) return `${head}${known}`;
+    if (search.refusal !== undefined) return `${head}${search.refusal}`;
     const result = placeInWorld(request, this.world);
     if (result.ok) throw new Error(`placing ${request.key} alone and jointly disagree; this is a defect of the placement engine`);
     // Texts about the request itself name it further on as well.
-    if (!result.message.slice(head.length).includes(request.name)) this.refusals.set(shape, result.message.slice(head.length));
+    if (!result.message.slice(head.length).includes(request.name)) search.refusal = result.message.slice(head.length);
     return result.message;
   }
 
-  private chooserFor(shape: Shape, search: "heap" | "scan"): Chooser {
-    const known = this.choosers.get(shape);
-    if (known !== undefined) return known;
-    const chooser = this.newChooser(shape, search);
-    this.choosers.set(shape, chooser);
-    return chooser;
-  }
-
-  private newChooser(shape: Shape, search: "heap" | "scan"): Chooser {
+  private chooserFor(shape: Shape, guests: number): Chooser {
     if (this.search === "scan") return new ScanChooser(shape);
-    const isHeapWorthIt = shape.kind.worsensOnly && (this.demand.get(shape) ?? 1) >= HEAP_MINIMUM;
-    if (search === "heap" && isHeapWorthIt) return new HeapChooser(shape);
-    const figures = this.figures.get(shape.kind) ?? new KindFigures(shape.kind);
-    this.figures.set(shape.kind, figures);
+    const { worsensOnly, candidates } = shape.kind;
+    if (worsensOnly && guests >= HEAP_MINIMUM) return new HeapChooser(shape);
+    const figures = this.figures.get(candidates) ?? new NodeFigures(candidates, this.world.changes);
+    this.figures.set(candidates, figures);
     return new BoundedScanChooser(shape, figures);
   }
+}
 
-  private kindFor(request: PlacementRequest): Kind {
-    const signature = this.signatureOf(request);
-    const known = this.kinds.get(signature);
-    if (known !== undefined) return known;
-    const kind = kindOf(request, this.world);
-    this.kinds.set(signature, kind);
-    return kind;
-  }
+/** The search for places for the guests of one shape. */
+class ShapeSearch {
+  /** The reasons of a refusal, without the name: interchangeable requests are refused for the same ones. */
+  refusal: string | undefined;
 
-  private signatureOf(request: PlacementRequest): number {
-    const kind = this.signatures.ofKind(request);
-    return request.prior === undefined ? kind : this.signatures.ofLeaving(kind, request.prior.cluster);
-  }
+  constructor(
+    readonly shape: Shape,
+    readonly chooser: Chooser,
+  ) {}
+}
 
-  private shapeFor(request: PlacementRequest): Shape {
-    const signature = this.signatures.ofShape(this.signatureOf(request), request);
-    const known = this.shapes.get(signature);
-    if (known !== undefined) return known;
-    const shape = new Shape(this.kindFor(request), request);
-    this.shapes.set(signature, shape);
-    return shape;
-  }
+/** Whether `amountShortfalls` has nothing to say, without asking it a hundred thousand times. */
+function hasSoundAmounts({ cores, memoryMiB, disks }: PlacementRequest): boolean {
+  if (!isAmount(cores) || !isAmount(memoryMiB)) return false;
+  for (let index = 0; index < disks.length; index++) if (!isAmount(disks[index]!.sizeBytes)) return false;
+  return true;
+}
+
+function isAmount(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
 interface Found {

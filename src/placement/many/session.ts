@@ -25,7 +25,7 @@ export class PlacementSession {
     this.decided.add(request.key);
     if (request.prior === undefined) return this.run.placeNew(request);
     const decisions: Decision[] = [];
-    const leaving = this.run.keep([this.run.want(request, 0)], decisions);
+    const leaving = this.run.keep([request], decisions);
     return leaving.length > 0 ? this.run.move(request) : decisions[0]!;
   }
 }

@@ -1,17 +1,19 @@
+import type { Ask } from "../ask";
 import { storageAvailableBytes } from "../capacity";
 import { guestAffinity } from "../filters/guest-affinity";
 import type { Placement, PlacementRequest } from "../model";
 import { wholeNonNegative } from "../numbers";
-import { hashText, mixHashes } from "../order";
-import { cost } from "../scores/cost";
+import { mixHashes } from "../order";
+import { costPermilles } from "../scores/cost";
 import { headroomPermille } from "../scores/headroom";
 import { clusterWeightPoints, weightedPoints } from "../scores/normalize";
 import { POINTS_PER_WEIGHT, satisfiesPreference } from "../scores/preferences";
 import { pressureRelief } from "../scores/pressure";
+import { skewBeyond } from "../spread";
 import { countTag } from "../tag-counts";
-import { cpuMilli, occupy, type StorageState } from "../world";
+import { type ClusterState, cpuMilli, occupyNode, type StorageState } from "../world";
 import type { Kind } from "./kind";
-import { shapeText } from "./signature";
+import { amountsHash } from "./shape-index";
 
 /**
  * Requests of one kind and the same amounts: interchangeable, so that what is known about a node for one of them holds
@@ -20,90 +22,108 @@ import { shapeText } from "./signature";
 export class Shape {
   readonly cpu: number;
   readonly memoryMiB: number;
-  /** Bytes per storage class, in the kind's order. */
-  private readonly classBytes: number[];
-  private readonly tags: string[];
-  readonly costPoints: Int32Array | undefined;
+  /** Points of the cost term per segment of the candidates; `undefined` where the strategy has none. */
+  readonly costPoints: readonly number[] | undefined;
+  /** Bytes per storage class, in the candidates' order. */
+  private readonly classBytes: readonly number[];
+  private readonly tags: readonly string[];
   /** Tie-breaks: interchangeable requests share one, or their heap could not. */
   private readonly hash: number;
+  private readonly costOfCluster: ReadonlyMap<ClusterState, number> | undefined;
+  /** Present where pools have to survive losses and the request is a newcomer. */
+  private readonly survivalAsk: Ask | undefined;
 
   constructor(
     readonly kind: Kind,
-    readonly request: PlacementRequest,
+    request: PlacementRequest,
   ) {
+    const { candidates, ask } = kind;
+    if (ask.world.survival !== undefined && ask.prior === undefined)
+      this.survivalAsk = { ...ask, request: { ...request, pool: ask.request.pool } };
     this.cpu = cpuMilli(request.cores);
     this.memoryMiB = wholeNonNegative(request.memoryMiB);
-    this.classBytes = kind.storageClasses.map((name) =>
-      request.disks.reduce((sum, disk) => sum + (disk.storageClass === name ? wholeNonNegative(disk.sizeBytes) : 0), 0),
-    );
-    this.tags = request.tags.map((tag) => tag.toLowerCase());
-    this.hash = mixHashes(kind.hash, hashText(shapeText(request)));
-    this.costPoints = kind.costWeight === 0 ? undefined : this.costPerNode();
+    this.classBytes = candidates.storageClasses.map((name) => {
+      let bytes = 0;
+      for (const disk of request.disks) if (disk.storageClass === name) bytes += wholeNonNegative(disk.sizeBytes);
+      return bytes;
+    });
+    this.tags = request.tags.length === 0 ? NO_TAGS : request.tags.map((tag) => tag.toLowerCase());
+    this.hash = mixHashes(kind.hash, amountsHash(request));
+    if (candidates.costWeight === 0) return;
+    const clusters = candidates.segments.map(({ cluster }) => cluster);
+    const priced = { ...request, pool: ask.request.pool };
+    this.costPoints = costPermilles(priced, clusters, ask.world).map((value) => weightedPoints(value, candidates.costWeight));
+    this.costOfCluster = new Map(clusters.map((cluster, segment) => [cluster, this.costPoints![segment]!]));
   }
 
   get size(): number {
-    return this.kind.nodes.length;
+    return this.kind.candidates.nodes.length;
   }
 
   /** Puts one more guest of the shape on that node and returns where that is. */
   place(request: PlacementRequest, index: number): Placement {
-    const { kind } = this;
-    const node = kind.nodes[index]!;
-    const ids = kind.storageIds.get(node.cluster) ?? [];
-    const placement = { cluster: node.cluster.facts.id, node: node.facts.name, storages: ids.slice() };
-    occupy(kind.ask.world, request, placement, kind.ask.rules.apart);
+    const { candidates, ask } = this.kind;
+    const placement = candidates.placementAt(index);
+    occupyNode(ask.world, request, placement, candidates.nodes[index], ask.rules.apart);
     return placement;
   }
 
-  /** The share of the largest node this takes, by its scarcer resource; bigger is harder to place. */
-  get bulk(): number {
-    return Math.max(this.cpu / this.kind.largestCpu, this.memoryMiB / this.kind.largestMemoryMiB);
-  }
-
   tie(index: number): number {
-    return mixHashes(this.hash, this.kind.nodeHashes[index] ?? 0);
+    return mixHashes(this.hash, this.kind.candidates.nodeHashes[index]!);
   }
 
   score(index: number): number {
-    const { kind } = this;
-    const node = kind.nodes[index]!;
-    const headroom = weightedPoints(headroomPermille(node, this.cpu, this.memoryMiB), kind.headroomWeight);
+    const { candidates } = this.kind;
+    const node = candidates.nodes[index]!;
+    const headroom = weightedPoints(headroomPermille(node, this.cpu, this.memoryMiB), candidates.headroomWeight);
     const relief = pressureRelief(node, this.cpu, this.memoryMiB, this.storagesAt(index));
-    const base = kind.basePoints[index]! + (this.costPoints?.[index] ?? 0) + headroom + weightedPoints(relief, kind.pressureWeight);
-    const percent = kind.clusterPercents[index]!;
-    const weighted = percent === 100 ? base : base + clusterWeightPoints(base, percent);
-    return weighted + kind.extraPoints[index]! + this.softGuestPoints(index);
+    const cost = this.costOfCluster?.get(node.cluster) ?? 0;
+    return this.weigh(index, candidates.basePoints[index]! + cost + headroom + weightedPoints(relief, candidates.pressureWeight));
   }
 
   fits(index: number): boolean {
-    const { kind } = this;
-    const node = kind.nodes[index]!;
+    const { ask, candidates } = this.kind;
+    const node = candidates.nodes[index]!;
     const { cluster } = node;
     if (this.cpu > 0 && node.cpuAllocatedMilli + this.cpu > node.cpuCapacityMilli) return false;
     if (this.memoryMiB > 0 && node.memoryAllocatedMiB + this.memoryMiB > node.memoryCapacityMiB) return false;
     const { maxVms } = cluster.facts;
     if (maxVms !== undefined && cluster.guests + 1 > maxVms) return false;
-    for (const { rule } of kind.ask.rules.apart) {
+    for (const { rule } of ask.rules.apart) {
       if (countTag(rule.scope === "cluster" ? cluster : node, rule.value.toLowerCase()) > 0) return false;
     }
     for (const tag of this.tags) {
       if (node.refusedTags.has(tag) || cluster.refusedTags.has(tag)) return false;
     }
-    if (kind.ask.rules.together.length > 0 && guestAffinity.check(kind.ask, node).length > 0) return false;
-    return this.storageFits(index);
+    if (ask.rules.together.length > 0 && guestAffinity.check(ask, node).length > 0) return false;
+    if (ask.rules.spread.length > 0 && ask.rules.spread.some((applies) => skewBeyond(ask, applies, node) !== undefined)) return false;
+    if (!this.storageFits(index)) return false;
+    return this.survivalAsk === undefined || ask.world.survival?.findUnsurvived(this.survivalAsk, node) === undefined;
+  }
+
+  /** The cluster's weight and everything that is added after it. */
+  private weigh(index: number, base: number): number {
+    const { candidates, ask, softGuestRules } = this.kind;
+    const percent = candidates.percents[index]!;
+    let points = (percent === 100 ? base : base + clusterWeightPoints(base, percent)) + candidates.extraPoints[index]!;
+    for (const applies of softGuestRules) {
+      if (satisfiesPreference(ask, applies, candidates.nodes[index]!)) points += applies.weight * POINTS_PER_WEIGHT;
+    }
+    return points;
   }
 
   private storageFits(index: number): boolean {
+    const { storages, nodes } = this.kind.candidates;
     const classes = this.classBytes.length;
     for (let slot = 0; slot < classes; slot++) {
-      const storage = this.kind.storages[index * classes + slot];
+      const storage = storages[index * classes + slot];
       if (storage === undefined) return false;
       let bytes = 0;
       // Two classes may mean one storage.
       for (let other = 0; other < classes; other++) {
-        if (this.kind.storages[index * classes + other] === storage) bytes += this.classBytes[other]!;
+        if (storages[index * classes + other] === storage) bytes += this.classBytes[other]!;
       }
-      const rules = this.kind.nodes[index]!.cluster.facts.capacityRules;
+      const rules = nodes[index]!.cluster.facts.capacityRules;
       if (bytes > 0 && bytes > storageAvailableBytes(storage.facts, rules, storage.usedBytes, storage.allocatedBytes)) return false;
     }
     return true;
@@ -114,29 +134,12 @@ export class Shape {
     if (classes === 0) return NO_STORAGES;
     const storages: StorageState[] = [];
     for (let slot = 0; slot < classes; slot++) {
-      const storage = this.kind.storages[index * classes + slot];
+      const storage = this.kind.candidates.storages[index * classes + slot];
       if (storage !== undefined) storages.push(storage);
     }
     return storages;
   }
-
-  private softGuestPoints(index: number): number {
-    let points = 0;
-    for (const applies of this.kind.softGuestRules) {
-      if (satisfiesPreference(this.kind.ask, applies, this.kind.nodes[index]!)) points += applies.weight * POINTS_PER_WEIGHT;
-    }
-    return points;
-  }
-
-  private costPerNode(): Int32Array {
-    const ask = { ...this.kind.ask, request: this.request };
-    const points = new Map<unknown, number>();
-    return Int32Array.from(this.kind.nodes, (node) => {
-      const known = points.get(node.cluster) ?? weightedPoints(cost.measure(ask, node).value, this.kind.costWeight);
-      points.set(node.cluster, known);
-      return known;
-    });
-  }
 }
 
 const NO_STORAGES: readonly StorageState[] = [];
+const NO_TAGS: readonly string[] = [];

@@ -1,20 +1,18 @@
-import type { PlacementRequest, PoolPolicy, Rule } from "../model";
+import type { PlacementRequest } from "../model";
 
 /** Values per field that can be told apart; with the fields and links below all keys stay exact whole numbers. */
 const VALUES = 2 ** 24;
 const FIELDS = 16;
 
 /**
- * Numbers that are equal exactly for requests which every filter and score treats alike. Built link by link from interned
- * values instead of as text, because a hundred thousand requests must not cost more than reading them. Pools and rule
- * lists are shared objects in practice, so each is written out once and then known by its number.
+ * Numbers that are equal exactly for requests which every filter and score treats alike but for their amounts. Built link
+ * by link from interned values instead of as text, because a hundred thousand requests must not cost more than reading
+ * them. Pools and rule lists are shared objects in practice, so each is written out once and then known by its number.
  */
 export class Signatures {
   private readonly texts = new Map<string, number>();
-  private readonly amounts = new Map<number, number>();
   private readonly links = new Map<number, number>();
   private readonly shared = new Map<object, number>();
-
   private last: { request: PlacementRequest; kind: number } | undefined;
 
   /** Everything but the amounts and the prior place. */
@@ -26,14 +24,20 @@ export class Signatures {
     return kind;
   }
 
-  /** The kind of a request that has to leave a cluster. */
-  ofLeaving(kind: number, cluster: string): number {
-    return this.extend(kind, 12, this.textNumber(cluster));
+  /** The kind of a request that has to find a new place: where it leaves makes a difference. */
+  ofNewcomer(request: PlacementRequest): number {
+    const kind = this.ofKind(request);
+    return request.prior === undefined ? kind : this.extend(kind, 12, this.textNumber(request.prior.cluster));
+  }
+
+  /** Equal for pools that say the same. */
+  ofPool({ pool }: PlacementRequest): number {
+    return pool === undefined ? -1 : this.shareNumber(pool);
   }
 
   private chainOf(request: PlacementRequest): number {
     let chain = 0;
-    if (request.pool !== undefined) chain = this.extend(chain, 1, this.shareNumber(request.pool, poolText));
+    if (request.pool !== undefined) chain = this.extend(chain, 1, this.shareNumber(request.pool));
     for (const disk of request.disks) chain = this.extend(chain, 2, this.textNumber(disk.storageClass));
     for (const network of request.networks) chain = this.extend(chain, 3, this.textNumber(network));
     for (const tag of request.tags) chain = this.extend(chain, 4, this.textNumber(tag));
@@ -43,19 +47,12 @@ export class Signatures {
     if (request.location !== undefined) chain = this.extend(chain, 8, this.textNumber(request.location));
     if (request.pin?.cluster !== undefined) chain = this.extend(chain, 9, this.textNumber(request.pin.cluster));
     if (request.pin?.node !== undefined) chain = this.extend(chain, 10, this.textNumber(request.pin.node));
-    if (request.rules.length > 0) chain = this.extend(chain, 11, this.shareNumber(request.rules, rulesText));
-    return chain;
-  }
-
-  /** Kind and amounts. */
-  ofShape(kind: number, request: PlacementRequest): number {
-    let chain = this.extend(kind, 13, this.amountNumber(request.cores));
-    chain = this.extend(chain, 14, this.amountNumber(request.memoryMiB));
-    for (const disk of request.disks) chain = this.extend(chain, 15, this.amountNumber(disk.sizeBytes));
+    if (request.rules.length > 0) chain = this.extend(chain, 11, this.shareNumber(request.rules));
     return chain;
   }
 
   private extend(chain: number, field: number, value: number): number {
+    // Links start at 1, because 0 is the empty chain.
     return intern(this.links, (chain * FIELDS + field) * VALUES + value, 1);
   }
 
@@ -63,14 +60,10 @@ export class Signatures {
     return intern(this.texts, text, 0);
   }
 
-  private amountNumber(amount: number): number {
-    return intern(this.amounts, amount, 0);
-  }
-
-  private shareNumber<Shared extends object>(shared: Shared, textOf: (shared: Shared) => string): number {
+  private shareNumber(shared: object): number {
     const known = this.shared.get(shared);
     if (known !== undefined) return known;
-    const number = this.textNumber(textOf(shared));
+    const number = this.textNumber(JSON.stringify(shared));
     this.shared.set(shared, number);
     return number;
   }
@@ -78,18 +71,25 @@ export class Signatures {
 
 function isSameKind(left: PlacementRequest, right: PlacementRequest): boolean {
   return (
-    left.pool === right.pool &&
+    isSameData(left.pool, right.pool) &&
     left.image === right.image &&
     left.template === right.template &&
     left.location === right.location &&
-    left.pin === right.pin &&
-    left.disks.length === right.disks.length &&
-    left.disks.every((disk, index) => disk.storageClass === right.disks[index]?.storageClass) &&
+    isSameData(left.pin, right.pin) &&
+    hasSameClasses(left.disks, right.disks) &&
     isSameList(left.networks, right.networks) &&
     isSameList(left.tags, right.tags) &&
     isSameList(left.residency, right.residency) &&
-    (left.rules === right.rules || (left.rules.length === 0 && right.rules.length === 0))
+    (left.rules === right.rules || (left.rules.length === 0 ? right.rules.length === 0 : isSameData(left.rules, right.rules)))
   );
+}
+
+function hasSameClasses(left: PlacementRequest["disks"], right: PlacementRequest["disks"]): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index++) {
+    if (left[index]!.storageClass !== right[index]!.storageClass) return false;
+  }
+  return true;
 }
 
 function isSameList(left: readonly string[], right: readonly string[]): boolean {
@@ -100,35 +100,29 @@ function isSameList(left: readonly string[], right: readonly string[]): boolean 
   return true;
 }
 
-/** A text of what {@link Signatures} numbers: the same in every run, for hashes. */
+/** Plain data with the same content, keys in the same order: requests read from a file share no objects. */
+function isSameData(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  for (const key of keys) {
+    if (!isSameData((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])) return false;
+  }
+  return Array.isArray(left) === Array.isArray(right);
+}
+
+/** A text of what {@link Signatures} numbers, without pool and prior: the same in every run, for hashes. */
 export function kindText(request: PlacementRequest): string {
-  const { pool, disks, networks, tags, residency, image, template, location, pin, rules, prior } = request;
+  const { disks, networks, tags, residency, image, template, location, pin, rules } = request;
   const classes = disks.map((disk) => disk.storageClass);
-  const wants = [classes, networks, tags, residency, image, template, location, pin?.cluster, pin?.node, rulesText(rules), prior?.cluster];
-  return JSON.stringify([pool === undefined ? null : poolText(pool), ...wants]);
+  return JSON.stringify([classes, networks, tags, residency, image, template, location, pin?.cluster, pin?.node, rules]);
 }
 
-/** The amounts as text, for hashes. */
-export function shapeText(request: PlacementRequest): string {
-  let text = `${request.cores} ${request.memoryMiB}`;
-  for (const disk of request.disks) text += ` ${disk.sizeBytes}`;
-  return text;
-}
-
-/** `first` is the number of the first value: links start at 1, because 0 is the empty chain. */
 function intern<Key>(known: Map<Key, number>, key: Key, first: number): number {
   const found = known.get(key);
   if (found !== undefined) return found;
   const number = known.size + first;
   known.set(key, number);
   return number;
-}
-
-function poolText(pool: PoolPolicy): string {
-  const { name, clusters, strategy, clusterWeights, rules, limits } = pool;
-  return JSON.stringify([name, clusters, strategy, Object.entries(clusterWeights), rulesText(rules), limits]);
-}
-
-function rulesText(rules: readonly Rule[]): string {
-  return JSON.stringify(rules.map(({ type, target, operator, value, weight, scope }) => [type, target, operator, value, weight, scope]));
 }

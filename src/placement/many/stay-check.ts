@@ -1,86 +1,90 @@
 import { askFor } from "../ask";
-import { CLUSTER_FILTERS, NODE_FILTERS } from "../filters";
-import type { PlacementRequest } from "../model";
+import type { GuestFacts, PlacementRequest } from "../model";
+import { cpuMilli, occupantOfRequest } from "../node-state";
 import { wholeNonNegative } from "../numbers";
-import { type RuleSets, ruleSets } from "../rules";
+import { hasTag } from "../rules";
 import { countTag } from "../tag-counts";
-import { cpuMilli, guard, type Held, type NodeState, occupantOfRequest, type World } from "../world";
+import { guard, type NodeState, type World } from "../world";
+import { passesCluster, passesNode } from "./candidates";
+import type { Kinds } from "./kind";
+
+/** What the fixed filters say about a node; 0 means that they have not been asked. */
+const PASSES = 1;
+const FAILS = 2;
 
 /**
  * The quick look at a guest that has a place: whether it surely stays exactly as it is. Most guests of most runs do, and
  * finding that out must not cost more than reading them. Whoever is not sure gets the full decision.
  */
 export class StayCheck {
-  /** By kind number: answers of the filters that do not change during a run, per kind and node. */
-  private readonly fixed = new Map<number, Map<NodeState, boolean>>();
-  private readonly rules = new Map<number, RuleSets>();
+  /** By `Kinds.placesOf`: what the filters that do not change during a run say about each node to a guest that is on it. */
+  private readonly answers = new Map<number, Uint8Array>();
+  private readonly nodeCount: number;
+  private last: { kind: number; places: Uint8Array; company: boolean } | undefined;
 
-  constructor(private readonly world: World) {}
+  constructor(
+    private readonly world: World,
+    private readonly kinds: Kinds,
+  ) {
+    this.nodeCount = world.clusters.reduce((sum, { nodes }) => sum + nodes.length, 0);
+  }
 
-  surelyStays(request: PlacementRequest, kind: number): boolean {
+  /** @param live the one live guest of the request, at its prior place; see `matchLive` */
+  surelyStays(request: PlacementRequest, live: GuestFacts | undefined): boolean {
     const { prior } = request;
     if (prior === undefined) return false;
     const cluster = this.world.clusterById.get(prior.cluster);
     if (cluster === undefined) return false;
     if (!cluster.facts.reachable) return cluster.facts.status !== "lost";
     const node = cluster.nodeByName.get(prior.node);
-    const live = this.world.liveByKey.get(request.key);
-    const held = live?.[0];
-    if (node === undefined || held === undefined || live?.length !== 1) return false;
-    if (held.cluster !== prior.cluster || held.node !== prior.node) return false;
-    if (!isUnchanged(request, held) || !this.passesFixedFilters(request, kind, node) || !keepsStorages(request, held, node)) return false;
-    return this.keepsCompany(request, kind, node);
+    if (node === undefined || live === undefined || !isUnchanged(request, live) || !keepsStorages(request, live, node)) return false;
+    const kind = this.kinds.numberOf(request);
+    const known = this.knownOf(request, kind);
+    known.places[node.index] ||= this.passes(request, kind, node) ? PASSES : FAILS;
+    if (known.places[node.index] === FAILS) return false;
+    return !known.company || this.keepsCompany(request, kind, node);
   }
 
-  private passesFixedFilters(request: PlacementRequest, kind: number, node: NodeState): boolean {
-    let answers = this.fixed.get(kind);
-    if (answers === undefined) {
-      answers = new Map();
-      this.fixed.set(kind, answers);
-    }
-    const known = answers.get(node);
-    if (known !== undefined) return known;
-    const ask = askFor(request, this.world);
-    const passes =
-      CLUSTER_FILTERS.every((filter) => filter.dynamic || filter.check(ask, node.cluster).length === 0) &&
-      NODE_FILTERS.every((filter) => filter.dynamic || filter.check(ask, node).length === 0);
-    answers.set(node, passes);
-    return passes;
+  private knownOf(request: PlacementRequest, kind: number): NonNullable<StayCheck["last"]> {
+    if (this.last?.kind === kind) return this.last;
+    const number = this.kinds.placesOf(request, kind);
+    const places = this.answers.get(number) ?? new Uint8Array(this.nodeCount);
+    this.answers.set(number, places);
+    const { apart, together } = this.kinds.rulesOf(request, kind);
+    this.last = { kind, places, company: apart.length > 0 || together.length > 0 };
+    return this.last;
   }
 
-  private rulesOf(request: PlacementRequest, kind: number): RuleSets {
-    const known = this.rules.get(kind);
-    if (known !== undefined) return known;
-    const sets = ruleSets(request, this.world.placeTags);
-    this.rules.set(kind, sets);
-    return sets;
+  private passes(request: PlacementRequest, kind: number, node: NodeState): boolean {
+    const ask = askFor(request, this.world, this.kinds.rulesOf(request, kind));
+    return passesCluster(ask, node.cluster) && passesNode(ask, node);
   }
 
-  /** Rules between guests, counting the guest itself out. */
+  /** Rules between guests, counting the guest itself out. A spread is never broken by staying. */
   private keepsCompany(request: PlacementRequest, kind: number, node: NodeState): boolean {
-    const { apart, together } = this.rulesOf(request, kind);
+    const { apart, together } = this.kinds.rulesOf(request, kind);
     if (together.length > 0) return false;
-    if (apart.length === 0) return true;
-    const occupant = occupantOfRequest(request);
     for (const { rule } of apart) {
-      const tag = rule.value.toLowerCase();
-      const own = occupant.tags.includes(tag) ? 1 : 0;
-      if (countTag(rule.scope === "cluster" ? node.cluster : node, tag) > own) return false;
+      const own = hasTag(request.tags, rule.value) ? 1 : 0;
+      if (countTag(rule.scope === "cluster" ? node.cluster : node, rule.value.toLowerCase()) > own) return false;
     }
-    guard(node, occupant, apart);
+    guard(node, occupantOfRequest(request), apart);
     return true;
   }
 }
 
 /** Same amounts, tags and pool as the live guest, so that the world needs no change. */
-function isUnchanged(request: PlacementRequest, held: Held): boolean {
-  if (cpuMilli(request.cores) !== held.cpuMilli || wholeNonNegative(request.memoryMiB) !== held.memoryMiB) return false;
-  if (request.pool?.name !== held.pool || !(request.cores >= 0 && request.memoryMiB >= 0)) return false;
-  return request.tags.length === held.tags.length && request.tags.every((tag) => held.tags.includes(tag.toLowerCase()));
+function isUnchanged(request: PlacementRequest, live: GuestFacts): boolean {
+  if (cpuMilli(request.cores) !== cpuMilli(live.cores) || wholeNonNegative(request.memoryMiB) !== wholeNonNegative(live.memoryMiB))
+    return false;
+  if (request.pool?.name !== live.pool || !(request.cores >= 0 && request.memoryMiB >= 0)) return false;
+  if (request.tags.length !== live.tags.length) return false;
+  for (const tag of request.tags) if (!hasTag(live.tags, tag)) return false;
+  return true;
 }
 
 /** Every disk stays on the storage its class means, and none is known to grow. */
-function keepsStorages(request: PlacementRequest, held: Held, node: NodeState): boolean {
+function keepsStorages(request: PlacementRequest, live: GuestFacts, node: NodeState): boolean {
   const { storageClasses } = node.cluster.facts;
   const ids = request.prior?.storages ?? [];
   if (ids.length !== request.disks.length) return false;
@@ -89,12 +93,12 @@ function keepsStorages(request: PlacementRequest, held: Held, node: NodeState): 
     const id = ids[index]!;
     if (storageClasses[disk.storageClass] !== id || !node.storages.has(id) || !(disk.sizeBytes >= 0)) return false;
   }
-  if (held.disks === undefined) return true;
+  if (live.disks === undefined) return true;
   for (const id of ids) {
     let asked = 0;
     let has = 0;
     for (let index = 0; index < ids.length; index++) asked += ids[index] === id ? wholeNonNegative(request.disks[index]!.sizeBytes) : 0;
-    for (const disk of held.disks) has += disk.storage === id ? wholeNonNegative(disk.sizeBytes) : 0;
+    for (const disk of live.disks) has += disk.storage === id ? wholeNonNegative(disk.sizeBytes) : 0;
     if (asked > has) return false;
   }
   return true;

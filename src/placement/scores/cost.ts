@@ -1,7 +1,7 @@
 import type { Ask } from "../ask";
 import type { ClusterFacts, PlacementRequest } from "../model";
 import { nonNegative } from "../numbers";
-import type { World } from "../world";
+import type { ClusterState, World } from "../world";
 import type { Scorer } from "./scorer";
 
 const BYTES_PER_GIB = 1024 ** 3;
@@ -19,13 +19,23 @@ export const cost: Scorer = {
     const price = priceInThousandths(ask.request, facts);
     if (price === undefined) return { value: 0, detail: `${facts.id} declares no usable prices` };
     const lowest = lowestPrice(ask.request, ask.world);
-    // One is added on both sides: free is possible, and free against free is 1000, not a division by zero.
-    return {
-      value: Math.floor(((lowest + 1) * 1000) / (price + 1)),
-      detail: `${price / 1000} per month, the cheapest cluster asks ${lowest / 1000}`,
-    };
+    return { value: costPermille(price, lowest), detail: `${price / 1000} per month, the cheapest cluster asks ${lowest / 1000}` };
   },
 };
+
+/** The values alone, one per cluster, for the paths that evaluate millions. */
+export function costPermilles(request: PlacementRequest, clusters: readonly ClusterState[], world: World): number[] {
+  const lowest = lowestPrice(request, world);
+  return clusters.map(({ facts }) => {
+    const price = priceInThousandths(request, facts);
+    return price === undefined ? 0 : costPermille(price, lowest);
+  });
+}
+
+/** One is added on both sides: free is possible, and free against free is 1000, not a division by zero. */
+function costPermille(price: number, lowest: number): number {
+  return Math.floor(((lowest + 1) * 1000) / (price + 1));
+}
 
 function lowestPrice(request: Ask["request"], world: World): number {
   return world.clusters

@@ -1,5 +1,6 @@
 import { type Ask, storageIds } from "../ask";
 import { type AppliedRule, clusterMatches, concernsGuests, isClusterLevel, nodeMatches } from "../rules";
+import { skewBeyond } from "../spread";
 import { countTag } from "../tag-counts";
 import type { NodeState } from "../world";
 
@@ -25,6 +26,7 @@ export function satisfiesPreference(ask: Ask, applies: AppliedRule, node: NodeSt
 
 function isThere(ask: Ask, applies: AppliedRule, node: NodeState): boolean {
   const { rule } = applies;
+  if (rule.type === "spread") return skewBeyond(ask, applies, node) === undefined;
   if (concernsGuests(rule, ask.world.placeTags)) {
     return countTag(rule.scope === "cluster" ? node.cluster : node, rule.value.toLowerCase()) > 0;
   }

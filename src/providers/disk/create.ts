@@ -9,15 +9,14 @@ import {
   type Mark,
   type MarkedGuest,
   type MoveRecord,
-  moveByBackupRestore,
   parseDescription,
-  planRoute,
   readMarkedGuest,
   sameIdentity,
   waitForTask,
   writeMark,
 } from "../../migration";
 import { type Inputs, identityOf, userInputs, withoutUndefined } from "../inputs";
+import { moveHere } from "../move";
 import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { attachVolume, detachVolume, findReferences } from "./attachment";
@@ -104,39 +103,25 @@ export async function requireOwner(ref: GuestRef): Promise<MarkedGuest> {
 
 async function move(context: DiskContext, source: MarkedGuest): Promise<{ owner: MarkedGuest; lastMove: MoveRecord }> {
   const { session, identity, spec, inputs } = context;
-  const { placement, __pool: pool, __route } = readDiskInputs(inputs);
-  const routed = __route
-    ? { ok: true as const, route: __route }
-    : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
-  if (!routed.ok) throw new UserError(`Disk ${spec.name} cannot be moved: ${routed.reason}.`);
+  const { placement, __pool: pool, __route: route } = readDiskInputs(inputs);
   await releaseSource(context, source);
-  const generation = (source.mark?.generation ?? 0) + 1;
-  const moved = await moveByBackupRestore(
-    {
-      identity,
-      generation,
-      route: routed.route,
-      source: source.ref,
-      target: {
-        api: await session.client(placement.cluster),
-        node: placement.node,
-        pool,
-        storage: placement.storages[0]!,
-        vmidRange: (await session.cluster(placement.cluster)).vmidRange,
-      },
-      text: spec.description,
-      tags: [identityTag(identity)],
-      name: spec.name,
-      shutdown: { timeoutSeconds: 60, force: false },
-      running: false,
-      inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
-      apiOf: (id) => session.client(id),
-      adapt: (target) => fenceOwner(target, session.pace),
-      waitUntilAlive: async () => undefined,
-    },
-    session.pace,
-  );
-  return { owner: await requireOwner(moved.target), lastMove: moved.record };
+  const { target, record } = await moveHere(session, {
+    identity,
+    source,
+    placement,
+    pool,
+    route,
+    follows: spec.attachTo !== undefined,
+    storage: placement.storages[0]!,
+    text: spec.description,
+    tags: [identityTag(identity)],
+    name: spec.name,
+    shutdown: { timeoutSeconds: 60, force: false },
+    running: false,
+    adapt: (owner) => fenceOwner(owner, session.pace),
+    waitUntilAlive: async () => undefined,
+  });
+  return { owner: await requireOwner(target), lastMove: record };
 }
 
 /** A backup of a disk that a guest still writes to would be torn (live finding 19): no configuration may name it. */

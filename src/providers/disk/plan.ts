@@ -3,7 +3,7 @@ import type { Federation, ResourcePool } from "../../config";
 import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove, windowRefusal } from "../../migration";
 import { explainLine, type Placement, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
-import { promise, promisedBefore } from "../peers";
+import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
@@ -48,7 +48,8 @@ async function planDisk(
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
   const request = toDiskRequest(spec, pool, key, priorOf(here, before));
-  const result = placeOne(request, await session.inventory(), await promisedBefore(session, news, pool));
+  const { promised } = await alreadyPlanned(session, news, pool, key);
+  const result = placeOne(request, await session.inventory(), promised);
   if (!result.ok) return { failure: result.message };
   const { placement } = result;
   promise(session, news, { request, placement });

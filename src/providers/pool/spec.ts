@@ -1,14 +1,30 @@
 /** What a program may say about a resource pool; the same words as in federation.yaml, in camelCase. */
 import { z } from "zod";
+import { timeWindow, WEEKDAYS, type Weekday } from "../../config";
 import { sizeInput } from "../schema";
 
+/** As in federation.yaml, or as it was read from there. */
+const windowInput = z.union([
+  timeWindow,
+  z.strictObject({
+    days: z.array(z.enum(WEEKDAYS as [Weekday, ...Weekday[]])),
+    startMinute: z.int(),
+    endMinute: z.int(),
+    timezone: z.string(),
+  }),
+]);
+const strategy = z.enum(["balanced", "performance", "cost", "geographic"]);
+const clusterWeights = z.record(z.string(), z.number().min(0));
+
 export const ruleInput = z.strictObject({
-  type: z.enum(["affinity", "anti-affinity", "location", "residency"]),
+  type: z.enum(["affinity", "anti-affinity", "location", "residency", "spread"]),
   target: z.enum(["cluster", "node", "tag", "location", "provider", "tier", "jurisdiction", "storage"]),
   operator: z.enum(["must", "must_not", "should", "should_not"]),
   value: z.string(),
   weight: z.int().min(1).max(100).optional(),
   scope: z.enum(["cluster", "node"]).optional(),
+  maxSkew: z.int().min(1).optional(),
+  window: windowInput.optional(),
 });
 
 export const poolDefinition = z.strictObject({
@@ -25,9 +41,12 @@ export const poolDefinition = z.strictObject({
     .prefault({}),
   placementPolicy: z
     .strictObject({
-      strategy: z.enum(["balanced", "performance", "cost", "geographic"]).default("balanced"),
-      clusterWeights: z.record(z.string(), z.number().min(0)).default({}),
+      strategy: strategy.default("balanced"),
+      clusterWeights: clusterWeights.default({}),
       rules: z.array(ruleInput).default([]),
+      schedule: z
+        .array(z.strictObject({ window: windowInput, strategy: strategy.optional(), clusterWeights: clusterWeights.optional() }))
+        .optional(),
     })
     .prefault({}),
 });

@@ -11,9 +11,7 @@ import {
   type Mark,
   type MarkedGuest,
   type MoveRecord,
-  moveByBackupRestore,
   parseDescription,
-  planRoute,
   readMarkedGuest,
   sameIdentity,
   waitForTask,
@@ -21,11 +19,13 @@ import {
 } from "../../migration";
 import type { ApiParams } from "../../proxmox";
 import { type Inputs, identityOf, userInputs } from "../inputs";
+import { moveHere } from "../move";
 import { PartialCreateError } from "../partial";
-import { type Session, UserError } from "../session";
+import type { Session } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
 import { toOutputs, vmId } from "./outputs";
+import { restoreStorage } from "./restore-storage";
 import { formatNetwork, type GuestShape } from "./shape";
 import { type VmSpec, vmSchema } from "./spec";
 import { COMPUTED_KEYS, placementOf, readVmInputs } from "./state";
@@ -78,41 +78,25 @@ async function bringAbout(context: VmContext): Promise<Result> {
 
 async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
   const { session, inputs, identity, spec, desired } = context;
-  const { placement, __pool: pool, __route } = readVmInputs(inputs);
-  const routed = __route
-    ? { ok: true as const, route: __route }
-    : planRoute(await session.federation(), source.ref.api.clusterId, placement.cluster);
-  if (!routed.ok) throw new UserError(`VM ${spec.name} cannot be moved: ${routed.reason}.`);
-  const cluster = await session.cluster(placement.cluster);
-  const generation = (source.mark?.generation ?? 0) + 1;
-  const options = { shutdown: spec.shutdown };
-  const moved = await moveByBackupRestore(
-    {
-      identity,
-      generation,
-      route: routed.route,
-      source: source.ref,
-      target: {
-        api: await session.client(placement.cluster),
-        node: placement.node,
-        pool,
-        storage: placement.storages[0] ?? Object.values(cluster.storage.classes)[0] ?? cluster.storage.primary ?? "local",
-        vmidRange: cluster.vmidRange,
-      },
-      text: desired.text,
-      tags: desired.tags,
-      name: spec.name,
-      shutdown: spec.shutdown,
-      running: desired.running,
-      inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
-      apiOf: (id) => session.client(id),
-      onBoot: spec.onBoot,
-      adapt: (target) => applyShape(target, withoutOnBoot(desired), options, session.pace),
-      waitUntilAlive: (target) => waitUntilAlive(target, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, session.pace),
-    },
-    session.pace,
-  );
-  return { guest: moved.target, generation, lastMove: moved.record };
+  const { placement, __pool: pool, __route: route } = readVmInputs(inputs);
+  const agent = { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds };
+  const { target, generation, record } = await moveHere(session, {
+    identity,
+    source,
+    placement,
+    pool,
+    route,
+    storage: restoreStorage(desired) ?? (await session.cluster(placement.cluster)).storage.primary ?? "local",
+    text: desired.text,
+    tags: desired.tags,
+    name: spec.name,
+    shutdown: spec.shutdown,
+    running: desired.running,
+    onBoot: spec.onBoot,
+    adapt: (guest) => applyShape(guest, withoutOnBoot(desired), { shutdown: spec.shutdown }, session.pace),
+    waitUntilAlive: (guest) => waitUntilAlive(guest, agent, session.pace),
+  });
+  return { guest: target, generation, lastMove: record };
 }
 
 function withoutOnBoot(desired: GuestShape): GuestShape {

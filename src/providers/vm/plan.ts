@@ -5,20 +5,20 @@ import {
   estimateMove,
   identityTag,
   isIdentityTag,
-  type MoveJournal,
   planRoute,
   preflight,
   type Route,
   summarizeMove,
   windowRefusal,
 } from "../../migration";
-import { explainLine, type Placement, type PlacementRequest, type PlacementResult, type Promised, placeOne } from "../../placement";
+import { explainLine, type Placement, type PlacementResult } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
-import { promise, promisedBefore } from "../peers";
+import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { findWhereabouts, type Whereabouts } from "../whereabouts";
+import { decide } from "./decide";
 import { renderShape } from "./render";
 import { toRequest } from "./request";
 import { compareShapes } from "./shape";
@@ -52,11 +52,12 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as VmInputs);
   const prior = priorOf(here, before);
-  const promised = await promisedBefore(session, news, pool);
-  const decided = await decide(session, toRequest(spec, pool, key, prior), promised, here.unfinished);
+  const planned = await alreadyPlanned(session, news, pool, key);
+  const request = toRequest(spec, pool, key, prior);
+  const decided = planned.decided ?? (await decide(session, request, planned.promised, here.unfinished));
   if (!decided.ok) return { failures: [{ property: "", reason: decided.message }] };
   const { placement } = decided;
-  promise(session, news, { request: toRequest(spec, pool, key, prior), placement });
+  promise(session, news, { request, placement });
 
   const cluster = await session.cluster(placement.cluster);
   const desired = renderShape(spec, placement, cluster, key);
@@ -79,21 +80,6 @@ function priorOf(here: Whereabouts, before: VmInputs | undefined): Placement | u
     return before?.placement && { cluster: before.placement.cluster, node: before.placement.node, storages: before.placement.storages };
   const remembered = before?.placement.cluster === here.home.cluster ? before.placement.storages : undefined;
   return { cluster: here.home.cluster, node: here.home.row.node, storages: remembered ?? [] };
-}
-
-/** Staying wins; then finishing what an interrupted move has begun; then the best place. */
-async function decide(
-  session: Session,
-  request: PlacementRequest,
-  promised: Promised[],
-  unfinished: MoveJournal | undefined,
-): Promise<PlacementResult> {
-  const inventory = await session.inventory();
-  const result = placeOne(request, inventory, promised);
-  if (!unfinished || !result.ok || result.placement.cluster === request.prior?.cluster) return result;
-  const target = { cluster: unfinished.target.cluster, node: unfinished.target.node };
-  const resumed = placeOne({ ...request, pin: target }, inventory, promised);
-  return resumed.ok ? resumed : result;
 }
 
 /** Disks only grow, and none goes by being left out: both would lose data, half-way through an update or a move. */
@@ -172,7 +158,7 @@ async function preflightMove(session: Session, route: Route, pool: ResourcePool,
   ]);
   const source = await session.reachable(cluster);
   const target = await session.reachable(route.target);
-  const store = source?.storages.find((storage) => storage.storage === route.store.writeStorage && storage.node === row.node);
+  const store = source?.storages.find((storage) => storage.storage === route.store?.writeStorage && storage.node === row.node);
   return preflight(route, {
     guest: row,
     config,

@@ -56,6 +56,22 @@ export function datastoreRestoreCommand(found: FoundVolume, driveKey: string, ta
 
 export type Archive = NonNullable<VolumeState["archive"]>;
 
+export interface SnapshotFile {
+  filename: string;
+  sizeBytes: number;
+  cryptMode: "none" | "encrypt" | "sign-only";
+}
+
+/** The files of a backup on a datastore. The index itself is only signed. */
+export function snapshotFiles(archive: Pick<Archive, "config" | "disks" | "keyFingerprint">): SnapshotFile[] {
+  const cryptMode = archive.keyFingerprint === undefined ? "none" : "encrypt";
+  const disks = Object.keys(archive.disks).sort();
+  const images = disks.map((key) => ({ filename: `drive-${key}.img.fidx`, sizeBytes: archive.disks[key]!.sizeBytes, cryptMode }) as const);
+  const config = { filename: "qemu-server.conf.blob", sizeBytes: Buffer.byteLength(archive.config) + 12, cryptMode } as const;
+  const index = { filename: "index.json.blob", sizeBytes: 300 + 150 * disks.length, cryptMode: cryptMode === "none" ? "none" : "sign-only" } as const;
+  return [...images, index, config];
+}
+
 export function isDatastore(storage: StorageState): boolean {
   return storage.type === "pbs";
 }

@@ -56,7 +56,7 @@ async function destroy(call: Call, place: Place, vmid: number, task: TaskContext
   if (!flagParameter(call, "skiplock") && guest.config.lock !== "suspended") requireUnlocked(guest);
   if (isTemplate(guest)) requireUnusedBases(place, guest);
   await task.pass(200);
-  freeOwnVolumes(place, guest, task);
+  freeOwnVolumes(place, guest, task.log);
   if (flagParameter(call, "destroy-unreferenced-disks")) freeAllOfNumber(place, vmid, task);
   forgetGuest(place, vmid);
   if (flagParameter(call, "purge")) purge(place, vmid, task);
@@ -74,7 +74,7 @@ function requireUnusedBases(place: Place, guest: GuestState): void {
 }
 
 /** Volumes that carry the guest's number and that its config or a snapshot names. Foreign ones stay. */
-function freeOwnVolumes(place: Place, guest: GuestState, task: TaskContext): void {
+export function freeOwnVolumes(place: Place, guest: GuestState, log: TaskContext["log"]): void {
   const volids = new Set<string>();
   for (const config of [guest.config, ...Object.values(guest.snapshots).map((snapshot) => snapshot.config)]) {
     for (const drive of drivesOf(config, { unused: true })) {
@@ -83,14 +83,14 @@ function freeOwnVolumes(place: Place, guest: GuestState, task: TaskContext): voi
     }
     if (config.vmstate !== undefined) volids.add(config.vmstate);
   }
-  for (const volid of volids) freeIfOwned(place, guest.vmid, volid, task);
+  for (const volid of volids) freeIfOwned(place, guest.vmid, volid, log);
 }
 
-function freeIfOwned(place: Place, vmid: number, volid: string, task: TaskContext): void {
+function freeIfOwned(place: Place, vmid: number, volid: string, log: TaskContext["log"]): void {
   try {
-    if (ownerOf(place, volid) === vmid) freeVolume(place, volid, task.log);
+    if (ownerOf(place, volid) === vmid) freeVolume(place, volid, log);
   } catch (error) {
-    task.log(`Could not remove disk '${volid}', check manually: ${errorMessage(error)}`);
+    log(`Could not remove disk '${volid}', check manually: ${errorMessage(error)}`);
   }
 }
 
@@ -99,7 +99,7 @@ function freeAllOfNumber(place: Place, vmid: number, task: TaskContext): void {
   for (const storage of Object.values(place.cluster.storages)) {
     if (!isUsable(storage, place.node) || !storage.content.includes("images") || !findBackend(place, storage)) continue;
     for (const { volid, name, volume } of listVolumes(place, storage)) {
-      if (volume.content === "images" && name.vmid === vmid) freeIfOwned(place, vmid, volid, task);
+      if (volume.content === "images" && name.vmid === vmid) freeIfOwned(place, vmid, volid, task.log);
     }
   }
 }

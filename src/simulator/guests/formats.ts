@@ -24,6 +24,13 @@ export function storagePairFormat(value: string): string | undefined {
   return problem === undefined ? undefined : `entry '${value}' contains invalid ID - ${problem}\n\n`;
 }
 
+/** The same for bridges. */
+export function bridgePairFormat(value: string): string | undefined {
+  const parts = value.split(":");
+  const bad = (parts.length > 2 ? [value] : parts).find((part) => !/^[-_.\w]+$/.test(part));
+  return bad === undefined ? undefined : `entry '${value}' contains invalid ID - invalid bridge ID '${bad}'\n\n`;
+}
+
 export function volumeIdFormat(value: string): string | undefined {
   return parseVolid(value) ? undefined : `unable to parse volume ID '${value}'`;
 }

@@ -9,6 +9,7 @@ import { deleteRoute } from "./delete";
 import { featureRoute } from "./features";
 import { migrateRoutes } from "./migrate";
 import { moveDiskRoute } from "./move-disk";
+import { remoteRoutes } from "./remote/routes";
 import { resizeRoute } from "./resize";
 import { snapshotRoutes } from "./snapshots";
 import { statusRoutes } from "./status";
@@ -31,6 +32,7 @@ export function guestRoutes(era: Era): Route[] {
     ...snapshotRoutes(),
     ...agentRoutes(era),
     ...migrateRoutes(era),
+    ...remoteRoutes(),
     ...vzdumpRoutes(era),
   ];
 }

@@ -3,6 +3,7 @@ import { nodeFormat } from "../formats";
 import type { Call, GuestState, Route } from "../kernel";
 import type { Era } from "../state";
 import {
+  errorMessage,
   fail,
   failParameter,
   flagParameter,
@@ -18,6 +19,7 @@ import { getUsableStorage, isUsable } from "../volumes/storages";
 import { getVolume, resolveVolid } from "../volumes/volumes";
 import { type Drive, drivesOf, isCdrom, isCloudInit, isUnusedKey, volidOf } from "./drive";
 import { storagePairFormat } from "./formats";
+import { type IdMap, parseIdMap, targetsOf } from "./id-map";
 import { getGuest, isHaManaged, requireUnlocked } from "./lookup";
 import { type Migration, migrateGuest } from "./migration";
 
@@ -115,7 +117,7 @@ function migrate(call: Call): string {
   const guest = getGuest(place, vmid);
   requireUnlocked(guest);
   if (guest.running && !flagParameter(call, "online")) fail("can't migrate running VM without --online");
-  const storageMap = parseStorageMap(listParameter(call, "targetstorage"));
+  const storageMap = storageMapOf(call);
   requireTargetStorages(call, place, guest, target, storageMap);
   const migration: Migration = {
     vmid,
@@ -138,19 +140,17 @@ function requestHaMigration(call: Call, place: Place, migration: Migration): str
   });
 }
 
-function parseStorageMap(entries: readonly string[]): Migration["storageMap"] {
-  const map: Migration["storageMap"] = { byStorage: {} };
-  for (const entry of entries) {
-    const [from, to] = entry.split(":");
-    if (to !== undefined) map.byStorage[from!] = to;
-    else if (entry !== "1") map.fallback = entry;
+function storageMapOf(call: Call): IdMap {
+  try {
+    return parseIdMap(listParameter(call, "targetstorage"));
+  } catch (error) {
+    return failParameter({ targetstorage: `failed to parse storage map: ${errorMessage(error)}` });
   }
-  return map;
 }
 
-function requireTargetStorages(call: Call, place: Place, guest: GuestState, target: string, map: Migration["storageMap"]): void {
+function requireTargetStorages(call: Call, place: Place, guest: GuestState, target: string, map: IdMap): void {
   const there = { ...place, node: target };
-  const mapped = [...Object.values(map.byStorage), ...(map.fallback === undefined ? [] : [map.fallback])];
+  const mapped = targetsOf(map);
   for (const id of mapped) {
     call.requirePrivilege(`/storage/${id}`, ["Datastore.AllocateSpace"]);
     const storage = getUsableStorage(there, id);

@@ -7,6 +7,7 @@ import { imageFormat } from "../volumes/types";
 import { allocateVolume, type FoundVolume, freeVolume, getVolume } from "../volumes/volumes";
 import { logTime } from "./archive";
 import { type Drive, drivesOf, isCdrom, isCloudInit, isUnusedKey, parseDrive, printDrive, volidOf } from "./drive";
+import { type IdMap, mapId } from "./id-map";
 import { getGuest, requireUnlocked } from "./lookup";
 import { requireBridges } from "./power";
 
@@ -14,7 +15,7 @@ export interface Migration {
   vmid: number;
   target: string;
   targetIp: string;
-  storageMap: { byStorage: Record<string, string>; fallback?: string };
+  storageMap: IdMap;
   withLocalDisks: boolean;
   limitKibibytes?: number;
 }
@@ -132,7 +133,7 @@ function problemOf(migration: Migration, guest: GuestState, drive: Drive, found:
 }
 
 async function copyDisk(place: Place, there: Place, migration: Migration, found: FoundVolume, { log, task }: Output): Promise<string> {
-  const storageId = migration.storageMap.byStorage[found.storage.storage] ?? migration.storageMap.fallback ?? found.storage.storage;
+  const storageId = mapId(migration.storageMap, found.storage.storage);
   const storage = getUsableStorage(there, storageId);
   const format = imageFormat(storage, found.volume.format);
   const { volume, name } = found;

@@ -1,18 +1,16 @@
 /** The data part of a restore: from the old guest's disks being freed to the new configuration being written. */
 import type { Call, GuestState, StorageState, TaskContext } from "../kernel";
 import { parseUpid } from "../upid";
-import { backendFreeBytes } from "../usage";
-import { blockCount, copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, type Place } from "../volumes/calls";
 import { volumePath } from "../volumes/names";
-import { findBackend, getBackend, getUsableStorage, isUsable, resourcesOf } from "../volumes/storages";
+import { findBackend, getBackend, getUsableStorage, isUsable } from "../volumes/storages";
 import { imageFormat, traitsOf } from "../volumes/types";
 import { allocateVolume, type FoundVolume, freeVolume, getVolume, listVolumes } from "../volumes/volumes";
-import { type Archive, datastoreRestoreCommand, extractCommand, isDatastore } from "./archive";
+import { type Archive, extractCommand, isDatastore } from "./archive";
 import { type Config, drivesOf, isCloudInit, parseDrive, printDrive, volidOf } from "./drive";
-import { addToPool } from "./lookup";
+import { addToPool, isTemplate } from "./lookup";
+import { preloadDisks, streamDisks, streamWhileRunning } from "./restore-stream";
 import { type RestoredDisk, rewriteConfig } from "./restored-config";
-import { processStarted, processStopped } from "./runtime";
 import { addUnused } from "./unused";
 
 export interface RestoreRequest {
@@ -80,27 +78,42 @@ async function moveData(restore: DataRestore): Promise<void> {
     return fail("got timeout reading VMA header - corrupted?");
   }
   const targets = Object.keys(archive.disks).map((key) => targetOf(restore, archive, key));
-  for (const storage of new Set(targets.map((target) => target.storage.storage))) {
-    if (request.limitKibibytes) task.log(`rate limit for storage ${storage}: ${request.limitKibibytes} KiB/s`);
+  const datastore = isDatastore(found.storage);
+  if (request.limitKibibytes && !datastore) {
+    for (const id of new Set(targets.map((target) => target.storage.storage)))
+      task.log(`rate limit for storage ${id}: ${request.limitKibibytes} KiB/s`);
   }
   freeReplacedDisks(place, guest, Object.keys(archive.disks), task);
-  // From here to the end the config is one line: no lock, no name, no tags.
-  guest.config = { memory: "128" };
+  // From here to the end the config is this: no name, no tags; and a lock only when it comes from a datastore.
+  guest.config = { memory: "128", ...(datastore ? { lock: "create" } : {}) };
   guest.pending = {};
   guest.snapshots = {};
   place.world.touch();
   const disks: Record<string, RestoredDisk> = {};
   try {
     for (const target of targets) disks[target.key] = allocateTarget(restore, archive, target);
-    if (request.live) await streamWhileRunning(restore, archive, disks);
-    else await stream(restore, archive, disks);
+    if (request.live) await preloadDisks(restore, archive, disks);
+    else await streamDisks(restore, archive, disks);
   } catch (error) {
-    if (!task.killed && !request.live) removeTemporary(restore, disks);
+    if (!task.killed) removeTemporary(restore, disks);
     throw error;
   }
+  if (request.live) return startLive(restore, archive, disks);
   restore.progress.dataRestored = true;
-  if (!request.live) writeConfig(restore, archive, disks);
+  writeConfig(restore, archive, disks);
   finish(restore);
+}
+
+/** The config is complete before the guest starts, and locked until its data are there. A failure leaves it stopped on half a disk. */
+async function startLive(restore: DataRestore, archive: Archive, disks: Record<string, RestoredDisk>): Promise<void> {
+  const { guest } = restore;
+  writeConfig(restore, archive, disks);
+  guest.config.lock = "create";
+  finish(restore);
+  if (isTemplate(guest)) fail("cannot do live-restore for template");
+  await streamWhileRunning(restore, archive, disks);
+  delete guest.config.lock;
+  restore.progress.dataRestored = true;
 }
 
 /** The storage of the call, else the one the archive remembers; an unsupported format becomes the storage's default. */
@@ -135,92 +148,6 @@ function freeReplacedDisks(place: Place, guest: GuestState, keys: readonly strin
       task.log(`Could not remove volume ${volid}: ${errorMessage(error)}`);
     }
   }
-}
-
-/** Disk after disk; each holds its content only when all of it has arrived. */
-async function stream(restore: DataRestore, archive: Archive, disks: Record<string, RestoredDisk>): Promise<void> {
-  const { place, task, found } = restore;
-  const totalBytes = Object.values(archive.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0);
-  let sparseBytes = 0;
-  let readBefore = 0;
-  let lastPercent = 0;
-  const startedMs = place.world.clock.nowMs();
-  for (const [key, restored] of Object.entries(disks)) {
-    const disk = archive.disks[key]!;
-    if (isDatastore(found.storage)) logDatastoreDisk(restore, key, restored);
-    const dataBytes = blockCount(disk.blocks) * place.world.blockBytes;
-    sparseBytes += Math.max(0, disk.sizeBytes - dataBytes);
-    const report = (fraction: number) => {
-      const readBytes = readBefore + Math.floor(disk.sizeBytes * fraction);
-      const seconds = Math.floor((place.world.clock.nowMs() - startedMs) / 1000);
-      for (let percent = lastPercent + 1; percent <= Math.floor((100 * readBytes) / totalBytes); percent += 1) {
-        const bytes = Math.min(totalBytes, Math.ceil((totalBytes * percent) / 100 / 65_536) * 65_536);
-        task.log(`progress ${percent}% (read ${bytes} bytes, duration ${seconds} sec)`);
-        lastPercent = percent;
-      }
-    };
-    await transferDisk(restore, archive, dataBytes, restored, (doneBytes) => report(dataBytes === 0 ? 0 : doneBytes / dataBytes));
-    report(1);
-    readBefore += disk.sizeBytes;
-    getVolume(place, restored.volid).volume.blocks = copyBlocks(disk.blocks);
-  }
-  if (isDatastore(found.storage)) return;
-  const sparsePercent = totalBytes === 0 ? 0 : Math.floor((100 * sparseBytes) / totalBytes);
-  task.log(`total bytes read ${totalBytes}, sparse bytes ${sparseBytes} (${sparsePercent}%)`);
-  if (sparsePercent < 100) task.log("space reduction due to 4K zero blocks 0%");
-}
-
-function logDatastoreDisk({ place, task, found }: DataRestore, key: string, disk: RestoredDisk): void {
-  const made = getVolume(place, disk.volid);
-  task.log(`restore proxmox backup image: ${datastoreRestoreCommand(found, key, volumePath(made.storage, made.name), made.volume.format)}`);
-  task.log("download and verify backup index");
-}
-
-/** Compressed bytes leave the archive's place, plain ones arrive at the target's; a full target ends it halfway. */
-async function transferDisk(
-  { place, request, task, found }: DataRestore,
-  archive: Archive,
-  dataBytes: number,
-  restored: RestoredDisk,
-  onProgress: (doneBytes: number) => void,
-): Promise<void> {
-  const target = getVolume(place, restored.volid);
-  const freeBytes = target.volume.thin ? backendFreeBytes(target.backend, place.world.blockBytes) : Number.POSITIVE_INFINITY;
-  const movableBytes = Math.min(dataBytes, freeBytes);
-  const allBytes = Object.values(archive.disks).reduce((sum, disk) => sum + blockCount(disk.blocks) * place.world.blockBytes, 0);
-  const packedShare = allBytes === 0 || isDatastore(found.storage) ? 1 : Math.min(1, archive.writtenBytes / allBytes);
-  const limit = request.limitKibibytes ? request.limitKibibytes * 1024 : undefined;
-  await Promise.all([
-    task.transfer(Math.ceil(movableBytes * packedShare), resourcesOf(place, found.storage), limit),
-    task.transfer(movableBytes, resourcesOf(place, target.storage), limit, onProgress),
-  ]);
-  if (movableBytes === dataBytes) return;
-  task.log("vma: restore failed - blk_pwrite to  failed (-28)");
-  fail(isDatastore(found.storage) ? "No space left on device" : "exit code 133");
-}
-
-/** The guest runs from the first moment; what it writes meanwhile wins over what arrives. */
-async function streamWhileRunning(restore: DataRestore, archive: Archive, disks: Record<string, RestoredDisk>): Promise<void> {
-  const { place, guest, task } = restore;
-  writeConfig(restore, archive, disks);
-  guest.config.lock = "create";
-  task.log("Starting VM for live-restore");
-  processStarted(place, guest, "running");
-  try {
-    for (const [key, restored] of Object.entries(disks)) {
-      const { blocks } = archive.disks[key]!;
-      await transferDisk(restore, archive, blockCount(blocks) * place.world.blockBytes, restored, () => {});
-      const { volume } = getVolume(place, restored.volid);
-      volume.blocks = { ...blocks, ...volume.blocks };
-      task.log(`restore-drive-${key}: stream-job finished`);
-    }
-  } catch (error) {
-    if (task.killed) throw error;
-    task.log(`An error occurred during live-restore: ${errorMessage(error)}`);
-    processStopped(place, guest);
-    throw new Error("live-restore failed", { cause: error });
-  }
-  delete guest.config.lock;
 }
 
 function removeTemporary({ place, task }: DataRestore, disks: Record<string, RestoredDisk>): void {

@@ -44,6 +44,7 @@ export function processStopped(place: Place, guest: GuestState): void {
   delete guest.startedAtMs;
   delete guest.runningConfig;
   delete guest.agentReadyAtMs;
+  delete guest.backupMemory;
   place.world.event(hasRun ? "stopped" : "process-stopped", { cluster: place.cluster.id, node: guest.node, vmid: guest.vmid });
   place.world.touch();
 }

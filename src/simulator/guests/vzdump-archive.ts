@@ -1,10 +1,10 @@
 /** One guest's backup: from the process that reads the disks to the finished archive. */
 import type { GuestState, TaskContext } from "../kernel";
 import type { VolumeState } from "../state";
-import { blockCount, copyBlocks } from "../volumes/blocks";
+import { copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, type Place } from "../volumes/calls";
 import { formatVolid, parseVolname, volumePath } from "../volumes/names";
-import { formatBytes, formatDiskSize } from "../volumes/sizes";
+import { formatDiskSize } from "../volumes/sizes";
 import { getBackend } from "../volumes/storages";
 import { type FoundVolume, getVolume } from "../volumes/volumes";
 import { archiveTime, compressionOf, isDatastore } from "./archive";
@@ -13,6 +13,7 @@ import { type Config, drivesOf, isDisk, isUnusedKey, volidOf } from "./drive";
 import { uuid } from "./lookup";
 import { isAgentEnabled, isAgentReady, requireBridges, requireVolumes } from "./power";
 import { guestRuns, processStarted, processStopped } from "./runtime";
+import { planDatastoreBackup, rememberBackup } from "./vzdump-bitmap";
 import { type SourceDisk, sendChunks, writeFile } from "./vzdump-data";
 import type { GuestBackup } from "./vzdump-job";
 
@@ -111,11 +112,14 @@ async function assemble(
       info(task, "skipping guest-agent 'fs-freeze', agent configured but not running?");
     }
     if (place.cluster.era === "9.2") info(task, "starting backup via QMP command");
-    sources = openSources(place, guest, datastore && wasRunning && mode !== "stop", task);
+    sources = openSources(place, guest);
     info(task, `started backup task '${uuid((digits) => place.world.randomHex(digits))}'`);
     if (wasRunning && mode === "stop") guestRuns(place, guest);
     if (wasRunning) info(task, "resuming VM again");
-    const written = datastore ? await sendChunks(place, backup, sources, task) : await writeFile(place, backup, sources, task);
+    const written = datastore
+      ? await sendChunks(place, backup, sources, planDatastoreBackup(place, backup, guest, sources, task, undefined), task)
+      : await writeFile(place, backup, sources, task);
+    if (datastore) rememberBackup(guest, sources, undefined);
     if (startsProcess && !wasRunning) endProcess(place, guest, task);
     const archive: NonNullable<VolumeState["archive"]> = {
       config: archiveConfig(guest.config, sources),
@@ -177,20 +181,11 @@ function nameArchive(place: Place, { storage, vmid, job }: GuestBackup): Archive
 }
 
 /** Takes the disks as they are now: what the guest writes later is not in the archive. */
-function openSources(place: Place, guest: GuestState, bitmaps: boolean, task: TaskContext): SourceDisk[] {
+function openSources(place: Place, guest: GuestState): SourceDisk[] {
   const disks = drivesOf(guest.config).filter((drive) => isDisk(drive) && volidOf(drive) !== undefined && drive.options.backup !== "0");
   return disks.map((drive) => {
     const found = getVolume(place, drive.file);
-    const { volume } = found;
-    const allBlocks = blockCount(volume.blocks);
-    const dirty = bitmaps ? volume.dirty : undefined;
-    if (bitmaps) {
-      const dirtyBytes = Math.min(volume.sizeBytes, Object.keys(dirty ?? {}).length * place.world.blockBytes);
-      const state = dirty ? `OK (${formatBytes(dirtyBytes)} of ${formatBytes(volume.sizeBytes)} dirty)` : "created new";
-      info(task, `${drive.key}: dirty-bitmap status: ${state}`);
-      volume.dirty = {};
-    }
-    return { drive, found, blocks: copyBlocks(volume.blocks), readBlocks: dirty ? Object.keys(dirty).length : allBlocks };
+    return { drive, found, blocks: copyBlocks(found.volume.blocks) };
   });
 }
 

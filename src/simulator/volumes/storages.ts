@@ -1,5 +1,6 @@
 /** Finding storages and the physical places behind them. */
 import type { BackendState, ClusterState, StorageState } from "../kernel";
+import { linksBetween } from "../network";
 import { fail, type Place } from "./calls";
 import { storageDirectory, traitsOf } from "./types";
 
@@ -46,5 +47,6 @@ export function getBackend(place: Place, storage: StorageState): BackendState {
 /** Shared resources that bytes to or from this storage pass. */
 export function resourcesOf(place: Place, storage: StorageState): string[] {
   const backend = getBackend(place, storage);
-  return traitsOf(storage).remote ? [`backend:${backend.id}`, `link:${place.cluster.id}`] : [`backend:${backend.id}`];
+  if (!traitsOf(storage).remote) return [`backend:${backend.id}`];
+  return [`backend:${backend.id}`, ...linksBetween(place.world.state, place.cluster.id, backend.site)];
 }

@@ -1,0 +1,27 @@
+/** Commands for setting up and trying out. */
+import { Argument, type Command } from "commander";
+import { SHELLS, type Shell } from "../completion/scripts";
+import { parseAmount, parsePort } from "../option-values";
+import type { SimulateOptions } from "../simulate";
+import type { CommandContext } from "./context";
+
+export function addSetupCommands(program: Command, { io, finish, file }: CommandContext): void {
+  program
+    .command("simulate")
+    .description("serve simulated Proxmox VE clusters for the federation's file; prints one line of JSON, then runs until interrupted")
+    .option("--state <directory>", "keep the simulated world there and go on with it at the next start")
+    .option("--port-base <port>", "admin API on this port, one port per node after it (default: free ports)", parsePort)
+    .option("--latency <ms>", "virtual time that every request takes at least", parseAmount)
+    .option("--time-scale <factor>", "how many times as fast as real time (0: only by the admin API)", parseAmount)
+    .option("--write-config <file>", "write the federation's file there with endpoints and fingerprints of the simulated clusters")
+    .action(async (options: SimulateOptions) => finish(await (await import("../simulate.js")).simulate(file(), options, io)));
+  program
+    .command("completion")
+    .description('print what makes a shell complete federate\'s commands and names: eval "$(federate completion bash)"')
+    .addArgument(new Argument("<shell>").choices(SHELLS))
+    .action(async (shell: Shell) => finish((await import("../completion/command.js")).printCompletion(shell, io)));
+  program
+    .command("__complete", { hidden: true })
+    .argument("[words...]")
+    .action(async (words: string[]) => finish(await (await import("../completion/command.js")).complete(program, words, file(), io)));
+}

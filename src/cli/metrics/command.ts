@@ -1,0 +1,61 @@
+/** `federate metrics`: the federation's state for Prometheus, on a port, into a file for node_exporter, or once. */
+import { rename, writeFile } from "node:fs/promises";
+import type { Federation } from "../../config";
+import { type ClusterClients, createClusterClients } from "../../inventory";
+import { credentialEnvironment, loadWithWarnings } from "../context";
+import { EXIT, type ExitCode } from "../exit-codes";
+import { UsageError } from "../failure";
+import type { CliIo } from "../io";
+import { readStatus } from "../status/command";
+import { interrupted, repeatUntilInterrupted } from "../until-interrupted";
+import { toRegistry } from "./collect";
+import { type Address, parseAddress, serveMetrics } from "./serve";
+
+export interface MetricsOptions {
+  /** `host:port` to serve on. */
+  listen?: string;
+  /** File that is replaced as a whole. */
+  textfile?: string;
+  /** Seconds between two writings of the file; absent: once. */
+  every?: number;
+}
+
+export async function metrics(file: string, options: MetricsOptions, io: CliIo): Promise<ExitCode> {
+  const { listen, textfile, every } = options;
+  if (listen !== undefined && textfile !== undefined)
+    throw new UsageError("--listen and --textfile exclude each other: run two processes, or let Prometheus scrape one.");
+  if (every !== undefined && textfile === undefined) throw new UsageError("--every says how often --textfile is written: name the file.");
+  const address = listen === undefined ? undefined : parseAddress(listen);
+  const { federation } = await loadWithWarnings(file, io);
+  const clients = createClusterClients(credentialEnvironment(file, io));
+  const collect = () => collectText(federation, clients);
+  try {
+    if (address !== undefined) await serveUntilInterrupted(address, collect, io);
+    else if (textfile === undefined) io.stdout.write(await collect());
+    else if (every === undefined) await replaceFile(textfile, await collect());
+    else await repeatUntilInterrupted(every * 1000, async () => replaceFile(textfile, await collect()));
+    return EXIT.ok;
+  } finally {
+    await clients.close();
+  }
+}
+
+async function collectText(federation: Federation, clients: ClusterClients): Promise<string> {
+  const startMs = performance.now();
+  const { report } = await readStatus(federation, clients);
+  return toRegistry(report, (performance.now() - startMs) / 1000).metrics();
+}
+
+async function serveUntilInterrupted(address: Address, collect: () => Promise<string>, io: CliIo): Promise<void> {
+  const server = await serveMetrics(address, collect, (message) => io.stderr.write(`error: ${message}\n`));
+  io.stderr.write(`serving ${server.url}\n`);
+  await interrupted();
+  await server.close();
+}
+
+/** node_exporter reads at any moment: it must never see half a file. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  await writeFile(draft, text);
+  await rename(draft, file);
+}

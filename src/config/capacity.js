@@ -1,0 +1,21 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.DEFAULT_CAPACITY_RULES = void 0;
+exports.mergeCapacityRules = mergeCapacityRules;
+/** The guide's defaults for everything a file leaves open. */
+exports.DEFAULT_CAPACITY_RULES = {
+    overcommit: { cpu: 4, memory: 1, storage: 1.5 },
+    reserve: { cpu: 0.1, memory: 0.15, storage: 0.1 },
+    pressureThreshold: { cpu: 0.75, memory: 0.7, storage: 0.8 },
+};
+/** `overrides` over `base`, fraction by fraction; what an override names without a value is inherited too. */
+function mergeCapacityRules(base, overrides) {
+    return {
+        overcommit: { ...base.overcommit, ...given(overrides.overcommit) },
+        reserve: { ...base.reserve, ...given(overrides.reserve) },
+        pressureThreshold: { ...base.pressureThreshold, ...given(overrides.pressureThreshold) },
+    };
+}
+function given(fractions) {
+    return Object.fromEntries(Object.entries(fractions ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}

@@ -1,0 +1,71 @@
+/** What a move is asked to do, and what it tells afterwards. */
+import type { MigrationMethod } from "../config";
+import type { Identity, MoveStep } from "./mark";
+import type { GuestRef } from "./operations";
+import type { Route } from "./route";
+
+export interface MoveRequest {
+  identity: Identity;
+  /** Generation of the moved guest. */
+  generation: number;
+  route: Route;
+  source: GuestRef;
+  target: {
+    api: GuestRef["api"];
+    node: string;
+    pool: string;
+    /** Restore puts every disk here; {@link MoveRequest.adapt} moves those that belong elsewhere. */
+    storage: string;
+    vmidRange?: { first: number; last: number };
+  };
+  /** What the target carries when it is done. */
+  text: string;
+  tags: string[];
+  name: string;
+  shutdown: { timeoutSeconds: number; force: boolean };
+  /** Whether the guest shall run afterwards. */
+  running: boolean;
+  /**
+   * Runs shutdown and backup when it is this guest's turn. Proxmox backs up one guest per node at a time: without a queue
+   * the others would wait for their turn switched off.
+   */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Runs the transfer when the links of the route have room for it, with the bandwidth it may take. */
+  onLink: <T>(work: (bitsPerSecond: number | undefined) => Promise<T>) => Promise<T>;
+  /** Client of any cluster: an interrupted move may have gone elsewhere. */
+  apiOf: (cluster: string) => Promise<GuestRef["api"]>;
+  /** Brings the restored, stopped guest to its declared shape. */
+  adapt: (target: GuestRef) => Promise<void>;
+  /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
+  waitUntilAlive: (target: GuestRef) => Promise<void>;
+  /** Whether the target starts with its node; absent: left at no. */
+  onBoot?: boolean;
+  /** Told how the move ended, whatever the end. */
+  onEnd?: (record: MoveRecord) => Promise<void>;
+}
+
+/** `unfinished`: the next update takes it up where it stands. */
+export type MoveResult = "moved" | "rolled-back" | "unfinished";
+
+/** What happened, for outputs and the audit log. No secret is in it. */
+export interface MoveRecord {
+  id: string;
+  method: MigrationMethod;
+  result: MoveResult;
+  from: { cluster: string; node: string; vmid: number };
+  /** `vmid` from the moment it was claimed. */
+  to: { cluster: string; node: string; vmid?: number };
+  /** Volid on the source cluster; removed after the move. */
+  archive?: string;
+  archiveBytes?: number;
+  startedAt: string;
+  finishedAt: string;
+  /** Steps in order, each with the time it was first reached. */
+  stages: { step: MoveStep; at: string }[];
+  /** Tasks on both clusters. */
+  upids: string[];
+  /** Until when the stopped source is kept. */
+  sourceKeptUntil?: string;
+  /** Why it did not succeed. */
+  error?: string;
+}

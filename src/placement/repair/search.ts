@@ -1,0 +1,115 @@
+import { SeededRandom } from "../reassignment/random";
+import { type Cost, compareCosts } from "./cost";
+import { FLOATING } from "./layout";
+import { type Assignment, NOWHERE, type RepairModel } from "./model";
+import { type RepairFound, searchTree } from "./tree-search";
+
+export interface RepairSearchOptions {
+  /** Steps in all. A count, so that the answer is the same everywhere. */
+  steps: number;
+  /** Guests that may be moved only to make room for others. */
+  mostDisplaced: number;
+  /** What is planned so far; where the model cannot express it, its cost alone. */
+  planned: { cost: Cost; assignment?: Assignment };
+  /** Whether a layout that the model allows is really allowed; the model may not know every rule. */
+  accepts(assignment: Assignment): boolean;
+}
+
+/** Share of the steps for the search of everything; the rest is for parts of the best so far. */
+const WHOLE_SHARE = 0.3;
+/** Each time as many guests may be displaced; few suffice mostly, and are found much sooner. */
+const DISPLACED = [0, 2, 6];
+/** The least; up to eight times as many. */
+const STEPS_PER_PART = 100;
+const SEED = 20_120_417;
+
+/**
+ * Everything first: that ends with a proof where the federation is small or has room. Else, from the best so far, one part
+ * after the other is decided anew while the rest stays (a large-neighbourhood search).
+ */
+export function searchRepair(model: RepairModel, options: RepairSearchOptions): RepairFound {
+  const search = new RepairSearch(model, options);
+  return search.run();
+}
+
+class RepairSearch {
+  private readonly random = new SeededRandom(SEED);
+  private steps = 0;
+  private best: Assignment | undefined;
+  private bestCost: Cost;
+  private isBetter = false;
+
+  constructor(
+    private readonly model: RepairModel,
+    private readonly options: RepairSearchOptions,
+  ) {
+    this.best = options.planned.assignment;
+    this.bestCost = options.planned.cost;
+  }
+
+  run(): RepairFound {
+    const isProven = this.searchWhole();
+    if (!isProven) this.searchParts();
+    const { best, bestCost, steps } = this;
+    return this.isBetter ? { assignment: best, cost: bestCost, isProven, steps } : { isProven, steps };
+  }
+
+  private searchWhole(): boolean {
+    const { mostDisplaced, steps } = this.options;
+    const limits = [...DISPLACED.filter((limit) => limit < mostDisplaced), mostDisplaced];
+    for (const [index, limit] of limits.entries()) {
+      const isLast = index === limits.length - 1;
+      const fixed = limit === 0 ? this.allButTroubled() : undefined;
+      if (this.try(limit, Math.ceil((steps * WHOLE_SHARE) / limits.length), fixed) && isLast) return true;
+    }
+    return false;
+  }
+
+  private searchParts(): void {
+    while (this.best !== undefined && this.steps < this.options.steps) {
+      const fixed = this.allButAPart(this.best);
+      const steps = STEPS_PER_PART << this.random.below(4);
+      this.try(this.options.mostDisplaced, Math.min(steps, this.options.steps - this.steps), fixed);
+      // A part without anything to decide counts too, or this would never end.
+      this.steps += 1;
+    }
+  }
+
+  /** Searches below the best so far and returns whether everything was looked at. */
+  private try(mostDisplaced: number, steps: number, fixed?: Assignment): boolean {
+    const { accepts } = this.options;
+    const found = searchTree(this.model, { steps, mostDisplaced, below: this.bestCost, fixed, accepts });
+    this.steps += found.steps;
+    if (found.assignment !== undefined && found.cost !== undefined && compareCosts(found.cost, this.bestCost) < 0) {
+      this.best = found.assignment;
+      this.bestCost = found.cost;
+      this.isBetter = true;
+    }
+    return found.isProven;
+  }
+
+  private allButTroubled(): Assignment {
+    return this.model.items.map(({ isTroubled }) => (isTroubled ? FLOATING : 0));
+  }
+
+  /** Frees who is on (or comes from) some nodes, one of them that of a guest that costs something. */
+  private allButAPart(assignment: Assignment): Assignment {
+    const { items, nodes } = this.model;
+    const { random } = this;
+    const placeOf = (item: number) => items[item]!.options[assignment[item]!]?.node ?? items[item]!.home;
+    const costly = items.flatMap(({ options }, item) => (assignment[item] === NOWHERE || !options[assignment[item]!]!.stays ? [item] : []));
+    const seed = costly[random.below(Math.max(1, costly.length))];
+    const chosen = new Set<number>();
+    if (seed !== undefined) chosen.add(placeOf(seed)).add(items[seed]!.home);
+    const places = seed === undefined ? nodes.map((_, node) => node) : items[seed]!.options.map(({ node }) => node);
+    for (let more = 1 + random.below(3); more > 0 && places.length > 0; more--) {
+      // Options are cheapest first: half of the time one of those.
+      const end = random.below(2) === 0 ? places.length : Math.min(places.length, 3);
+      chosen.add(places[random.below(end)]!);
+    }
+    return assignment.map((option, item) => {
+      const isInPart = item === seed || chosen.has(placeOf(item)) || (items[item]!.home >= 0 && chosen.has(items[item]!.home));
+      return isInPart ? FLOATING : option;
+    });
+  }
+}

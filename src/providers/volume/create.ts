@@ -1,0 +1,130 @@
+/** Creating a volume: new, taken up from an interrupted run, or moved here with its data. */
+import { parseVolumeHandle, volidOfHandle } from "../../kubernetes";
+import { ownerVmidOf, readMarkedGuest } from "../../migration";
+import { attachAndDescribe, createDisk, diskContext, requireOwner } from "../disk/create";
+import { readDiskOutputs } from "../disk/state";
+import { type Inputs, withoutUndefined } from "../inputs";
+import { type Session, UserError } from "../session";
+import { findWhereabouts } from "../whereabouts";
+import { type VolumeContext, volumeContext } from "./context";
+import { listRegistrations, type Registration } from "./kubernetes";
+import { moveToNode, raiseGeneration } from "./node-move";
+import { clusterOfRegion } from "./place";
+import { isAt } from "./plan";
+import { ensureClaim, ensureRegistration } from "./register";
+import { findReleaseNote, releaseVolume, restoreUse } from "./release";
+import { readVolumeInputs } from "./state";
+
+export async function createVolume(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
+  const context = await volumeContext(session, inputs);
+  const { placement } = readVolumeInputs(inputs);
+  const [newest, ...older] = await listRegistrations(context.kubernetes, context.identity);
+  await refuseLostDisk(context, newest);
+  const moves = newest !== undefined && !isAt(newest.volume, placement);
+  const disk = await givingBackOnFailure(context, async () => {
+    if (moves) await releaseVolume(context, newest);
+    return moveOrCreateDisk(context, newest, moves);
+  });
+  const outs = await finishVolume(context, disk, moves ? [newest] : older);
+  return { id: `${placement.region}/${readDiskOutputs(disk).ownerVmid}`, outs };
+}
+
+/** Registers the disk, puts back what was taken out of use for it, and tells the outputs. */
+export async function finishVolume(context: VolumeContext, disk: Inputs, formers: Registration[]): Promise<Inputs> {
+  const registration = await ensureRegistration(context, disk);
+  const { volid, sizeBytes, ownerVmid, lastMove, __generation } = readDiskOutputs(disk);
+  // Read anew: what was released is noted on the object since the first look.
+  for (const { name } of formers) {
+    const noted = (await listRegistrations(context.kubernetes, context.identity)).find((candidate) => candidate.name === name);
+    if (noted) await restoreUse(context, noted, registration);
+  }
+  await ensureClaim(context, registration, sizeBytes);
+  const { recovery: _done, drift: _mended, ...lasting } = context.inputs;
+  return withoutUndefined({
+    ...lasting,
+    persistentVolume: registration.name,
+    volumeHandle: registration.volume.spec?.csi?.volumeHandle,
+    ownerVmid,
+    volid,
+    sizeBytes,
+    lastMove,
+    __disk: disk,
+    __generation,
+  });
+}
+
+async function moveOrCreateDisk(context: VolumeContext, newest: Registration | undefined, moves: boolean): Promise<Inputs> {
+  const { session, inputs, spec } = context;
+  const { placement, __disk } = readVolumeInputs(inputs);
+  const { outs } = await createDisk(session, __disk);
+  const made = readDiskOutputs(outs);
+  const ref = { api: await session.client(made.__at.cluster), node: made.__at.node, vmid: made.ownerVmid };
+  const moved = placement.zone === undefined ? await requireOwner(ref) : await moveToNode(session, ref, placement.zone, spec.name);
+  if (newest) requireData(context, newest, { cluster: made.__at.cluster, vmid: made.ownerVmid, arrived: moved.mark?.source !== undefined });
+  const owner = moves ? await raiseGeneration(session, moved, newest!.mark.generation + 1) : moved;
+  return attachAndDescribe(await diskContext(session, __disk), owner, made.lastMove);
+}
+
+/**
+ * A PersistentVolume of ours without its disk: a new disk would be empty, and the CSI plugin would format it under a claim
+ * whose data somebody may still want.
+ */
+async function refuseLostDisk(context: VolumeContext, newest: Registration | undefined): Promise<void> {
+  if (!newest) return;
+  const { home } = await findWhereabouts(context.session, context.identity);
+  if (home) return;
+  throw new UserError(
+    `The disk of volume ${context.spec.name} (${newest.volume.spec?.csi?.volumeHandle}) was found on no cluster that answers, and an empty one is never put in its place. Bring its cluster or its owner VM back; or, if the data may go, delete PersistentVolume ${newest.name} and its claim, then run again.`,
+  );
+}
+
+/** The disk is the registered one, or has come from it by a verified move: one that was made empty has no source. */
+function requireData(
+  { spec }: VolumeContext,
+  { volume, name }: Registration,
+  owner: { cluster: string; vmid: number; arrived: boolean },
+): void {
+  const formerVmid = ownerVmidOf(volidOfHandle(parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? "")));
+  if (owner.arrived || owner.vmid === formerVmid) return;
+  throw new UserError(
+    `The disk of volume ${spec.name} (owner vm ${owner.vmid} on ${owner.cluster}) did not come from the one that ${name} names, and is not bound to its claim: it may be empty. Look at both before you delete one by hand.`,
+  );
+}
+
+/** Whatever fails while the data is still where it was: the workload gets its volume back. */
+async function givingBackOnFailure<T>(context: VolumeContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    try {
+      await giveBack(context);
+    } catch (second) {
+      throw new UserError(
+        `${messageOf(error)}\nClaim and workload could not be put back either: ${messageOf(second)}\nNothing is lost. Mend the cause and run again.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+/** Claim and workload on the former disk again, if that is whole and serves. */
+export async function giveBack(context: VolumeContext): Promise<void> {
+  const noted = (await listRegistrations(context.kubernetes, context.identity)).find(findReleaseNote);
+  if (noted && (await serves(context, noted))) await restoreUse(context, noted, noted);
+}
+
+/** A source that was not rolled back, or has a successor, must not be written to any more. */
+async function serves({ session }: VolumeContext, { volume }: Registration): Promise<boolean> {
+  const handle = parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? "");
+  const vmid = ownerVmidOf(volidOfHandle(handle));
+  const cluster = clusterOfRegion(await session.federation(), handle.region);
+  const found = vmid === undefined ? undefined : await session.locate(cluster, vmid);
+  const owner = found && (await readMarkedGuest(found));
+  const settled = owner?.mark?.phase === "settled" && owner.mark.move === undefined && owner.config.values.lock === undefined;
+  return settled && (handle.zone === undefined || handle.zone === found?.node);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,56 @@
+/** The Kubernetes cluster of a volume, and our PersistentVolumes in it. */
+import { createHash } from "node:crypto";
+import {
+  createKubernetesClient,
+  findVolumeMark,
+  type KubernetesApi,
+  type KubernetesConnection,
+  type PersistentVolume,
+  sameVolume,
+  VOLUME_LABEL,
+  type VolumeMark,
+} from "../../kubernetes";
+import { type Identity, identityTag } from "../../migration";
+import type { Session } from "../session";
+
+/** One client per connection and provider process. */
+export function kubernetesOf(session: Session, connection: KubernetesConnection): Promise<KubernetesApi> {
+  const key = JSON.stringify([connection.kubeconfig, connection.kubeconfigContent, connection.context]);
+  const known = session.kubernetesClients.get(key);
+  if (known) return known;
+  const client = createKubernetesClient(connection, { clock: { ...session.pace, random: Math.random } });
+  session.kubernetesClients.set(key, client);
+  return client;
+}
+
+/** A PersistentVolume of ours. */
+export interface Registration {
+  volume: PersistentVolume;
+  name: string;
+  mark: VolumeMark;
+}
+
+export function markOfVolume(identity: Identity, generation: number): VolumeMark {
+  return { federation: identity.federation, stack: identity.stack, name: identity.name, generation };
+}
+
+/** All PersistentVolumes of the volume, the newest first: two while a move is under way. */
+export async function listRegistrations(api: KubernetesApi, identity: Identity): Promise<Registration[]> {
+  const volumes = await api.listVolumes(`${VOLUME_LABEL}=${identityTag(identity)}`);
+  return volumes
+    .flatMap((volume) => {
+      const mark = findVolumeMark(volume);
+      const name = volume.metadata?.name;
+      return mark && name !== undefined && sameVolume(mark, identity) ? [{ volume, name, mark }] : [];
+    })
+    .sort((a, b) => b.mark.generation - a.mark.generation);
+}
+
+/**
+ * PersistentVolumes belong to no namespace: the suffix keeps apart two stacks, and the two that exist while one volume
+ * moves. Of fixed width, since the CSI plugin compares disks by substring.
+ */
+export function persistentVolumeName(volumeName: string, identity: Identity, generation: number): string {
+  const text = [identity.federation, identity.stack, identity.name, generation].join("\n");
+  return `${volumeName}-${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
+}

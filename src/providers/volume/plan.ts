@@ -1,0 +1,160 @@
+/** `check` of a volume: where its disk goes, and whether it may go there now. */
+import type { Federation } from "../../config";
+import { formatSize } from "../../config";
+import { type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
+import type { MigrationSummary } from "../../migration";
+import { checkDisk } from "../disk/plan";
+import { readDiskInputs } from "../disk/state";
+import { engineInputs, hasUnknown, type IdentityInput, type Inputs, UNKNOWN, userInputs, withoutUndefined } from "../inputs";
+import { type CheckFailure, toFailures } from "../schema";
+import type { Session } from "../session";
+import { identityOfVolume } from "./context";
+import { toDiskInputs } from "./disk-inputs";
+import { kubernetesOf, listRegistrations, type Registration } from "./kubernetes";
+import { describePlace, pinOf, regionOfCluster, samePlace, storageReach } from "./place";
+import { findReleaseNote, findUse } from "./release";
+import { FIXED_KEYS, type VolumeSpec, volumeSchema } from "./spec";
+import { COMPUTED_KEYS, type VolumeInputs, type VolumePlacement } from "./state";
+import { describeUse } from "./usage";
+
+type Checked = { inputs: Inputs; failures: CheckFailure[] };
+
+/** Inputs that placement does not need: another resource may have yet to make what they name. */
+const LATE_KEYS = ["kubernetes", "claim", "luks", "quiesce", "storageClassName"];
+
+export async function checkVolume(session: Session, olds: Inputs, news: Inputs): Promise<Checked> {
+  const own = userInputs(news, COMPUTED_KEYS);
+  const early = Object.fromEntries(Object.entries(own).filter(([key, value]) => !(LATE_KEYS.includes(key) && hasUnknown(value))));
+  const late = Object.keys(early).length < Object.keys(own).length;
+  if (hasUnknown(early) || hasUnknown(news.__poolDefinition)) return unplaced(own, news);
+  const parsed = volumeSchema.safeParse({ name: (news.__identity as IdentityInput).name, ...early });
+  if (!parsed.success) return { inputs: news, failures: toFailures(parsed.error) };
+  const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as VolumeInputs);
+  const fixed = JSON.parse(JSON.stringify(Object.fromEntries(FIXED_KEYS.map((key) => [key, parsed.data[key]])))) as Inputs;
+  const refusal = refuseChange(before, fixed, own);
+  if (refusal) return { inputs: news, failures: [refusal] };
+
+  const federation = await session.federation();
+  const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pinOf(federation, parsed.data)));
+  if (disk.failures.length > 0) return { inputs: news, failures: disk.failures };
+  if (disk.inputs.placement === UNKNOWN) return unplaced(own, news);
+  const planned = await planVolume(session, { spec: parsed.data, news, before, federation, disk: disk.inputs, late });
+  if ("failure" in planned) return { inputs: news, failures: [{ property: "", reason: planned.failure }] };
+  return { inputs: withoutUndefined({ ...own, ...engineInputs(news), ...planned.inputs, __fixed: fixed }), failures: [] };
+}
+
+function unplaced(own: Inputs, news: Inputs): Checked {
+  return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
+}
+
+/** Kubernetes fixes these when the PersistentVolume is made, or the filesystem on the disk does. */
+function refuseChange(before: VolumeInputs | undefined, fixed: Inputs, own: Inputs): CheckFailure | undefined {
+  if (!before) return undefined;
+  for (const key of FIXED_KEYS)
+    if (JSON.stringify(before.__fixed[key]) !== JSON.stringify(fixed[key]))
+      return {
+        property: key,
+        reason: `cannot be changed once the volume exists (it was ${JSON.stringify(before.__fixed[key] ?? null)}): declare another volume and copy the data`,
+      };
+  const claimOf = (inputs: Inputs) => inputs.claim as { namespace: string; name: string } | undefined;
+  const [former, claim] = [claimOf(before as unknown as Inputs), claimOf(own)];
+  if (!former || hasUnknown(claim) || (claim?.namespace === former.namespace && claim.name === former.name)) return undefined;
+  return {
+    property: "claim",
+    reason: `the volume is bound to claim ${former.namespace}/${former.name}, which cannot be changed: declare another volume, or keep the claim`,
+  };
+}
+
+interface Planning {
+  spec: VolumeSpec;
+  news: Inputs;
+  before: VolumeInputs | undefined;
+  federation: Federation;
+  /** Checked inputs of the disk. */
+  disk: Inputs;
+  /** Something that only Kubernetes needs is not known yet. */
+  late: boolean;
+}
+
+async function planVolume(session: Session, planning: Planning): Promise<{ inputs: Omit<VolumeInputs, "__fixed"> } | { failure: string }> {
+  const { spec, news, before, federation, disk, late } = planning;
+  const { placement: at, migration, recovery, __live: live } = readDiskInputs(disk);
+  const storage = at.storages[0]!;
+  const { shared } = await storageReach(session, at.cluster, storage);
+  if (spec.shared !== undefined && spec.shared !== shared)
+    return {
+      failure: `Volume ${spec.name} is declared as ${spec.shared ? "shared" : "not shared"}, but storage ${storage} of ${at.cluster} is ${shared ? "shared by its nodes" : "local to each node"}: choose another storageClass, or leave shared out`,
+    };
+  const placement: VolumePlacement = {
+    region: regionOfCluster(federation, at.cluster),
+    ...(shared ? {} : { zone: at.node }),
+    ...at,
+    why: before && before.placement.cluster === at.cluster && before.placement.node === at.node ? before.placement.why : at.why,
+  };
+  const inputs: Omit<VolumeInputs, "__fixed"> = {
+    placement,
+    ...(migration ? { migration } : {}),
+    ...(recovery ? { recovery } : {}),
+    __disk: disk,
+  };
+  const home =
+    before?.placement ?? (live && { ...live, region: regionOfCluster(federation, live.cluster), ...(shared ? {} : { zone: live.node }) });
+  const registrations = late || !(before || live) ? [] : await lookAtRegistrations(session, spec, news);
+  if (!home || samePlace(home, placement)) {
+    const interrupted = registrations.find(findReleaseNote);
+    if (interrupted) inputs.recovery = `the interrupted move of ${interrupted.name} is undone: claim and workload are put back`;
+    return { inputs };
+  }
+  const refusal = await refuseMove(session, spec, news, { home, placement, newest: registrations[0], why: at.why });
+  if (refusal !== undefined) return { failure: refusal };
+  inputs.migration ??= summarizeNodeMove(spec, home, placement);
+  return { inputs };
+}
+
+/** A Kubernetes cluster that does not answer now must not keep the rest of the program from being planned. */
+async function lookAtRegistrations(session: Session, spec: VolumeSpec, news: Inputs): Promise<Registration[]> {
+  return listRegistrations(await kubernetesOf(session, spec.kubernetes), await identityOfVolume(session, news));
+}
+
+interface Move {
+  home: { region: string; zone?: string };
+  placement: VolumePlacement;
+  newest: Registration | undefined;
+  why: string;
+}
+
+async function refuseMove(session: Session, spec: VolumeSpec, news: Inputs, move: Move): Promise<string | undefined> {
+  const where = `Volume ${spec.name} must leave ${describePlace(move.home)} for ${describePlace(move.placement)}`;
+  const use = move.newest && isAt(move.newest.volume, move.home) ? await findUseOf(session, spec, news, move.newest) : undefined;
+  const used = use && describeUse(use);
+  if (!spec.allowMove)
+    return `${where} (${move.why}), but pods cannot follow it there by themselves${used === undefined ? "" : `, and it is in use: ${used}`}. Set allowMove: true to move its data, or keep its region and zone.`;
+  if (used === undefined || use === undefined) return undefined;
+  if (!spec.quiesce) return `${where}, but it is in use: ${used}. Scale the workload down first, or name it as quiesce.`;
+  const foreign = use.pods.filter((pod) => !use.ownPods.includes(pod));
+  if (foreign.length > 0)
+    return `${where}, but pods that do not belong to ${spec.quiesce.kind} ${spec.quiesce.namespace}/${spec.quiesce.name} use it: ${foreign.join(", ")}. Stop them first.`;
+  return undefined;
+}
+
+async function findUseOf(session: Session, spec: VolumeSpec, news: Inputs, newest: Registration) {
+  const identity = await identityOfVolume(session, news);
+  return findUse({ session, inputs: news, spec, identity, kubernetes: await kubernetesOf(session, spec.kubernetes) }, newest);
+}
+
+export function isAt(volume: PersistentVolume, place: { region: string; zone?: string }): boolean {
+  return samePlace(parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? ""), place);
+}
+
+function summarizeNodeMove(spec: VolumeSpec, home: { region: string; zone?: string }, placement: VolumePlacement): MigrationSummary {
+  return {
+    from: describePlace(home),
+    to: describePlace(placement),
+    method: "node migration: Proxmox copies the disk of the stopped owner VM to the other node and frees the source afterwards",
+    store: "none: the nodes talk to each other",
+    transfer: `up to ${formatSize(spec.size)} inside the cluster`,
+    duration: "as long as the copy takes",
+    downtime: "as long as the copy takes",
+    reason: placement.why,
+  };
+}

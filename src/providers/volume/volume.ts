@@ -1,0 +1,119 @@
+/** Diff, refresh and deletion of a volume. */
+import { findVolumeMark, isKubernetesError, sameVolume } from "../../kubernetes";
+import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
+import { readDiskInputs } from "../disk/state";
+import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
+import { type Session, UserError } from "../session";
+import { type VolumeContext, volumeContext } from "./context";
+import { listRegistrations, type Registration } from "./kubernetes";
+import { samePlace } from "./place";
+import { readVolumeInputs, readVolumeOutputs } from "./state";
+import { describeUse, findGuestUse, findKubernetesUse } from "./usage";
+import { waitUntil } from "./waiting";
+
+const DELETE_TIMEOUT_MS = 120_000;
+
+export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
+  if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
+  const olds = readVolumeOutputs(oldOutputs);
+  const news = readVolumeInputs(newInputs);
+  if (!samePlace(olds.placement, news.placement)) return { changes: true, replaces: ["placement"] };
+  // A volume that has grown through its claim is larger than declared, and stays so.
+  const grows = readDiskInputs(news.__disk).__sizeBytes > olds.sizeBytes;
+  const same = (key: string) => JSON.stringify(oldOutputs[key] ?? null) === JSON.stringify(newInputs[key] ?? null);
+  const changes =
+    grows ||
+    news.recovery !== undefined ||
+    olds.drift !== undefined ||
+    // Later operations read the connection from the state: it must not go stale there.
+    !["description", "claim", "kubernetes", "quiesce"].every(same) ||
+    diffDisk({ ...olds.__disk, sizeBytes: readDiskInputs(news.__disk).__sizeBytes }, news.__disk).changes;
+  return { changes, replaces: [] };
+}
+
+export async function readVolume(session: Session, id: string, props: Inputs): Promise<{ id: string; props: Inputs; inputs?: Inputs }> {
+  const olds = readVolumeOutputs(props);
+  const disk = await readDisk(session, id, olds.__disk);
+  if (disk.id === "") return { id: "", props: {} };
+  const { drift: _before, ...rest } = props;
+  const found = readVolumeOutputs({ ...disk.props });
+  const drift = [...((disk.props.drift as string[] | undefined) ?? []), ...(await readDrift(session, props))];
+  const outputs = withoutUndefined({
+    ...rest,
+    volid: found.volid,
+    sizeBytes: found.sizeBytes,
+    __disk: disk.props,
+    ...(drift.length > 0 ? { drift } : {}),
+  });
+  return { id, props: outputs };
+}
+
+async function readDrift(session: Session, props: Inputs): Promise<string[]> {
+  const { persistentVolume, volumeHandle, __generation } = readVolumeOutputs(props);
+  try {
+    const context = await volumeContext(session, props);
+    const registrations = await listRegistrations(context.kubernetes, context.identity);
+    const own = registrations.find(({ mark }) => mark.generation === __generation);
+    if (!own) return [`PersistentVolume ${persistentVolume} is gone`];
+    const drift: string[] = [];
+    if (own.volume.spec?.csi?.volumeHandle !== volumeHandle) drift.push(`PersistentVolume ${own.name} names another disk`);
+    if (await lacksClaim(context)) drift.push(`claim ${context.spec.claim?.namespace}/${context.spec.claim?.name} is gone`);
+    return drift;
+  } catch (error) {
+    if (!isKubernetesError(error, "UNREACHABLE")) throw error;
+    session.pace.report(`warning: PersistentVolume ${persistentVolume} was not refreshed: ${error.message}`);
+    return [];
+  }
+}
+
+async function lacksClaim({ kubernetes, spec }: VolumeContext): Promise<boolean> {
+  return spec.claim?.create === true && (await kubernetes.findClaim(spec.claim)) === undefined;
+}
+
+/** The PersistentVolume first: while it stands, the CSI plugin may attach the disk. */
+export async function deleteVolume(session: Session, props: Inputs): Promise<void> {
+  const context = await volumeContext(session, props);
+  const { __generation, __disk } = readVolumeOutputs(props);
+  const own = (await listRegistrations(context.kubernetes, context.identity)).find(({ mark }) => mark.generation === __generation);
+  await refuseWhileUsed(context, own);
+  if (own) await deleteRegistration(context, own);
+  // Nothing can attach it any more; what was attached in between still has it.
+  await refuseWhileUsed(context, own);
+  await deleteDisk(session, __disk);
+}
+
+async function refuseWhileUsed(context: VolumeContext, own: Registration | undefined): Promise<void> {
+  const { session, spec, kubernetes, inputs } = context;
+  const { placement, volid } = readVolumeOutputs(inputs);
+  const used = describeUse({
+    ...(own ? await findKubernetesUse(kubernetes, own.volume) : {}),
+    guests: await findGuestUse(await session.client(placement.cluster), volid, placement.zone),
+  });
+  if (used !== undefined)
+    throw new UserError(
+      `Volume ${spec.name} (${volid} in ${placement.region}) is kept, because it is in use: ${used}. Scale the workload down, wait until it is detached, then run again.`,
+    );
+}
+
+async function deleteRegistration(context: VolumeContext, own: Registration): Promise<void> {
+  const { kubernetes, session, spec, identity } = context;
+  const reference = own.volume.spec?.claimRef;
+  const claim =
+    reference?.namespace === undefined || reference.name === undefined
+      ? undefined
+      : await kubernetes.findClaim({ namespace: reference.namespace, name: reference.name });
+  if (claim?.spec?.volumeName === own.name) {
+    const mark = findVolumeMark(claim);
+    if (!mark || !sameVolume(mark, identity))
+      throw new UserError(
+        `Volume ${spec.name} is kept, because claim ${reference?.namespace}/${reference?.name}, which this program did not make, is bound to it. Delete that claim, then run again.`,
+      );
+    await kubernetes.deleteClaim(claim);
+  }
+  await kubernetes.deleteVolume(own.volume);
+  const isGone = async () => (await kubernetes.findVolume(own.name))?.metadata?.uid !== own.volume.metadata?.uid;
+  if (await waitUntil(isGone, DELETE_TIMEOUT_MS, session.pace)) return;
+  throw new UserError(
+    `PersistentVolume ${own.name} of volume ${spec.name} was deleted, but is still there after ${DELETE_TIMEOUT_MS / 1000} s: its claim or an attachment holds it. The disk is kept; look at both, then run again.`,
+  );
+}
