@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{chaos,cli,contract,integration,kubernetes,providers,scripts,simulator,support}/**"],
+          exclude: ["test/{browser,chaos,cli,contract,integration,kubernetes,providers,scripts,simulator,support}/**"],
           // Loading the modules anew for every file would take longer than the tests.
           isolate: false,
           testTimeout: minutes(1),
@@ -21,6 +21,7 @@ export default defineConfig({
       { test: { name: "simulator", include: ["test/simulator/**/*.test.ts"], testTimeout: minutes(2) } },
       { test: { name: "scripts", include: ["test/scripts/**/*.test.ts"], testTimeout: minutes(3) } },
       { test: { name: "cli", include: ["test/cli/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },
+      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: minutes(3), hookTimeout: minutes(2) } },
       { test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], testTimeout: minutes(5) } },
       {

@@ -1,31 +1,59 @@
 "use strict";
 /** The text formats of the ROADEF/EURO 2012 challenge: whole numbers with white space between. */
 
+const ZERO = 48;
+const SPACE = 32;
+
+/** Reads numbers byte by byte: the largest models have tens of millions of them, too many for one string each. */
 class Reader {
-  constructor(text, name) {
-    this.numbers = text.split(/\s+/).filter((part) => part !== "");
-    this.position = 0;
+  /** @param content text or its bytes */
+  constructor(content, name) {
+    this.bytes = typeof content === "string" ? Buffer.from(content) : content;
+    this.offset = 0;
+    this.read = 0;
     this.name = name;
   }
 
   next() {
-    const text = this.numbers[this.position];
-    if (text === undefined) throw new Error(`${this.name}: ends after ${this.position} numbers, more expected`);
-    const value = Number(text);
-    if (!Number.isInteger(value)) throw new Error(`${this.name}: number ${this.position + 1} is "${text}", a whole number expected`);
-    this.position += 1;
+    const { bytes } = this;
+    let offset = this.skipSpace();
+    if (offset === bytes.length) throw new Error(`${this.name}: ends after ${this.read} numbers, more expected`);
+    const start = offset;
+    let value = 0;
+    for (; offset < bytes.length && bytes[offset] > SPACE; offset++) {
+      const digit = bytes[offset] - ZERO;
+      if (!(digit >= 0 && digit <= 9)) this.refuse(start);
+      value = value * 10 + digit;
+    }
+    if (!Number.isSafeInteger(value)) this.refuse(start);
+    this.offset = offset;
+    this.read += 1;
     return value;
   }
 
   end() {
-    if (this.position !== this.numbers.length) {
-      throw new Error(`${this.name}: ${this.numbers.length - this.position} numbers too many`);
-    }
+    if (this.skipSpace() === this.bytes.length) return;
+    const rest = this.bytes.toString("latin1", this.offset).trim().split(/\s+/);
+    throw new Error(`${this.name}: ${rest.length} numbers too many`);
+  }
+
+  skipSpace() {
+    const { bytes } = this;
+    let { offset } = this;
+    while (offset < bytes.length && bytes[offset] <= SPACE) offset += 1;
+    this.offset = offset;
+    return offset;
+  }
+
+  refuse(start) {
+    const [text] = this.bytes.toString("latin1", start, start + 40).split(/\s/);
+    throw new Error(`${this.name}: number ${this.read + 1} is "${text}", a whole number from 0 expected`);
   }
 }
 
-function parseModel(text, name = "model") {
-  const reader = new Reader(text, name);
+/** @param content the text of the file or its bytes; @param name how errors call it */
+function parseModel(content, name = "model") {
+  const reader = new Reader(content, name);
   const next = () => reader.next();
   const resources = next();
   const transient = new Uint8Array(resources);
@@ -39,7 +67,7 @@ function parseModel(text, name = "model") {
   const location = new Int32Array(machines);
   const capacity = new Float64Array(machines * resources);
   const safety = new Float64Array(machines * resources);
-  const machineMoveCost = new Float64Array(machines * machines);
+  const machineMoveCost = new Int32Array(machines * machines);
   for (let machine = 0; machine < machines; machine++) {
     neighbourhood[machine] = next();
     location[machine] = next();
@@ -88,8 +116,8 @@ function parseModel(text, name = "model") {
   };
 }
 
-function parseAssignment(text, processes, machines, name = "assignment") {
-  const reader = new Reader(text, name);
+function parseAssignment(content, processes, machines, name = "assignment") {
+  const reader = new Reader(content, name);
   const assignment = Int32Array.from({ length: processes }, () => reader.next());
   reader.end();
   assignment.forEach((machine, process) => {

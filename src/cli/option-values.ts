@@ -26,3 +26,11 @@ export function parseSeconds(text: string): number {
   if (!Number.isFinite(seconds) || seconds < 1 || seconds > 86_400) throw new InvalidArgumentError("a number of seconds from 1 to 86400");
   return seconds;
 }
+
+/** Milliseconds since the epoch. A time without a zone would mean another instant on every machine. */
+export function parseInstant(text: string): number {
+  const instantMs = Date.parse(text);
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}.*(Z|[+-]\d{2}:\d{2})$/.test(text) || Number.isNaN(instantMs))
+    throw new InvalidArgumentError("an instant with its zone, for example 2026-03-01T22:00:00Z or 2026-03-01T23:00:00+01:00");
+  return instantMs;
+}

@@ -53,5 +53,11 @@ export class Findings {
 /** Findings in the order of the file; one text at one place (an anchor used twice) is told once. */
 export function inFileOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {
   const unique = new Map(issues.map((issue) => [`${issue.line}:${issue.column}:${issue.message}`, issue] as const).reverse());
-  return [...unique.values()].sort((a, b) => a.line - b.line || a.column - b.column || a.message.localeCompare(b.message));
+  return [...unique.values()].sort((a, b) => a.line - b.line || a.column - b.column || compareText(a.message, b.message));
+}
+
+/** By code unit: the same everywhere, and without loading the machine's locale. */
+function compareText(a: string, b: string): number {
+  if (a < b) return -1;
+  return a > b ? 1 : 0;
 }

@@ -6,6 +6,8 @@ export type { DocumentKind } from "./findings";
 export { federationJsonSchema } from "./json-schema";
 export { type LoadedFederation, type LoadOptions, loadFederation, parseFederation, safeParseFederation } from "./load";
 export type * from "./model";
+export type { Path, Position } from "./position";
+export { formatPath } from "./position";
 export { timeWindow } from "./schema/window";
 export {
   type DurationUnit,

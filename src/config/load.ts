@@ -6,6 +6,7 @@ import { declaredClusterIds, kindOf } from "./document-kind";
 import { FederationConfigError } from "./errors";
 import { type DocumentKind, Findings, inFileOrder } from "./findings";
 import type { ConfigIssue, Federation } from "./model";
+import type { Path, Position } from "./position";
 import { EXTENSION_PREFIX } from "./schema/federation";
 import { readShape } from "./shape";
 import { readSource, toPlain } from "./source";
@@ -21,6 +22,8 @@ export interface LoadOptions {
 export interface LoadedFederation {
   federation: Federation;
   warnings: ConfigIssue[];
+  /** Where the value at a path of the file stands, or the innermost part of the path that the file has. */
+  positionOf(path: Path): Position;
 }
 
 /**
@@ -36,9 +39,9 @@ export async function loadFederation(path: string, options: LoadOptions = {}): P
  * @throws FederationConfigError with every finding.
  */
 export function parseFederation(text: string, file: string, options: LoadOptions = {}): LoadedFederation {
-  const { federation, issues } = safeParseFederation(text, file, options);
-  if (!federation) throw new FederationConfigError(file, issues);
-  return { federation, warnings: issues };
+  const { federation, issues, positionOf } = safeParseFederation(text, file, options);
+  if (!federation || !positionOf) throw new FederationConfigError(file, issues);
+  return { federation, warnings: issues, positionOf };
 }
 
 /** As {@link parseFederation}, without throwing: `federation` is absent when there is an error among the issues. */
@@ -46,7 +49,7 @@ export function safeParseFederation(
   text: string,
   file: string,
   options: LoadOptions = {},
-): { federation?: Federation; issues: ConfigIssue[] } {
+): { federation?: Federation; issues: ConfigIssue[]; positionOf?: LoadedFederation["positionOf"] } {
   const { source, issues: syntaxIssues } = readSource(text, file);
   if (!source) return { issues: inFileOrder(syntaxIssues) };
   const kind = options.mode === undefined || options.mode === "auto" ? kindOf(source) : options.mode;
@@ -64,7 +67,8 @@ export function safeParseFederation(
 
   const issues = inFileOrder([...syntaxIssues, ...shapeFindings.issues, ...findings.issues]);
   const usable = shape.file !== undefined && issues.every(({ severity }) => severity === "warning");
-  return usable ? { federation: toFederation(shape.file!), issues } : { issues };
+  if (!usable) return { issues };
+  return { federation: toFederation(shape.file!), issues, positionOf: (path) => source.positionOf(path, "value") };
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** From a live snapshot and the declared federation to the plain data placement works on. */
 import { type Cluster, type Federation, mergeCapacityRules, type PlacementPolicy, type PoolLimits, type ResourcePool } from "../config";
-import type { ClusterFacts, GuestFacts, Inventory, LinkFacts, NodeFacts, PoolPolicy, StorageFacts } from "../placement";
+import type { ClusterFacts, GuestFacts, Inventory, LinkFacts, NodeFacts, PoolPolicy, StorageFacts, SurvivalDemand } from "../placement";
 import type { GuestRow } from "../proxmox";
 import type { ClusterSnapshot, FederationSnapshot, ReachableCluster } from "./snapshot";
 

@@ -39,7 +39,7 @@ export {
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, waitUntilCreated } from "./owned-guests";
 export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
-export { type PreflightFacts, preflight } from "./preflight";
+export { type PreflightFacts, preflight, type StorageRoom } from "./preflight";
 export { isRestoreWreck } from "./restore-wreck";
 export { type RollbackRequest, rollBackMove } from "./rollback";
 export { planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";

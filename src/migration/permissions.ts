@@ -51,17 +51,27 @@ export function sourceNeeds(source: { vmid: number; pool?: string; storage: stri
 }
 
 /** What the target's token needs; `vmid` is the archive's: Proxmox asks for VM.Backup on it when ids differ. */
-export function targetNeeds(target: { vmid: number; pool?: string; readStorage: string; storages: string[]; bridges: string[] }): Need[] {
+export function targetNeeds(target: {
+  vmid: number;
+  pool?: string;
+  /** The source's vmid is taken: the archive is restored to another one. */
+  otherVmid?: boolean;
+  readStorage: string;
+  storages: string[];
+  bridges: string[];
+}): Need[] {
   const guest = guestPaths(target.vmid, target.pool);
+  // Restoring to the same vmid needs no right of its own on the archive, but listing it does; the pool does not hold a stranger.
+  const archive = target.otherVmid ? [`/vms/${target.vmid}`] : guest;
   const privileges: [string, string][] = [
     ["VM.Allocate", "claim the vmid and restore"],
     ["VM.Audit", "read the guest"],
-    ["VM.Backup", "read the archive"],
     ["VM.Config.Options", "mark it"],
     ["VM.Config.Memory", "claim the vmid"],
     ["VM.PowerMgmt", "start it"],
   ];
   return [
+    { paths: archive, privilege: "VM.Backup", why: "read the archive" },
     ...privileges.map(([privilege, why]) => ({ paths: guest, privilege, why })),
     ...[...new Set([target.readStorage, ...target.storages])].map((storage) => ({
       paths: [`/storage/${storage}`],

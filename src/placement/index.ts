@@ -31,6 +31,7 @@ export type {
   GuestFacts,
   Inventory,
   LinkFacts,
+  Loss,
   NodeFacts,
   Placement,
   PlacementRequest,
@@ -42,8 +43,19 @@ export type {
   Shortfall,
   StorageFacts,
   SurvivalDemand,
+  TimeWindow,
 } from "./model";
-export { type MoveSequence, type MoveStep, type SequenceLimits, sequenceMoves } from "./moves/sequence";
+export {
+  type BlockedMove,
+  type MoveRates,
+  type MoveSchedule,
+  type MoveSequence,
+  type MoveStep,
+  type ScheduledStep,
+  type SequenceLimits,
+  scheduleMoves,
+  sequenceMoves,
+} from "./moves/sequence";
 export { placeOne } from "./place-one";
 export { type RepairOptions, type RepairPlan, repairPlacement } from "./repair/repair";
 export { describeRule } from "./rules";

@@ -6,8 +6,15 @@ import type { ClusterState } from "./world";
 export interface LiveGuests {
   get(key: string): Held[] | undefined;
   /** The same guests as the inventory has them; empty for an unknown key. */
-  locate(key: string): { node: NodeState; guest: GuestFacts }[];
+  locate(key: string): readonly Located[];
 }
+
+export interface Located {
+  node: NodeState;
+  guest: GuestFacts;
+}
+
+const NOTHING: readonly Located[] = [];
 
 /** Built when first asked: many runs never ask, and a hundred thousand keys take time. */
 export class LiveIndex implements LiveGuests {
@@ -22,10 +29,11 @@ export class LiveIndex implements LiveGuests {
     return located.map(({ node, guest }) => heldGuest(guest, node.cluster.facts.id, node.facts.name));
   }
 
-  locate(key: string): { node: NodeState; guest: GuestFacts }[] {
+  locate(key: string): readonly Located[] {
     this.nodes ??= this.build();
-    const nodes = this.nodes.get(key);
-    if (nodes === undefined) return [];
+    // Not even the key is looked at where no guest is ours: a hundred thousand strings all over the memory.
+    const nodes = this.nodes.size === 0 ? undefined : this.nodes.get(key);
+    if (nodes === undefined) return NOTHING;
     return (Array.isArray(nodes) ? nodes : [nodes]).flatMap((node) =>
       node.facts.guests
         .filter((guest) => guest.key === key)

@@ -3,20 +3,24 @@ import type { GuestFacts, NodeFacts, PlacementRequest } from "./model";
 import { nonNegative, wholeNonNegative } from "./numbers";
 import type { ClusterState, StorageState } from "./world";
 
+/** What a guest takes of its node and its pool. */
+export interface Load {
+  cpuMilli: number;
+  memoryMiB: number;
+  /** Provisioned bytes of all its disks; 0 where unknown. */
+  diskBytes: number;
+  /** Lower-case. */
+  tags: readonly string[];
+  pool?: string;
+}
+
 /** A guest on a node, live or promised. */
-export interface Occupant {
+export interface Occupant extends Load {
   key?: string;
   /** For texts: name, or vmid where it has none. */
   name: string;
-  /** Lower-case. */
-  tags: readonly string[];
-  cpuMilli: number;
-  memoryMiB: number;
-  pool?: string;
   /** What a live guest adds to the node's live memory use. */
   memoryUsedMiB: number;
-  /** Provisioned bytes of all its disks; 0 where unknown. */
-  diskBytes: number;
 }
 
 /** A live guest of ours and where it is. */
@@ -117,14 +121,15 @@ function occupantOfGuest(guest: GuestFacts): Occupant {
 }
 
 export function occupantOfRequest(request: PlacementRequest): Occupant {
+  return { ...loadOf(request), key: request.key, name: request.name, memoryUsedMiB: wholeNonNegative(request.memoryMiB) };
+}
+
+export function loadOf(request: PlacementRequest): Load {
   return {
-    key: request.key,
-    name: request.name,
     tags: lowerCase(request.tags),
     cpuMilli: cpuMilli(request.cores),
     memoryMiB: wholeNonNegative(request.memoryMiB),
     pool: request.pool?.name,
-    memoryUsedMiB: wholeNonNegative(request.memoryMiB),
     diskBytes: requestDiskBytes(request),
   };
 }

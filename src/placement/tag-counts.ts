@@ -6,7 +6,7 @@ export function countTag(place: NodeState | ClusterState, tag: string): number {
   return place.tagCounts.get(tag) ?? 0;
 }
 
-/** Keeps counts that exist in step with a guest that came (1) or left (-1); its tags may be in any case. */
+/** Keeps counts that exist in step with a guest that came (1) or left (-1). */
 export function adjustTagCounts(place: NodeState | ClusterState, tags: readonly string[], change: 1 | -1): void {
   if (place.tagCounts !== undefined && tags.length > 0) addTags(place.tagCounts, tags, change);
 }

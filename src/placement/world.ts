@@ -5,10 +5,11 @@ import {
   guestDiskBytes,
   guestMemoryUse,
   type Held,
+  type Load,
+  loadOf,
   NodeState,
   type Occupant,
   occupantOfRequest,
-  requestDiskBytes,
 } from "./node-state";
 import { wholeNonNegative } from "./numbers";
 import { compareText } from "./order";
@@ -130,30 +131,30 @@ export function occupyNode(
   node: NodeState | undefined,
   apart: readonly AppliedRule[],
 ): void {
-  addToPool(world, request.pool?.name, cpuMilli(request.cores), wholeNonNegative(request.memoryMiB), requestDiskBytes(request), 1);
-  if (node === undefined) return;
-  node.arrive(request);
-  addToNode(node, cpuMilli(request.cores), wholeNonNegative(request.memoryMiB), request.tags);
-  node.memoryUsedMiB += wholeNonNegative(request.memoryMiB);
-  world.changes.push(node.index);
-  if (apart.length > 0) guard(node, occupantOfRequest(request), apart);
-  if (request.disks.length > 0) fillStorages(world, request, placement, node);
-  world.survival?.arrived(request, placement, node);
-}
-
-function fillStorages(world: World, request: PlacementRequest, placement: Placement, node: NodeState): void {
+  settle(world, request, loadOf(request), node, apart);
+  if (node === undefined || request.disks.length === 0) return;
   const held = heldIn(world, request.key, placement.cluster);
-  if (held.length === 0) {
-    for (let index = 0; index < request.disks.length; index++) {
-      const storage = node.storages.get(placement.storages[index] ?? "");
-      if (storage !== undefined) addToStorage(storage, wholeNonNegative(request.disks[index]!.sizeBytes));
-    }
-    return;
-  }
   for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) addToStorage(storage, needBytes);
 }
 
-function addToStorage(storage: StorageState, bytes: number): void {
+/** {@link occupyNode} but for the disks. */
+export function settle(
+  world: World,
+  request: PlacementRequest,
+  load: Load,
+  node: NodeState | undefined,
+  apart: readonly AppliedRule[],
+): void {
+  addToPool(world, load, 1);
+  if (node === undefined) return;
+  node.arrive(request);
+  addToNode(node, load);
+  node.memoryUsedMiB += load.memoryMiB;
+  world.changes.push(node.index);
+  if (apart.length > 0) guard(node, occupantOfRequest(request), apart);
+}
+
+export function addToStorage(storage: StorageState, bytes: number): void {
   storage.usedBytes += bytes;
   storage.allocatedBytes += bytes;
 }
@@ -186,7 +187,7 @@ export function remove(world: World, key: string, place: { cluster: string; node
   node.cluster.guests -= 1;
   adjustTagCounts(node, occupant.tags, -1);
   adjustTagCounts(node.cluster, occupant.tags, -1);
-  addOccupantToPool(world, occupant, -1);
+  addToPool(world, occupant, -1);
   world.changes.push(node.index);
   world.survival?.departed(key, node);
   return { node, occupant };
@@ -201,10 +202,10 @@ export interface Withdrawn {
 export function restore(world: World, withdrawn: readonly Withdrawn[]): void {
   for (const { node, occupant } of withdrawn) {
     node.occupants.push(occupant);
-    addToNode(node, occupant.cpuMilli, occupant.memoryMiB, occupant.tags);
+    addToNode(node, occupant);
     node.memoryUsedMiB += occupant.memoryUsedMiB;
     world.changes.push(node.index);
-    addOccupantToPool(world, occupant, 1);
+    addToPool(world, occupant, 1);
     if (occupant.key !== undefined) world.survival?.returned(occupant.key, node, occupant.pool);
   }
 }
@@ -284,7 +285,8 @@ function sumUp(world: World, node: NodeState): void {
     cpu += guestCpu;
     memoryMiB += guestMemoryMiB;
     guests += 1;
-    if (guest.pool !== undefined) addToPool(world, guest.pool, guestCpu, guestMemoryMiB, guestDiskBytes(guest), 1);
+    const { pool } = guest;
+    if (pool !== undefined) addToPool(world, { pool, cpuMilli: guestCpu, memoryMiB: guestMemoryMiB, diskBytes: guestDiskBytes(guest) }, 1);
   }
   node.cpuAllocatedMilli = cpu;
   node.memoryAllocatedMiB = memoryMiB;
@@ -320,27 +322,23 @@ function provisionedOn(cluster: ClusterState, storage: StorageFacts): number {
   return bytes;
 }
 
-function addToNode(node: NodeState, cpu: number, memoryMiB: number, tags: readonly string[]): void {
-  node.cpuAllocatedMilli += cpu;
-  node.memoryAllocatedMiB += memoryMiB;
+function addToNode(node: NodeState, load: Load): void {
+  node.cpuAllocatedMilli += load.cpuMilli;
+  node.memoryAllocatedMiB += load.memoryMiB;
   node.cluster.guests += 1;
-  adjustTagCounts(node, tags, 1);
-  adjustTagCounts(node.cluster, tags, 1);
+  adjustTagCounts(node, load.tags, 1);
+  adjustTagCounts(node.cluster, load.tags, 1);
 }
 
-function addOccupantToPool(world: World, { pool, cpuMilli: cpu, memoryMiB, diskBytes }: Occupant, sign: 1 | -1): void {
-  addToPool(world, pool, cpu, memoryMiB, diskBytes, sign);
-}
-
-function addToPool(world: World, pool: string | undefined, cpu: number, memoryMiB: number, storageBytes: number, sign: 1 | -1): void {
-  if (pool === undefined) return;
-  let use = world.pools.get(pool);
+function addToPool(world: World, load: Omit<Load, "tags">, sign: 1 | -1): void {
+  if (load.pool === undefined) return;
+  let use = world.pools.get(load.pool);
   if (use === undefined) {
     use = { guests: 0, cpuMilli: 0, memoryMiB: 0, storageBytes: 0 };
-    world.pools.set(pool, use);
+    world.pools.set(load.pool, use);
   }
   use.guests += sign;
-  use.cpuMilli += sign * cpu;
-  use.memoryMiB += sign * memoryMiB;
-  use.storageBytes += sign * storageBytes;
+  use.cpuMilli += sign * load.cpuMilli;
+  use.memoryMiB += sign * load.memoryMiB;
+  use.storageBytes += sign * load.diskBytes;
 }

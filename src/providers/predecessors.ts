@@ -1,5 +1,5 @@
 /** Deleting one of several guests of the same identity: sources of finished moves, their successors, and twins. */
-import { cleanUpMove, destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
+import { cleanUpMove, describeIdentity, destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
 import { type Session, UserError } from "./session";
 
 /** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
@@ -38,8 +38,36 @@ async function otherGuests(session: Session, identity: Identity, guest: MarkedGu
 
 /** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
 export async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  const retired = (await otherGuests(session, identity, successor)).filter(({ mark }) => mark?.phase === "retired");
+  for (const other of retired) {
+    if (!isKept(session, other)) continue;
+    throw new UserError(
+      `${describeIdentity(identity)} is not destroyed: its former copy, vm ${other.ref.vmid} on ${other.ref.api.clusterId}, is to be kept until ${other.mark?.keepUntil} (keep_source), and nobody would remove it then. Run again after that, or give it up now: pulumi config set proxmox-federation:overrideKeepSource true`,
+    );
+  }
+  for (const other of retired) await destroyWithArchives(session, identity, other);
+}
+
+/** The former copies whose time is over; safe to repeat. */
+export async function destroyExpiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  if (successor.mark?.phase !== "settled") return;
   for (const other of await otherGuests(session, identity, successor))
-    if (other.mark?.phase === "retired") await destroyWithArchives(session, identity, other);
+    if (other.mark?.phase === "retired" && other.mark.keepUntil !== undefined && !isKept(session, other))
+      await destroyWithArchives(session, identity, other);
+}
+
+/** A retired source that is not to be destroyed yet; says when it will be. */
+export function keepsFor(session: Session, guest: MarkedGuest): boolean {
+  if (!isKept(session, guest)) return false;
+  session.pace.report(
+    `${guest.mark?.name}: vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} stays, stopped and fenced, until ${guest.mark?.keepUntil} (keep_source); the first update after that removes it`,
+  );
+  return true;
+}
+
+function isKept(session: Session, { mark }: MarkedGuest): boolean {
+  if (mark?.phase !== "retired" || mark.keepUntil === undefined || session.overrideKeepSource) return false;
+  return Date.parse(mark.keepUntil) > session.pace.nowMs();
 }
 
 export async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {

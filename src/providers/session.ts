@@ -60,6 +60,7 @@ export class Session {
   readonly deployments = new Map<string, Promise<JointPlan>>();
   /** Clients of Kubernetes clusters, by connection. */
   readonly kubernetesClients = new Map<string, Promise<KubernetesApi>>();
+  private readonly answers = new Map<string, Promise<unknown>>();
   private readonly lines = new Map<string, Promise<unknown>>();
   private config: StackConfig = { get: () => undefined };
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
@@ -79,6 +80,11 @@ export class Session {
   /** An operator may move outside the declared window, by the stack's configuration. */
   get overrideWindow(): boolean {
     return this.config.get("proxmox-federation:overrideWindow") === "true";
+  }
+
+  /** An operator may give up former copies that were to be kept. */
+  get overrideKeepSource(): boolean {
+    return this.config.get("proxmox-federation:overrideKeepSource") === "true";
   }
 
   async cluster(id: string): Promise<Cluster> {
@@ -147,6 +153,16 @@ export class Session {
     const api = await this.client(clusterId);
     const row = (await api.listResources()).find((candidate) => candidate.kind === "guest" && candidate.vmid === vmid);
     return row?.kind === "guest" ? { api, node: row.node, vmid, row } : undefined;
+  }
+
+  /** Asks once per run: the answer is shared by all resources. A failed question is asked again. */
+  once<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const known = this.answers.get(key) as Promise<T> | undefined;
+    if (known) return known;
+    const answer = work();
+    this.answers.set(key, answer);
+    answer.catch(() => this.answers.delete(key));
+    return answer;
   }
 
   /** Runs one piece of work at a time per key, in the order of the calls. */

@@ -10,6 +10,15 @@ export interface Whereabouts {
   home?: { cluster: string; row: GuestRow };
   /** An unfinished move away from home. */
   unfinished?: MoveJournal;
+  /** Stopped sources of finished moves that were to be kept for a while. */
+  kept?: KeptSource[];
+}
+
+export interface KeptSource {
+  cluster: string;
+  vmid: number;
+  /** ISO time. */
+  until: string;
 }
 
 export async function findWhereabouts(session: Session, identity: Identity): Promise<Whereabouts> {
@@ -28,10 +37,24 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
         settled.map(({ guest }) => guest),
       ),
     );
-  if (settled[0]) return { home: settled[0].guest };
+  if (settled[0]) {
+    const kept = marked.flatMap(({ guest, mark }) => keptSourceOf(guest, mark));
+    return { home: settled[0].guest, ...(kept.length > 0 ? { kept } : {}) };
+  }
   if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
   const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
   return remains ? { home: remains.guest } : {};
+}
+
+function keptSourceOf({ cluster, row }: OwnedGuest, mark: Mark | undefined): KeptSource[] {
+  return mark?.phase === "retired" && mark.keepUntil !== undefined ? [{ cluster, vmid: row.vmid, until: mark.keepUntil }] : [];
+}
+
+/** What the next update removes, for the preview; `undefined`: nothing. */
+export function describeExpired({ kept = [] }: Whereabouts, nowMs: number): string | undefined {
+  const expired = kept.filter(({ until }) => Date.parse(until) <= nowMs);
+  if (expired.length === 0) return undefined;
+  return expired.map(({ cluster, vmid, until }) => `the former vm ${vmid} on ${cluster}, kept until ${until}, is removed`).join("; ");
 }
 
 /** Its live place, as placement takes it; which storages its disks are on is not looked at. */

@@ -243,6 +243,8 @@ export interface ProxmoxApi {
   /** Effective privileges of the credentials in use. */
   getPermissions(o?: CallOptions): Promise<Permissions>;
   listStorageDefinitions(o?: CallOptions): Promise<StorageDefinition[]>;
+  /** Bridges and VNets of a node that the credentials may use. */
+  listBridges(node: string, o?: CallOptions): Promise<string[]>;
 
   readonly pools: {
     find(pool: string, o?: CallOptions): Promise<Pool | undefined>;

@@ -1,12 +1,13 @@
 import type { ClusterStatus, Permissions, ProxmoxApi } from "./api";
 import type { Caller } from "./call";
+import { segment } from "./encoding";
 import { resourceRowsOf } from "./resources";
 import { booleanOf, compact, isRow, nonEmptyOf, numberOf, rowsOf, textOf } from "./rows";
 import { storageDefinitionsOf } from "./storage";
 
 type ClusterCalls = Pick<
   ProxmoxApi,
-  "getVersion" | "getClusterStatus" | "listResources" | "getNextVmid" | "getPermissions" | "listStorageDefinitions"
+  "getVersion" | "getClusterStatus" | "listResources" | "getNextVmid" | "getPermissions" | "listStorageDefinitions" | "listBridges"
 >;
 
 export function clusterCalls(call: Caller): ClusterCalls {
@@ -34,6 +35,10 @@ export function clusterCalls(call: Caller): ClusterCalls {
     },
     async listStorageDefinitions(o) {
       return storageDefinitionsOf(await call.get("/storage", {}, o));
+    },
+    async listBridges(node, o) {
+      const rows = rowsOf(await call.get(`/nodes/${segment(node)}/network`, { type: "any_bridge" }, o));
+      return rows.flatMap((row) => nonEmptyOf(row.iface) ?? []);
     },
   };
 }

@@ -30,6 +30,7 @@ GET    /traffic                         bytes each worker read, wrote and sent o
 POST   /nodes/{cluster}/{node}          {"status": "online"|"offline"|"hanging", "powerOff"?: true}
                                         offline: unreachable; powerOff: its workers and guests end too
 POST   /clusters/{cluster}              {"status": "up"|"down"} down: every listener refuses connections
+POST   /backup-servers/{id}             {"status": "up"|"down"} down: its API refuses connections, storages on it are inactive
 POST   /storages/{cluster}/{storage}    {"freeBytes": N, "node"?} takes space until N bytes are free
 GET    /state                           everything
 `;

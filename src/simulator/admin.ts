@@ -5,7 +5,6 @@ import { listChecksums } from "./checksums";
 import { type FaultTable, parseFaultRule } from "./faults";
 import { type GuestWrite, writeToDisk } from "./guest-writes";
 import type { RequestCounter } from "./requests";
-import type { NodeServer } from "./server";
 import type { ClusterState } from "./state";
 import { listTraffic } from "./traffic";
 import { backendUsedBytes } from "./usage";
@@ -13,7 +12,8 @@ import type { SimulatorWorld } from "./world";
 
 export interface AdminServices {
   world: SimulatorWorld;
-  servers: readonly NodeServer[];
+  /** Listeners that open and close as the state asks. */
+  servers: readonly { sync(): Promise<void> }[];
   faults: FaultTable;
   requests: RequestCounter;
 }
@@ -42,11 +42,13 @@ const operations: Record<string, Operation> = {
   "GET /guests": ({ world }) => listGuests(world),
   "POST /guests/*/*/write": writeGuest,
   "GET /events": ({ world }, { query }) => world.events.filter((event) => event.sequence > Number(query.get("after") ?? 0)),
-  "GET /tasks": ({ world }) => Object.keys(world.state.clusters).flatMap((id) => world.tasks.listRunning(id)),
+  "GET /tasks": ({ world }) =>
+    [...Object.keys(world.state.clusters), ...Object.keys(world.state.backupServers ?? {})].flatMap((id) => world.tasks.listRunning(id)),
   "POST /tasks/*/kill": killTask,
   "GET /traffic": ({ world }, { query }) => listTraffic(world.state).filter(({ startMs }) => startMs >= Number(query.get("since") ?? 0)),
   "POST /nodes/*/*": changeNode,
   "POST /clusters/*": changeCluster,
+  "POST /backup-servers/*": changeBackupServer,
   "POST /storages/*/*": fillStorage,
   "GET /state": ({ world }) => ({ ...world.state, nowMs: world.clock.nowMs() }),
 };
@@ -206,7 +208,16 @@ async function changeCluster({ world, servers }: AdminServices, { names: [cluste
   await applyStatus(world, servers);
 }
 
-async function applyStatus(world: SimulatorWorld, servers: readonly NodeServer[]): Promise<void> {
+async function changeBackupServer({ world, servers }: AdminServices, { names: [id = ""], body }: AdminRequest) {
+  const server = world.state.backupServers?.[id];
+  if (!server) throw new NotFound(`no backup server '${id}'; there are ${Object.keys(world.state.backupServers ?? {}).join(", ")}`);
+  if (body.status !== "up" && body.status !== "down") throw new Error("'status' must be up or down");
+  server.down = body.status === "down";
+  world.event("backup-server-status", { server: id, status: body.status });
+  await applyStatus(world, servers);
+}
+
+async function applyStatus(world: SimulatorWorld, servers: AdminServices["servers"]): Promise<void> {
   world.announceNodeChange();
   world.touch();
   await Promise.all(servers.map((server) => server.sync()));

@@ -3,9 +3,12 @@ import { AdminServer } from "./admin";
 import { startBroadcasts } from "./broadcast";
 import { type ClusterCertificate, createCertificate, fingerprintOf } from "./certificate";
 import { FaultTable } from "./faults";
+import { startHaManagers } from "./ha";
 import { startSchedulers } from "./jobs/scheduler";
 import { buildFederationState, type SimulatedLayout } from "./layout";
+import { BackupServer } from "./pbs/server";
 import { loadSimulator, Saver } from "./persistence";
+import { startReplication } from "./replication";
 import { RequestCounter } from "./requests";
 import { Router } from "./router";
 import { routesOf } from "./routes";
@@ -26,7 +29,7 @@ export interface SimulatorOptions {
   layout: SimulatedLayout;
   /** State is kept here and read from here at the next start. Absent: in memory only. */
   stateDir?: string;
-  /** Admin API on this port, the nodes on the following ones. Absent: free ports. */
+  /** Admin API on this port, the nodes on the following ones, then the backup servers. Absent: free ports. */
   portBase?: number;
   /** Virtual time every request takes at least. Default 0. */
   latencyMs?: number;
@@ -54,8 +57,20 @@ export interface SimulatedCluster {
   passwords: Record<string, string>;
 }
 
+export interface SimulatedBackupServer {
+  id: string;
+  url: string;
+  /** SHA-256 of the certificate, `AA:BB:…`. */
+  fingerprint: string;
+  datastores: string[];
+  /** All tokens → secret, all users with a password → password. */
+  tokens: Record<string, string>;
+  passwords: Record<string, string>;
+}
+
 export interface Simulator {
   clusters: SimulatedCluster[];
+  backupServers: SimulatedBackupServer[];
   /** Plain HTTP; `GET /` explains it. */
   adminUrl: string;
   /** The state and services behind the servers, for tests in the same process. */
@@ -81,9 +96,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   }
   const stopBroadcasts = startBroadcasts(world);
   const stopSchedulers = startSchedulers(world);
+  const stopHaManagers = startHaManagers(world);
+  const stopReplication = startReplication(world);
   const faults = new FaultTable();
   const requests = new RequestCounter();
-  const servers = createServers(world, { options, certificates, faults, requests });
+  const nodes = createServers(world, { options, certificates, faults, requests });
+  const backupServers = createBackupServers(world, { options, certificates, faults, requests }, nodes.length);
+  const servers = [...nodes, ...backupServers];
   const admin = new AdminServer({ world, servers, faults, requests });
   try {
     for (const server of servers) await server.sync();
@@ -95,13 +114,16 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   }
   await saver?.save();
   return {
-    clusters: Object.values(state.clusters).map((cluster) => describe(cluster, servers)),
+    clusters: Object.values(state.clusters).map((cluster) => describe(cluster, nodes)),
+    backupServers: backupServers.map(describeBackupServer),
     adminUrl: admin.url,
     world,
     stop: async () => {
       await Promise.all([admin.close(), ...servers.map((server) => server.close())]);
       stopBroadcasts();
       stopSchedulers();
+      stopHaManagers();
+      stopReplication();
       world.tasks.killAll();
       await saver?.save();
       world.clock.stop();
@@ -113,22 +135,50 @@ async function createMissingCertificates(
   state: FederationState,
   present: Record<string, ClusterCertificate>,
 ): Promise<Record<string, ClusterCertificate>> {
-  const missing = Object.keys(state.clusters).filter((id) => !present[id]);
+  const owners = { ...state.clusters, ...state.backupServers };
+  const missing = Object.keys(owners).filter((id) => !present[id]);
   const created = await Promise.all(missing.map(async (id) => [id, await createCertificate(id, Date.now())] as const));
   const certificates = { ...present, ...Object.fromEntries(created) };
-  for (const [id, cluster] of Object.entries(state.clusters)) cluster.fingerprint = fingerprintOf(certificates[id]!);
+  for (const [id, owner] of Object.entries(owners)) owner.fingerprint = fingerprintOf(certificates[id]!);
   return certificates;
 }
 
-function createServers(
-  world: SimulatorWorld,
-  services: {
-    options: SimulatorOptions;
-    certificates: Record<string, ClusterCertificate>;
-    faults: FaultTable;
-    requests: RequestCounter;
-  },
-): NodeServer[] {
+interface ServerServices {
+  options: SimulatorOptions;
+  certificates: Record<string, ClusterCertificate>;
+  faults: FaultTable;
+  requests: RequestCounter;
+}
+
+function createBackupServers(world: SimulatorWorld, services: ServerServices, nodeCount: number): BackupServer[] {
+  const { options, certificates, faults, requests } = services;
+  return Object.values(world.state.backupServers ?? {}).map(
+    (server, index) =>
+      new BackupServer({
+        world,
+        server,
+        faults,
+        requests,
+        certificate: certificates[server.id]!,
+        port: options.portBase === undefined ? 0 : options.portBase + 1 + nodeCount + index,
+        latencyMs: options.latencyMs ?? 0,
+      }),
+  );
+}
+
+function describeBackupServer({ state, url }: BackupServer): SimulatedBackupServer {
+  const { tokens, users } = state.access;
+  return {
+    id: state.id,
+    url,
+    fingerprint: state.fingerprint ?? "",
+    datastores: Object.keys(state.datastores),
+    tokens: Object.fromEntries(Object.entries(tokens).map(([id, { secret }]) => [id, secret])),
+    passwords: Object.fromEntries(Object.entries(users).flatMap(([id, { password }]) => (password ? [[id, password]] : []))),
+  };
+}
+
+function createServers(world: SimulatorWorld, services: ServerServices): NodeServer[] {
   const { options, certificates, faults, requests } = services;
   const routers: Record<Era, Router> = { "8.4": new Router(routesOf("8.4")), "9.2": new Router(routesOf("9.2")) };
   const places = Object.values(world.state.clusters).flatMap((cluster) => Object.keys(cluster.nodes).map((node) => ({ cluster, node })));

@@ -1,13 +1,35 @@
 /** What a simulated federation is to consist of, in plain words, and how its first state is made from that. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { broadcast } from "./broadcast";
+import { fingerprintOfKey } from "./guests/encryption";
+import { buildBackupServer } from "./pbs/layout";
+import type { BackupServerState } from "./pbs/state";
 import type { AccessState, BackendState, Blocks, ClusterState, Era, FederationState, NodeState, StorageState, VolumeState } from "./state";
 
 export interface SimulatedLayout {
   clusters: LayoutCluster[];
   backends: LayoutBackend[];
+  /** Without one, a datastore is just a place that storages use. */
+  backupServers?: LayoutBackupServer[];
   /** What a pair of sites has between them beside each one's uplink, and uplinks of sites that are no clusters. */
   links?: LayoutLink[];
+}
+
+/** A Proxmox Backup Server with an API of its own. */
+export interface LayoutBackupServer {
+  /** Also the first part of the host name in the clusters' storages, `<id>.simulated.invalid`. */
+  id: string;
+  /** Site of its datastores. */
+  site?: string;
+  /** Default 4.1.1. */
+  version?: string;
+  datastores: { name: string; backend: string }[];
+  /** Default: a random one. */
+  rootPassword?: string;
+  users?: LayoutUser[];
+  /** What a token may do needs entries for the token and for its user. */
+  tokens?: Omit<LayoutToken, "privsep">[];
+  acl?: LayoutAcl[];
 }
 
 export interface LayoutLink {
@@ -61,6 +83,8 @@ export interface LayoutStorage {
   nodes?: string[];
   /** storage.cfg keys. */
   options?: Record<string, string>;
+  /** pbs: any text; storages with the same one have the same client key. */
+  encryptionKey?: string;
 }
 
 export interface LayoutBackend {
@@ -138,7 +162,12 @@ export function buildFederationState(layout: SimulatedLayout, options: BuildOpti
     if (clusters[cluster.id]) throw new Error(`two clusters named '${cluster.id}'`);
     clusters[cluster.id] = buildCluster(cluster, index, backends, options);
   }
-  return { clusters, backends, links: buildLinks(layout.links ?? []), nowMs: options.nowMs, seed: options.seed };
+  const backupServers: Record<string, BackupServerState> = {};
+  for (const server of layout.backupServers ?? []) {
+    if (backupServers[server.id]) throw new Error(`two backup servers named '${server.id}'`);
+    backupServers[server.id] = buildBackupServer(server, backends, clusters);
+  }
+  return { clusters, backends, backupServers, links: buildLinks(layout.links ?? []), nowMs: options.nowMs, seed: options.seed };
 }
 
 function buildLinks(links: readonly LayoutLink[]): Record<string, number> {
@@ -225,6 +254,7 @@ function buildStorage(cluster: LayoutCluster, storage: LayoutStorage, backends: 
   for (const id of Object.values(byNode)) {
     if (!backends[id]) throw new Error(`storage '${storage.storage}' of cluster '${cluster.id}' names unknown backend '${id}'`);
   }
+  const keyFingerprint = storage.encryptionKey === undefined ? undefined : fingerprintOfKey(storage.encryptionKey);
   return {
     storage: storage.storage,
     type: storage.type,
@@ -233,7 +263,8 @@ function buildStorage(cluster: LayoutCluster, storage: LayoutStorage, backends: 
     nodes: storage.nodes,
     shared: storage.shared ?? networkTypes.has(storage.type),
     disabled: false,
-    options: { ...storage.options },
+    options: { ...storage.options, ...(keyFingerprint === undefined ? {} : { "encryption-key": keyFingerprint }) },
+    keyFingerprint,
   };
 }
 

@@ -5,11 +5,13 @@ import { nodeRoutes } from "./cluster/nodes";
 import { clusterRoutes } from "./cluster/resources";
 import { taskRoutes } from "./cluster/task-routes";
 import { guestRoutes } from "./guests";
+import { haRoutes } from "./ha";
 import { backupDefaultsRoute } from "./jobs/backup-defaults";
 import { backupJobRoutes } from "./jobs/backup-jobs";
 import { scheduleRoutes } from "./jobs/schedule-routes";
 import type { Route } from "./kernel";
 import { poolRoutes } from "./pools/pools";
+import { replicationRoutes } from "./replication";
 import type { Era } from "./state";
 import { volumeRoutes } from "./volumes";
 
@@ -22,6 +24,8 @@ export function routesOf(era: Era): Route[] {
     ...taskRoutes,
     ...poolRoutes,
     ...guestRoutes(era),
+    ...haRoutes(era),
+    ...replicationRoutes(era),
     ...backupJobRoutes(era),
     backupDefaultsRoute(era),
     ...scheduleRoutes,

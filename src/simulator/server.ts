@@ -1,14 +1,13 @@
 /** The HTTPS listener of one node: credentials, faults, routing, the answer's form. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { AuthenticationRefused, authenticate } from "./authentication";
 import { ProxyError, performCall } from "./calls";
 import type { FaultAction, FaultTable } from "./faults";
 import { type Answer, type ApiPath, checkRequestHead, parseTarget, RequestRefused, readParameters, writeAnswer } from "./http";
 import { ApiError, type ApiReply, type AuthenticatedUser, type ClusterState, type Method } from "./kernel";
+import { HttpsListener } from "./listener";
 import type { RequestCounter } from "./requests";
 import type { Match, Router } from "./router";
 import type { TaskFault } from "./tasks";
@@ -40,19 +39,12 @@ export interface NodeServerOptions {
 class ConnectionReset extends Error {}
 
 export class NodeServer {
-  private readonly server: Server;
-  private readonly sockets = new Set<Duplex>();
-  private port: number;
-  private open = false;
+  private readonly listener: HttpsListener;
 
   constructor(private readonly options: NodeServerOptions) {
-    this.port = options.port;
-    this.server = createServer(
-      { cert: options.certificate.certificatePem, key: options.certificate.privateKeyPem, maxHeaderSize: 64 * 1024 },
-      (request, response) => void this.serve(request, response),
-    );
-    this.server.on("connection", (socket: Socket) => this.track(socket));
-    this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => refuseGarbage(error, socket));
+    const { certificate, port } = options;
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.serve(request, response);
+    this.listener = new HttpsListener({ certificate, port, onRequest, onGarbage: refuseGarbage });
   }
 
   get node(): string {
@@ -64,42 +56,18 @@ export class NodeServer {
   }
 
   get url(): string {
-    return `https://127.0.0.1:${this.port}`;
+    return this.listener.url;
   }
 
   /** Listens or stops listening, as the node's and the cluster's state ask. */
   async sync(): Promise<void> {
     const reachable = !this.cluster.down && this.cluster.nodes[this.node]?.status !== "offline";
-    if (reachable && !this.open) await this.listen();
-    if (!reachable && this.open) await this.close();
+    if (!reachable) return this.close();
+    if (await this.listener.open()) this.options.world.peers.announce(this.listener.port, { cluster: this.cluster, node: this.node });
   }
 
   async close(): Promise<void> {
-    if (!this.open) return;
-    this.open = false;
-    this.options.world.peers.withdraw(this.port);
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
-  }
-
-  private listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.server.once("error", reject);
-      this.server.listen(this.port, "127.0.0.1", () => {
-        this.server.off("error", reject);
-        const address = this.server.address();
-        if (typeof address === "object" && address) this.port = address.port;
-        this.open = true;
-        this.options.world.peers.announce(this.port, { cluster: this.cluster, node: this.node });
-        resolve();
-      });
-    });
-  }
-
-  private track(socket: Socket): void {
-    this.sockets.add(socket);
-    socket.on("close", () => this.sockets.delete(socket));
+    if (await this.listener.close()) this.options.world.peers.withdraw(this.listener.port);
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

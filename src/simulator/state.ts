@@ -36,8 +36,10 @@ export interface ClusterState {
   options: Record<string, string>;
   /** By UPID, newest last. */
   tasks: Record<string, TaskState>;
-  ha: { resources: Record<string, Record<string, string>>; rules: Record<string, Record<string, string>> };
+  ha: HaState;
   replication: Record<string, Record<string, string>>;
+  /** How each replication job stands, by id. */
+  replicationState?: Record<string, ReplicationState>;
   backupJobs: Record<string, Record<string, string>>;
   /** When each backup job was last run or changed, ms since the epoch: its next turn counts from there. */
   backupJobTimes?: Record<string, number>;
@@ -50,6 +52,45 @@ export interface ClusterState {
   down?: boolean;
   /** SHA-256 of the certificate, `AA:BB:…`; set when the cluster's servers start. */
   fingerprint?: string;
+}
+
+export interface ReplicationState {
+  /** Of the snapshot that source and target have in common; 0 = none yet. Seconds since the epoch. */
+  lastSyncSeconds: number;
+  lastTrySeconds: number;
+  durationSeconds: number;
+  failures: number;
+  error?: string;
+  /** Asked for: it runs at the next turn. */
+  now?: boolean;
+  /** Volumes the target has. */
+  volids: string[];
+  /** Of the last run. */
+  log: string[];
+}
+
+/** By service id, `vm:100`, or name; values as the config files have them. */
+export interface HaState {
+  resources: Record<string, Record<string, string>>;
+  /** From 9 on. */
+  rules: Record<string, Record<string, string>>;
+  /** Up to 8. */
+  groups?: Record<string, Record<string, string>>;
+  /** What the manager knows of each resource. */
+  services?: Record<string, HaService>;
+  /** The daemons do not run: what is asked of them is written down and nothing happens. */
+  idle?: boolean;
+}
+
+export interface HaService {
+  node: string;
+  state: "started" | "stopped" | "migrate" | "relocate" | "fence" | "recovery" | "error";
+  /** A migration that was asked for. */
+  command?: { kind: "migrate" | "relocate"; node: string };
+  /** Starts that failed in a row. */
+  failedStarts?: number;
+  /** Since when its node does not answer. */
+  lostSinceMs?: number;
 }
 
 export interface BroadcastRow {
@@ -116,6 +157,8 @@ export interface StorageState {
   disabled: boolean;
   /** storage.cfg keys as written (path, pool, server, datastore, namespace, prune-backups, …). */
   options: Record<string, string>;
+  /** pbs: fingerprint of the client key that backups here are encrypted with, `aa:bb:…`. */
+  keyFingerprint?: string;
 }
 
 export interface BackendState {

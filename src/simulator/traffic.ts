@@ -19,6 +19,7 @@ export function recordTraffic(task: TaskState, { kind, through, bytes }: Moved):
 }
 
 export interface TaskTrafficReport extends TaskTraffic {
+  /** Or the backup server. */
   cluster: string;
   upid: string;
   type: string;
@@ -30,9 +31,10 @@ export interface TaskTrafficReport extends TaskTraffic {
 
 /** Every remembered worker that moved bytes, in the order of their starts. */
 export function listTraffic(state: FederationState): TaskTrafficReport[] {
-  const reports = Object.values(state.clusters).flatMap((cluster) =>
-    Object.values(cluster.tasks).flatMap(({ traffic, upid, type, id, startMs, endMs, exitStatus }) =>
-      traffic ? [{ cluster: cluster.id, upid, type, id, startMs, endMs, exitStatus, ...traffic }] : [],
+  const owners = [...Object.values(state.clusters), ...Object.values(state.backupServers ?? {})];
+  const reports = owners.flatMap((owner) =>
+    Object.values(owner.tasks).flatMap(({ traffic, upid, type, id, startMs, endMs, exitStatus }) =>
+      traffic ? [{ cluster: owner.id, upid, type, id, startMs, endMs, exitStatus, ...traffic }] : [],
     ),
   );
   return reports.sort((a, b) => a.startMs - b.startMs);

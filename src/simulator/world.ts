@@ -5,6 +5,7 @@ import { InternalCalls } from "./internal-calls";
 import type { ClusterState, FederationState, World } from "./kernel";
 import { LockTable } from "./locks";
 import { linkBytesPerSecond } from "./network";
+import { type BackupServerState, backupServerHost } from "./pbs/state";
 import { PeerNetwork } from "./peers";
 import { RandomSource } from "./random";
 import { endOrphanedTasks, TaskRunner } from "./tasks";
@@ -43,6 +44,7 @@ export class SimulatorWorld implements World {
   private readonly onTouch: () => void;
   private nextSequence = 1;
   private statusWaiters: (() => void)[] = [];
+  private readonly backupServerPorts = new Map<string, number>();
 
   constructor(options: WorldOptions) {
     this.state = options.state;
@@ -56,6 +58,7 @@ export class SimulatorWorld implements World {
     this.peers = new PeerNetwork(this);
     this.internalCalls = new InternalCalls(this);
     for (const cluster of Object.values(this.state.clusters)) endOrphanedTasks(cluster, this.state.nowMs);
+    for (const server of Object.values(this.state.backupServers ?? {})) endOrphanedTasks(server, this.state.nowMs);
   }
 
   randomHex(digits: number): string {
@@ -89,6 +92,20 @@ export class SimulatorWorld implements World {
   event(kind: string, detail: Record<string, unknown>): void {
     this.events.push({ sequence: this.nextSequence++, atMs: this.clock.nowMs(), kind, detail });
     if (this.events.length > rememberedEvents) this.events.shift();
+  }
+
+  /** A backup server's listener got its port, or lost it. Storages and remotes name it by `127.0.0.1` or its id. */
+  placeBackupServer(id: string, port: number | undefined): void {
+    if (port === undefined) this.backupServerPorts.delete(id);
+    else this.backupServerPorts.set(id, port);
+  }
+
+  /** Who answers at an address; `undefined`: nobody. */
+  backupServerAt(host: string, port: number): BackupServerState | undefined {
+    const loopback = host === "127.0.0.1" || host === "localhost";
+    return Object.values(this.state.backupServers ?? {}).find(({ id }) =>
+      loopback ? this.backupServerPorts.get(id) === port : host === id || host === backupServerHost(id),
+    );
   }
 
   /** Resolves when some node's or cluster's status changes. */

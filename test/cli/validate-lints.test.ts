@@ -126,9 +126,10 @@ describe("lints", () => {
 });
 
 describe("positions", () => {
-  const text = "clusters:\n  - id: a\n    connection: { token_id: x }\n  - id: b\n";
+  const connection = "{ token_id: u@pve!token, token_secret_env: T, api_url: 'https://a.example' }";
+  const { positionOf } = parseFederation(`clusters:\n  - id: a\n    connection: ${connection}\n  - id: b\n`, "f.yaml");
   const at = (path: (string | number)[]) => {
-    const [found] = locate([{ severity: "warning", path, message: "m", suggestion: "s" }], text, "f.yaml");
+    const [found] = locate([{ severity: "warning", path, message: "m", suggestion: "s" }], positionOf, "f.yaml");
     return `${found!.line}:${found!.column} ${found!.path}`;
   };
 

@@ -128,8 +128,9 @@ describe("scenario 1: production, disaster recovery and development at three com
             { type: "residency", target: "jurisdiction", operator: "must", value: "EU" },
           ],
         },
+        survive: [],
       },
-      { name: "development-pool", clusters: ["hetzner-edge", "databarn-dr"], limits: {}, placementPolicy },
+      { name: "development-pool", clusters: ["hetzner-edge", "databarn-dr"], limits: {}, placementPolicy, survive: [] },
     ]);
     expect(placementPolicy).toEqual({
       strategy: "cost",
@@ -225,6 +226,19 @@ it("scenario 2: three continents, loads without a warning", async () => {
   ]);
   expect(federation.clusters[0]?.connection?.apiUrls).toEqual(["https://[2001:db8::1]:8006"]);
   expect(federation.clusters[2]?.connection).toBeUndefined();
+  const sun = federation.resourcePools.find(({ name }) => name === "follow-the-sun");
+  expect(sun?.survive).toEqual(["node", "cluster"]);
+  expect(sun?.placementPolicy.schedule).toEqual([
+    {
+      window: { days: [...WEEKDAYS], startMinute: 20 * 60, endMinute: 6 * 60, timezone: "UTC" },
+      strategy: "cost",
+      clusterWeights: { eu: 50 },
+    },
+  ]);
+  expect(sun?.placementPolicy.rules).toMatchObject([
+    { type: "location", window: { days: ["mon", "tue", "wed", "thu", "fri"], startMinute: 480, endMinute: 960, timezone: "Europe/Amsterdam" } },
+    { type: "spread", maxSkew: 2, scope: "node" },
+  ]);
   expect(federation.migration.paths.map(({ method, window }) => [method, window?.timezone])).toEqual([
     ["backup-restore", undefined],
     ["backup-restore", "America/New_York"],

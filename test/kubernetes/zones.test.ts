@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EngineReplay } from "../support/engine-replay";
 import { OperationFailedError } from "../support/replay-model";
+import { pool } from "../support/stack";
 import { type Checksum, KubernetesSite, statefulSet } from "./support/kubernetes-site";
 
 const REPOSITORY = `${__dirname}/../..`;
@@ -11,14 +12,18 @@ const quiesce = { kind: "StatefulSet", namespace: "default", name: "db" };
 describe("a volume of two regions with two zones each", () => {
   let site: KubernetesSite;
   let stack: EngineReplay;
-  const declare = (inputs: Parameters<KubernetesSite["volume"]>[1] = {}) =>
-    site.volume("data", { size: "2GiB", region: "eu-ams", zone: "ams-1", claim, ...inputs });
-  const operations = async (inputs?: Parameters<typeof declare>[0]) =>
-    (await stack.preview([declare(inputs)])).map((step) => step.operation);
+  const program = (inputs: Parameters<KubernetesSite["volume"]>[1] = {}) => [
+    pool("kubernetes"),
+    site.volume("data", { size: "2GiB", region: "eu-ams", zone: "ams-1", claim, storageClassName: "local", ...inputs }),
+  ];
+  const preview = async (inputs?: Parameters<typeof program>[0]) =>
+    (await stack.preview(program(inputs))).filter((step) => step.name === "data");
+  const operations = async (inputs?: Parameters<typeof program>[0]) => (await preview(inputs)).map((step) => step.operation);
 
   beforeAll(async () => {
     site = await KubernetesSite.start();
     stack = new EngineReplay({ cwd: REPOSITORY, env: site.federation.env });
+    await site.storage.createStorageClass({ body: { metadata: { name: "local" }, provisioner: "csi.proxmox.sinextra.dev" } });
   });
   afterAll(async () => {
     await site?.stop();
@@ -37,8 +42,8 @@ describe("a volume of two regions with two zones each", () => {
     expect(disks).toHaveLength(1);
     return disks[0]!;
   };
-  const refusal = async (inputs: Parameters<typeof declare>[0]) => {
-    const failure = await stack.preview([declare(inputs)]).then(
+  const refusal = async (inputs: Parameters<typeof program>[0]) => {
+    const failure = await stack.preview(program(inputs)).then(
       () => expect.unreachable("the preview succeeded"),
       (error: unknown) => error as OperationFailedError,
     );
@@ -47,7 +52,7 @@ describe("a volume of two regions with two zones each", () => {
   };
 
   it("is created in its zone with a bound claim, as the plugin reads it", async () => {
-    await stack.up([declare()]);
+    await stack.up(program());
     const { outputs } = stack.get("data");
     expect(outputs.volumeHandle).toBe(`eu-ams/ams-1/local-lvm/vm-${outputs.ownerVmid}-disk-0`);
     const volume = await volumeOf();
@@ -93,10 +98,10 @@ describe("a volume of two regions with two zones each", () => {
   it("moves to the other zone with its data, and the pod follows", async () => {
     const before = await written();
     const moving = { zone: "ams-2", allowMove: true, quiesce };
-    const [replace] = await stack.preview([declare(moving)]);
+    const [replace] = await preview(moving);
     expect(replace).toMatchObject({ operation: "replace", inputs: { migration: { from: "eu-ams/ams-1", to: "eu-ams/ams-2" } } });
     const former = stack.get("data").outputs.persistentVolume as string;
-    await stack.up([declare(moving)]);
+    await stack.up(program(moving));
 
     const { outputs } = stack.get("data");
     expect(outputs.volumeHandle).toMatch(/^eu-ams\/ams-2\/local-lvm\//);
@@ -109,20 +114,22 @@ describe("a volume of two regions with two zones each", () => {
     expect(site.standIn.formatted).toHaveLength(1);
   });
 
-  it("grows while attached, through its claim", async () => {
-    await site.storage.createStorageClass({
-      body: { metadata: { name: "grows" }, provisioner: "csi.proxmox.sinextra.dev", allowVolumeExpansion: true },
-    });
+  it("grows while attached, through its claim, if its class allows that", async () => {
     const bigger = { zone: "ams-2", allowMove: true, quiesce, size: "3GiB" };
-    await expect(stack.up([declare(bigger)])).rejects.toThrow(/may not grow.*allowVolumeExpansion/s);
+    await expect(stack.up(program(bigger))).rejects.toThrow(/is attached and its claim default\/data may not grow.*allowVolumeExpansion/s);
+    await site.storage.patchStorageClass({ name: "local", body: [{ op: "add", path: "/allowVolumeExpansion", value: true }] });
+    await stack.up(program(bigger));
+    expect(stack.get("data").outputs.sizeBytes).toBe(3 * 1024 ** 3);
+    expect((await volumeOf()).spec?.capacity).toEqual({ storage: "3Gi" });
+    expect(await operations(bigger)).toEqual(["same"]);
     expect(await refusal({ ...bigger, size: "1GiB" })).toMatch(/disks only grow/);
   });
 
   it("moves to the other region with its data, and the pod follows", async () => {
     const before = await written();
-    const moving = { region: "eu-fra", zone: "fra-1", allowMove: true, quiesce };
-    expect(await refusal({ region: "eu-fra", zone: "fra-1" })).toMatch(/must leave eu-ams\/ams-2 for eu-fra\/fra-1/);
-    await stack.up([declare(moving)]);
+    const moving = { region: "eu-fra", zone: "fra-1", size: "3GiB", allowMove: true, quiesce };
+    expect(await refusal({ region: "eu-fra", zone: "fra-1", size: "3GiB" })).toMatch(/must leave eu-ams\/ams-2 for eu-fra\/fra-1/);
+    await stack.up(program(moving));
     await expect.poll(podPhase, patience).toBe("Running");
     expect(await podNode()).toBe("worker-4");
     expect(await written()).toMatchObject({ sha256: before.sha256, backend: "frankfurt:local-lvm@fra-1" });

@@ -63,6 +63,10 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
     );
   }
 
+  listBridges(node: string) {
+    return this.read("listBridges", { node }, () => this.bridges);
+  }
+
   readonly pools: ProxmoxApi["pools"] = {
     find: (pool) => this.read("pools.find", {}, () => this.findPool(pool)),
     create: (pool, comment) =>

@@ -49,6 +49,7 @@ const ALL_PERMISSIONS: Permissions = {
 export class FakeMachines {
   readonly guests = new Map<number, FakeGuest>();
   readonly volumes = new Map<string, FakeVolume>();
+  bridges = ["vmbr0", "vmbr1"];
   readonly haResources = new Map<number, HaResource>();
   readonly haRules: HaRule[] = [];
   readonly replicationJobs: ReplicationJob[] = [];

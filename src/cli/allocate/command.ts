@@ -18,6 +18,8 @@ export interface AllocateOptions {
   memory: string;
   storage: string;
   location?: string;
+  /** Milliseconds since the epoch; default: now. */
+  at?: number;
   explain?: boolean;
   format: Format;
 }
@@ -34,7 +36,7 @@ export async function allocate(file: string, options: AllocateOptions, io: CliIo
   const clients = createClusterClients(credentialEnvironment(file, io));
   try {
     const asked = await askClusters(federation.clusters, clients, (api, _cluster, callOptions) => readVisibleRows(api, callOptions));
-    const allocation = decide(federation, pool, wish, asked);
+    const allocation = decide(federation, pool, wish, asked, options.at ?? Date.now());
     const report = toAllocationReport(federation, pool.name, wish, allocation, options.explain === true);
     writeResult(io.stdout, options.format, report, () => allocationText(report, allocation, painterFor(io.stdout)));
     return allocateExitCode(allocation, asked);

@@ -27,7 +27,14 @@ export interface Allocation {
   notes: string[];
 }
 
-export function decide(federation: Federation, pool: ResourcePool, wish: Wish, asked: readonly Asked<ClusterRows>[]): Allocation {
+/** @param instantMs for which moment to decide: which time windows are open then */
+export function decide(
+  federation: Federation,
+  pool: ResourcePool,
+  wish: Wish,
+  asked: readonly Asked<ClusterRows>[],
+  instantMs: number,
+): Allocation {
   const request = toRequest(pool, wish);
   const members = asked.filter(({ cluster }) => pool.clusters.includes(cluster.id));
   const live = members.some(({ ok }) => ok);
@@ -35,7 +42,7 @@ export function decide(federation: Federation, pool: ResourcePool, wish: Wish, a
     answer.ok ? [] : [`${answer.cluster.id} ${live ? "is left out" : "does not answer"}: ${answer.reason}`],
   );
   const snapshot = toSnapshot(federation, live ? asked : asDeclared(asked));
-  const inventory = toInventory(snapshot, (_cluster, guest) => guest.tags.find(isIdentityTag));
+  const inventory = toInventory(snapshot, (_cluster, guest) => guest.tags.find(isIdentityTag), instantMs);
   const result = placeOne(request, inventory, []);
   return { basis: live ? "live" : "declared", result, notes: live ? notes : [...notes, ...sizelessNotes(asked, result)] };
 }

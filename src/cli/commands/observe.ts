@@ -1,7 +1,8 @@
 /** Commands that look at the live federation. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { MetricsOptions } from "../metrics/command";
 import { parseSeconds } from "../option-values";
+import { REPORT_KINDS, type ReportOptions } from "../report/options";
 import type { StatusOptions } from "../status/command";
 import { type CommandContext, formatOption } from "./context";
 
@@ -19,4 +20,13 @@ export function addObserveCommands(program: Command, { io, finish, file }: Comma
     .option("--textfile <file>", "write there instead, replacing the file as a whole")
     .option("--every <seconds>", "write the file again and again until interrupted", parseSeconds)
     .action(async (options: MetricsOptions) => finish(await (await import("../metrics/command.js")).metrics(file(), options, io)));
+  program
+    .command("report")
+    .description("the federation, and what a Pulumi preview plans for it, as a picture, a page or text for a pull request")
+    .option("--preview <file>", "output of `pulumi preview --json`")
+    .addOption(
+      new Option("--as <kind>", "what to make; markdown needs --preview and asks no cluster").choices(REPORT_KINDS).default("html"),
+    )
+    .option("-o, --output <file>", "write there instead of to the terminal")
+    .action(async (options: ReportOptions) => finish(await (await import("../report/command.js")).report(file(), options, io)));
 }

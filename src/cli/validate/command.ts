@@ -1,5 +1,4 @@
 /** `federate validate`: the file, and with --check-connectivity what stands behind it. */
-import { readFile } from "node:fs/promises";
 import { type Federation, FederationConfigError, loadFederation } from "../../config";
 import { credentialEnvironment } from "../context";
 import type { ExitCode } from "../exit-codes";
@@ -28,10 +27,8 @@ export async function validate(file: string, options: ValidateOptions, io: CliIo
 
 async function checkFile(file: string): Promise<{ federation?: Federation; findings: Finding[] }> {
   try {
-    const { federation, warnings } = await loadFederation(file);
-    const lints = lint(federation);
-    const located = lints.length === 0 ? [] : locate(lints, await readFile(file, "utf8"), file);
-    return { federation, findings: [...warnings, ...located] };
+    const { federation, warnings, positionOf } = await loadFederation(file);
+    return { federation, findings: [...warnings, ...locate(lint(federation), positionOf, file)] };
   } catch (error) {
     if (!(error instanceof FederationConfigError)) throw error;
     return { findings: error.issues };

@@ -14,6 +14,8 @@ export interface Conflict {
 interface Demand {
   text: string;
   without(request: PlacementRequest): PlacementRequest;
+  /** What pools have to survive: a demand of the inventory, not of the request. */
+  isSurvival?: boolean;
 }
 
 /**
@@ -23,15 +25,15 @@ interface Demand {
  */
 export function findConflict(request: PlacementRequest, inventory: Inventory, promised: readonly Promised[]): Conflict | undefined {
   const world = buildWorld(inventory, promised, request.key);
+  const carefree = once(() => buildWorld({ ...inventory, survive: [] }, promised, request.key));
   const fits = (demands: readonly Demand[], all: readonly Demand[]) => {
     const dropped = all.filter((demand) => !demands.includes(demand));
     const asked = dropped.reduce<PlacementRequest>((current, demand) => demand.without(current), { ...request, prior: undefined });
-    return placeInWorld(asked, world).ok;
+    return placeInWorld(asked, dropped.some(({ isSurvival }) => isSurvival) ? carefree() : world).ok;
   };
-  const all = demandsOf(
-    request,
-    inventory.clusters.map(({ id }) => id),
-  );
+  const stated = demandsOf(request, inventory);
+  // Rules of other guests keep it away by its tags: those are a demand where nothing else explains the refusal.
+  const all = request.tags.length === 0 || fits([], stated) ? stated : [...stated, tagsDemand(request)];
   if (fits(all, all)) return undefined;
   let needed = all;
   for (const demand of all) {
@@ -46,10 +48,20 @@ export function findConflict(request: PlacementRequest, inventory: Inventory, pr
   return { demands, message };
 }
 
+function tagsDemand({ tags }: PlacementRequest): Demand {
+  return { text: `its tags ${listWords(tags)}`, without: (asked) => ({ ...asked, tags: [] }) };
+}
+
 /** In the order in which they are tried for being dispensable: what people would give up last comes last. */
-function demandsOf(request: PlacementRequest, everyCluster: string[]): Demand[] {
+function demandsOf(request: PlacementRequest, inventory: Inventory): Demand[] {
   const { pool } = request;
+  const everyCluster = inventory.clusters.map(({ id }) => id);
   const demands: Demand[] = [];
+  for (const { pool: name, losses } of (inventory.survive ?? []).slice(0, 1)) {
+    const others = (inventory.survive?.length ?? 0) > 1 ? " and other pools" : "";
+    const text = `what pool ${name}${others} must survive (the loss of any ${listWords(losses)})`;
+    demands.push({ text, without: (asked) => asked, isSurvival: true });
+  }
   const add = (text: string, without: Demand["without"]) => demands.push({ text, without });
   request.rules.forEach((rule) => {
     if (isHard(rule.operator))
@@ -82,6 +94,14 @@ function demandsOf(request: PlacementRequest, everyCluster: string[]): Demand[] 
   if (request.cores > 0) add(`${request.cores} cores`, (asked) => ({ ...asked, cores: 0 }));
   if (request.memoryMiB > 0) add(`${request.memoryMiB} MiB memory`, (asked) => ({ ...asked, memoryMiB: 0 }));
   return demands;
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function isHard(operator: string): boolean {

@@ -7,19 +7,21 @@ import type { Candidates } from "./candidates";
 const SAME_CAPACITY = 0.02;
 
 /**
- * Candidates on which a guest costs about the same number of points, side by side in the arrays: from `start` until before
- * `end`. What a guest adds to them is worked out once per block.
+ * Candidates with the same fixed points on which a guest takes about the same share, side by side in the arrays: from
+ * `start` until before `end`. What a guest means for them is worked out once per block.
  */
 export interface Block {
   start: number;
   end: number;
-  /** Position among the candidates' segments; of a block over several segments the first. */
+  /** Position among the candidates' segments; of a block over several clusters (where prices do not count) the first. */
   segment: number;
   /** The cluster's weight. */
   percent: number;
-  /** At most the headroom points that a thousandth of a core, or a MiB, takes. */
-  pointsPerCpu: number;
-  pointsPerMemory: number;
+  /** At least the points for everything but headroom, cost and company: before the cluster's weight, and after it. */
+  basePoints: number;
+  extraPoints: number;
+  largestCpu: number;
+  largestMemoryMiB: number;
 }
 
 /**
@@ -30,38 +32,33 @@ export class NodeFigures {
   readonly blocks: readonly Block[];
   /** Which candidate is at a position. */
   readonly indexes: Int32Array;
+  /** Hash of the node at a position; falling within a block. */
+  readonly hashes: Uint32Array;
   /**
-   * At least the points that a guest gets for everything but headroom, cost and company: the fixed ones and pressure as it is
-   * now, weighed by cluster. Storage fills up unnoticed here, which leaves the bound too high but valid.
+   * Allocated thousandths of the cores (and memory) of a node that has all points its block allows. One that has fewer,
+   * being under pressure, counts as fuller by what these points are worth, rounded in its favour.
    */
-  readonly otherPoints: Float64Array;
-  /** Headroom points taken by the allocated cores (and memory), less {@link otherPoints}: the smaller the better. */
-  readonly cpuLoss: Float64Array;
-  readonly memoryLoss: Float64Array;
-  readonly cpuAllocated: Float64Array;
-  readonly memoryAllocated: Float64Array;
-  readonly cpuCapacity: Float64Array;
-  readonly memoryCapacity: Float64Array;
-  private readonly weights: Float64Array;
+  readonly cpuUsed: Float64Array;
+  readonly memoryUsed: Float64Array;
+  /** Position where the last guest went: a good place to begin the next search at. */
+  hint = 0;
   /** Position by node number. */
   private readonly positions = new Map<number, number>();
+  private readonly blockOf: Int32Array;
   private read: number;
 
   constructor(
     private readonly candidates: Candidates,
     private readonly changes: readonly number[],
   ) {
-    const { nodes, percents, headroomWeight } = candidates;
+    const { nodes } = candidates;
     this.indexes = Int32Array.from(nodes, (_, index) => index);
     this.blocks = arrange(candidates, this.indexes);
-    this.otherPoints = new Float64Array(nodes.length);
-    this.cpuLoss = new Float64Array(nodes.length);
-    this.memoryLoss = new Float64Array(nodes.length);
-    this.cpuAllocated = new Float64Array(nodes.length);
-    this.memoryAllocated = new Float64Array(nodes.length);
-    this.cpuCapacity = Float64Array.from(this.indexes, (index) => nodes[index]!.cpuCapacityMilli);
-    this.memoryCapacity = Float64Array.from(this.indexes, (index) => nodes[index]!.memoryCapacityMiB);
-    this.weights = Float64Array.from(this.indexes, (index) => (headroomWeight * percents[index]!) / 100);
+    this.hashes = Uint32Array.from(this.indexes, (index) => candidates.nodeHashes[index]!);
+    this.cpuUsed = new Float64Array(nodes.length);
+    this.memoryUsed = new Float64Array(nodes.length);
+    this.blockOf = new Int32Array(nodes.length);
+    this.blocks.forEach(({ start, end }, block) => this.blockOf.fill(block, start, end));
     this.indexes.forEach((index, position) => {
       this.positions.set(nodes[index]!.index, position);
       this.update(position);
@@ -81,61 +78,69 @@ export class NodeFigures {
     }
   }
 
+  /** Storage fills up unnoticed until then, which leaves a node's figures too good but the search right. */
   update(position: number): void {
-    const { nodes, basePoints, extraPoints, percents, pressureWeight } = this.candidates;
+    const { nodes, pressureWeight, headroomWeight } = this.candidates;
     const index = this.indexes[position]!;
     const node = nodes[index]!;
-    const pressure = weightedPoints(pressureRelief(node, 0, 0, this.storagesOf(index)), pressureWeight);
-    const other = ((basePoints[index]! + pressure) * percents[index]!) / 100 + extraPoints[index]!;
-    const weight = this.weights[position]!;
-    this.otherPoints[position] = other;
-    this.cpuAllocated[position] = node.cpuAllocatedMilli;
-    this.memoryAllocated[position] = node.memoryAllocatedMiB;
-    this.cpuLoss[position] = share(node.cpuAllocatedMilli, node.cpuCapacityMilli) * weight - other;
-    this.memoryLoss[position] = share(node.memoryAllocatedMiB, node.memoryCapacityMiB) * weight - other;
+    const missing = pressureWeight - weightedPoints(pressureRelief(node, 0, 0, this.storagesOf(index)), pressureWeight);
+    const fuller = missing === 0 ? 0 : (missing * 1000) / Math.max(1, headroomWeight) - 1;
+    this.cpuUsed[position] = permille(node.cpuAllocatedMilli, node.cpuCapacityMilli) + fuller;
+    this.memoryUsed[position] = permille(node.memoryAllocatedMiB, node.memoryCapacityMiB) + fuller;
   }
 
   private storagesOf(index: number): StorageState[] {
     const { storages, storageClasses } = this.candidates;
-    const from = index * storageClasses.length;
-    return storages.slice(from, from + storageClasses.length).filter((storage) => storage !== undefined);
+    const found: StorageState[] = [];
+    for (let slot = 0; slot < storageClasses.length; slot++) {
+      const storage = storages[index * storageClasses.length + slot];
+      if (storage !== undefined) found.push(storage);
+    }
+    return found;
   }
 }
 
 /** Of a node without capacity everything is allocated: a guest that asks for something never fits. */
-function share(allocated: number, capacity: number): number {
-  return capacity > 0 ? allocated / capacity : 1;
+function permille(allocated: number, capacity: number): number {
+  return capacity > 0 ? (allocated * 1000) / capacity : 1000;
 }
 
 /** Sorts the positions into blocks. */
 function arrange(candidates: Candidates, indexes: Int32Array): Block[] {
-  const { segments, nodes, percents, headroomWeight, costWeight } = candidates;
+  const { nodes, percents, basePoints, extraPoints, pressureWeight, costWeight, segments, nodeHashes } = candidates;
   const segmentOf = new Int32Array(nodes.length);
   segments.forEach(({ start, end }, segment) => segmentOf.fill(segment, start, end));
-  // Clusters of different prices are kept apart where prices count.
-  const group = (index: number) => (costWeight > 0 ? segmentOf[index]! : percents[index]!);
   const size = (capacity: number) => Math.round(Math.log(Math.max(1, capacity)) / SAME_CAPACITY);
-  const cpuSizes = nodes.map(({ cpuCapacityMilli }) => size(cpuCapacityMilli));
-  const memorySizes = nodes.map(({ memoryCapacityMiB }) => size(memoryCapacityMiB));
-  const compare = (left: number, right: number) =>
-    group(left) - group(right) || cpuSizes[left]! - cpuSizes[right]! || memorySizes[left]! - memorySizes[right]!;
-  indexes.sort((left, right) => compare(left, right) || left - right);
+  const traits = [
+    // Clusters of different prices are kept apart where prices count.
+    ...(costWeight > 0 ? [segmentOf] : []),
+    percents,
+    basePoints,
+    extraPoints,
+    Int32Array.from(nodes, (node) => size(node.cpuCapacityMilli)),
+    Int32Array.from(nodes, (node) => size(node.memoryCapacityMiB)),
+  ];
+  const compare = (left: number, right: number) => {
+    for (const trait of traits) if (trait[left] !== trait[right]) return trait[left]! - trait[right]!;
+    return 0;
+  };
+  indexes.sort((left, right) => compare(left, right) || nodeHashes[right]! - nodeHashes[left]! || left - right);
   const blocks: Block[] = [];
   for (let start = 0; start < indexes.length; ) {
     const first = indexes[start]!;
     let end = start;
     while (end < indexes.length && compare(first, indexes[end]!) === 0) end += 1;
     const members = Array.from(indexes.subarray(start, end), (index) => nodes[index]!);
-    const percent = percents[first]!;
-    const weight = (headroomWeight * percent) / 100;
     const largest = (capacity: (node: NodeState) => number) => members.reduce((most, node) => Math.max(most, capacity(node)), 1);
     blocks.push({
       start,
       end,
       segment: segmentOf[first]!,
-      percent,
-      pointsPerCpu: weight / largest((node) => node.cpuCapacityMilli),
-      pointsPerMemory: weight / largest((node) => node.memoryCapacityMiB),
+      percent: percents[first]!,
+      basePoints: basePoints[first]! + pressureWeight,
+      extraPoints: extraPoints[first]!,
+      largestCpu: largest((node) => node.cpuCapacityMilli),
+      largestMemoryMiB: largest((node) => node.memoryCapacityMiB),
     });
     start = end;
   }

@@ -8,7 +8,7 @@ import { occupy, restore, type Withdrawn, type World, withdraw } from "../world"
 import { BoundedScanChooser } from "./bounded-scan";
 import type { Candidates } from "./candidates";
 import { type Chooser, HeapChooser, ScanChooser } from "./chooser";
-import { type Kind, Kinds } from "./kind";
+import { Kinds } from "./kind";
 import { matchLive } from "./live-match";
 import { NodeFigures } from "./node-figures";
 import { Shape } from "./shape";
@@ -142,13 +142,13 @@ export class PlacementRun {
 
   private choose(request: PlacementRequest, search: ShapeSearch): Found {
     const { shape, chooser } = search;
-    const index = this.isAllowed(request, shape.kind) ? chooser.choose() : undefined;
+    const index = this.isAllowed(request, shape) ? chooser.choose() : undefined;
     return index === undefined ? { message: this.refusal(request, search) } : { placement: shape.place(request, index) };
   }
 
-  private isAllowed(request: PlacementRequest, kind: Kind): boolean {
+  private isAllowed(request: PlacementRequest, { kind, isSound }: Shape): boolean {
     const [cluster] = this.world.clusters;
-    if (cluster === undefined || !kind.hasSoundRules || !hasSoundAmounts(request)) return false;
+    if (cluster === undefined || !isSound) return false;
     if (!kind.hasPoolLimits) return true;
     return poolLimits.check({ ...kind.ask, request, held: this.world.liveByKey.get(request.key) ?? [] }, cluster).length === 0;
   }
@@ -182,17 +182,6 @@ class ShapeSearch {
     readonly shape: Shape,
     readonly chooser: Chooser,
   ) {}
-}
-
-/** Whether `amountShortfalls` has nothing to say, without asking it a hundred thousand times. */
-function hasSoundAmounts({ cores, memoryMiB, disks }: PlacementRequest): boolean {
-  if (!isAmount(cores) || !isAmount(memoryMiB)) return false;
-  for (let index = 0; index < disks.length; index++) if (!isAmount(disks[index]!.sizeBytes)) return false;
-  return true;
-}
-
-function isAmount(value: number): boolean {
-  return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
 interface Found {

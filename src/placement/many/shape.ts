@@ -2,6 +2,7 @@ import type { Ask } from "../ask";
 import { storageAvailableBytes } from "../capacity";
 import { guestAffinity } from "../filters/guest-affinity";
 import type { Placement, PlacementRequest } from "../model";
+import { type Load, loadOf } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import { mixHashes } from "../order";
 import { costPermilles } from "../scores/cost";
@@ -11,7 +12,7 @@ import { POINTS_PER_WEIGHT, satisfiesPreference } from "../scores/preferences";
 import { pressureRelief } from "../scores/pressure";
 import { skewBeyond } from "../spread";
 import { countTag } from "../tag-counts";
-import { type ClusterState, cpuMilli, occupyNode, type StorageState } from "../world";
+import { addToStorage, type ClusterState, occupyNode, type StorageState, settle } from "../world";
 import type { Kind } from "./kind";
 import { amountsHash } from "./shape-index";
 
@@ -20,15 +21,17 @@ import { amountsHash } from "./shape-index";
  * for all. Scores and fit are the same as those of the filters and scorers, computed without texts.
  */
 export class Shape {
+  readonly load: Load;
   readonly cpu: number;
   readonly memoryMiB: number;
+  /** False: the amounts are none, or a rule means nothing; refused everywhere. */
+  readonly isSound: boolean;
   /** Points of the cost term per segment of the candidates; `undefined` where the strategy has none. */
   readonly costPoints: readonly number[] | undefined;
   /** Bytes per storage class, in the candidates' order. */
   private readonly classBytes: readonly number[];
-  private readonly tags: readonly string[];
   /** Tie-breaks: interchangeable requests share one, or their heap could not. */
-  private readonly hash: number;
+  readonly hash: number;
   private readonly costOfCluster: ReadonlyMap<ClusterState, number> | undefined;
   /** Present where pools have to survive losses and the request is a newcomer. */
   private readonly survivalAsk: Ask | undefined;
@@ -40,14 +43,15 @@ export class Shape {
     const { candidates, ask } = kind;
     if (ask.world.survival !== undefined && ask.prior === undefined)
       this.survivalAsk = { ...ask, request: { ...request, pool: ask.request.pool } };
-    this.cpu = cpuMilli(request.cores);
-    this.memoryMiB = wholeNonNegative(request.memoryMiB);
+    this.load = loadOf(request);
+    this.cpu = this.load.cpuMilli;
+    this.memoryMiB = this.load.memoryMiB;
+    this.isSound = kind.hasSoundRules && hasSoundAmounts(request);
     this.classBytes = candidates.storageClasses.map((name) => {
       let bytes = 0;
       for (const disk of request.disks) if (disk.storageClass === name) bytes += wholeNonNegative(disk.sizeBytes);
       return bytes;
     });
-    this.tags = request.tags.length === 0 ? NO_TAGS : request.tags.map((tag) => tag.toLowerCase());
     this.hash = mixHashes(kind.hash, amountsHash(request));
     if (candidates.costWeight === 0) return;
     const clusters = candidates.segments.map(({ cluster }) => cluster);
@@ -64,12 +68,22 @@ export class Shape {
   place(request: PlacementRequest, index: number): Placement {
     const { candidates, ask } = this.kind;
     const placement = candidates.placementAt(index);
-    occupyNode(ask.world, request, placement, candidates.nodes[index], ask.rules.apart);
+    const node = candidates.nodes[index]!;
+    // The request itself is not read, only what all of the shape have in common: reading costs most where there are many.
+    if (ask.world.liveByKey.locate(request.key).length > 0) occupyNode(ask.world, request, placement, node, ask.rules.apart);
+    else {
+      settle(ask.world, request, this.load, node, ask.rules.apart);
+      for (let slot = 0; slot < this.classBytes.length; slot++) {
+        const storage = candidates.storages[index * this.classBytes.length + slot];
+        if (storage !== undefined) addToStorage(storage, this.classBytes[slot]!);
+      }
+    }
     return placement;
   }
 
+  /** Who wins among equals: the nodes lie on a ring by their hashes, and each shape begins somewhere else on it. */
   tie(index: number): number {
-    return mixHashes(this.hash, this.kind.candidates.nodeHashes[index]!);
+    return (this.kind.candidates.nodeHashes[index]! + this.hash) >>> 0;
   }
 
   score(index: number): number {
@@ -92,7 +106,7 @@ export class Shape {
     for (const { rule } of ask.rules.apart) {
       if (countTag(rule.scope === "cluster" ? cluster : node, rule.value.toLowerCase()) > 0) return false;
     }
-    for (const tag of this.tags) {
+    for (const tag of this.load.tags) {
       if (node.refusedTags.has(tag) || cluster.refusedTags.has(tag)) return false;
     }
     if (ask.rules.together.length > 0 && guestAffinity.check(ask, node).length > 0) return false;
@@ -142,4 +156,12 @@ export class Shape {
 }
 
 const NO_STORAGES: readonly StorageState[] = [];
-const NO_TAGS: readonly string[] = [];
+
+/** Whether `amountShortfalls` has nothing to say, without asking it a hundred thousand times. */
+function hasSoundAmounts({ cores, memoryMiB, disks }: PlacementRequest): boolean {
+  return isAmount(cores) && isAmount(memoryMiB) && disks.every(({ sizeBytes }) => isAmount(sizeBytes));
+}
+
+function isAmount(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
+}

@@ -1,13 +1,12 @@
-import { askFor } from "../ask";
-import { guestAntiAffinity } from "../filters/guest-anti-affinity";
-import { nodeResources } from "../filters/node-resources";
-import { storageSpace } from "../filters/storage-space";
 import type { Decision } from "../many/placement-run";
-import { bytesToMove } from "../many/placement-run";
-import type { Inventory, Placement, PlacementRequest, Shortfall } from "../model";
-import { compareText } from "../order";
-import { findPlace } from "../place-one";
-import { buildWorld, occupy, remove, restore, type World, withdraw } from "../world";
+import type { Inventory, LinkFacts, Placement, PlacementRequest } from "../model";
+import { buildWorld, type World } from "../world";
+import { carriedBytes } from "./carried-bytes";
+import { type PendingMove, type TimedMove, type Timeline, Timetable, type Work } from "./timeline";
+import { type Passage, passagesOf, type SequenceLimits } from "./traffic";
+import { Transit } from "./transit";
+
+export type { SequenceLimits } from "./traffic";
 
 /** One guest from one place to another. All steps of a wave may run at the same time. */
 export interface MoveStep {
@@ -19,34 +18,57 @@ export interface MoveStep {
   to: Placement;
   /** `park`: a stop on the way, because the guest is in another one's way; a later `move` takes it to its target. */
   purpose: "move" | "park";
-  /** 0 inside a cluster. */
+  /** Between clusters; 0 inside one. */
   bytes: number;
 }
 
 export type MoveSequence =
   | { ok: true; steps: MoveStep[] }
   /** The targets are valid, but no order of moves (with the parking tried) reaches all of them. */
-  | { ok: false; steps: MoveStep[]; blocked: { key: string; to: Placement; reasons: string[] }[]; message: string };
+  | { ok: false; steps: MoveStep[]; blocked: BlockedMove[]; message: string };
 
-export interface SequenceLimits {
-  /** Moves into one node at the same time. Default 1. */
-  intoNode?: number;
-  /** Moves out of one node at the same time. Default 1: one backup per node. */
-  outOfNode?: number;
-  /** Moves over one link, in one direction, at the same time. Default 2. */
-  overLink?: number;
+export interface BlockedMove {
+  key: string;
+  to: Placement;
+  reasons: string[];
 }
 
-interface Pending {
-  request: PlacementRequest;
-  from: Placement;
-  to: Placement;
-  bytes: number;
+/** A step with its time. It does not wait for a wave, but for what is in its way. */
+export interface ScheduledStep extends Omit<MoveStep, "wave"> {
+  /** Inside a cluster: memory, and disks that leave their storage. */
+  localBytes: number;
+  startSeconds: number;
+  endSeconds: number;
+}
+
+export interface MoveSchedule {
+  ok: boolean;
+  /** In the order in which they start. */
+  steps: ScheduledStep[];
+  makespanSeconds: number;
+  /** No order is done sooner, by what each node and link has to take. */
+  lowerBoundSeconds: number;
+  /** What the bound comes from: `over a b`, `out of a/n1`, `into b/n2` or the longest move. */
+  bottleneck: string;
+  blocked: BlockedMove[];
+  /** Why not all targets are reached. */
+  message?: string;
+}
+
+/** How fast things move. */
+export interface MoveRates {
+  /** Of a link whose bandwidth the inventory does not say. Default 1 Gbit/s. */
+  linkBitsPerSecond?: number;
+  /** Of one move inside a cluster. Default 10 Gbit/s. */
+  localBitsPerSecond?: number;
+  /** What each move takes besides its bytes: stopping, checking, starting. Default 0. */
+  fixedSeconds?: number;
 }
 
 /**
  * An order for the moves of a plan in which at every moment, with source and target both occupied, capacity and hard
- * anti-affinity hold. Moves that block each other are resolved by parking a guest where it may be.
+ * anti-affinity hold. Moves that block each other are resolved by parking a guest where it may be. New guests are no moves:
+ * they come when all moves are done.
  */
 export function sequenceMoves(
   decisions: readonly Decision[],
@@ -54,164 +76,117 @@ export function sequenceMoves(
   inventory: Inventory,
   limits: SequenceLimits = {},
 ): MoveSequence {
-  const byKey = new Map(requests.map((request) => [request.key, request]));
-  const pending = decisions.flatMap((decision) => {
-    const request = byKey.get(decision.key);
-    return request === undefined ? [] : pendingMove(decision, request);
+  const world = buildWorld(inventory, []);
+  const moves = pendingMoves(decisions, requests);
+  // Every move takes one unit of time: what starts together is a wave.
+  const timeline = new Timetable(moves, new Transit(world, requests), limits, () => ({ seconds: 1, bits: 0, bitsPerSecond: 1 })).run();
+  const steps = timeline.moves.map((move): MoveStep => {
+    const { linkBytes } = carriedBytes(move.request, move.from, move.to, world);
+    return { ...stepOf(move), wave: move.startSeconds + 1, bytes: linkBytes };
   });
-  return new Sequencer(buildWorld(inventory, []), pending, limits).run();
+  const { blocked, message } = blockage(timeline);
+  return message === undefined ? { ok: true, steps } : { ok: false, steps, blocked, message };
 }
 
-function pendingMove({ outcome, placement }: Decision, request: PlacementRequest): Pending[] {
-  const { prior } = request;
-  if (outcome !== "moved" || placement === undefined || prior === undefined || isSamePlace(prior, placement)) return [];
-  return [{ request, from: prior, to: placement, bytes: prior.cluster === placement.cluster ? 0 : bytesToMove(request) }];
+/**
+ * The same with times: each move starts as soon as it may, the parallel ones of a link share its bandwidth, and the longest
+ * work comes first where it is the bottleneck. Says when all is done and when it could be done at the earliest.
+ */
+export function scheduleMoves(
+  decisions: readonly Decision[],
+  requests: readonly PlacementRequest[],
+  inventory: Inventory,
+  limits: SequenceLimits = {},
+  rates: MoveRates = {},
+): MoveSchedule {
+  const world = buildWorld(inventory, []);
+  const moves = pendingMoves(decisions, requests);
+  const workOf = (move: PendingMove) => work(move, world, inventory.links, rates);
+  const { bound, bottleneck } = lowerBound(moves, limits, workOf);
+  const timeline = new Timetable(moves, new Transit(world, requests), limits, workOf).run();
+  const steps = timeline.moves.map((move): ScheduledStep => {
+    const { linkBytes, localBytes } = carriedBytes(move.request, move.from, move.to, world);
+    return {
+      ...stepOf(move),
+      bytes: linkBytes,
+      localBytes,
+      startSeconds: thousandths(move.startSeconds),
+      endSeconds: thousandths(move.endSeconds),
+    };
+  });
+  const makespanSeconds = steps.reduce((last, { endSeconds }) => Math.max(last, endSeconds), 0);
+  const { blocked, message } = blockage(timeline);
+  return { ok: message === undefined, steps, makespanSeconds, lowerBoundSeconds: thousandths(bound), bottleneck, blocked, message };
 }
 
-class Sequencer {
-  private readonly steps: MoveStep[] = [];
-  private readonly parked = new Set<string>();
-  private wave = 0;
-
-  constructor(
-    private readonly world: World,
-    private pending: Pending[],
-    private readonly limits: SequenceLimits,
-  ) {
-    this.pending.sort((left, right) => left.bytes - right.bytes || compareText(left.request.key, right.request.key));
-  }
-
-  run(): MoveSequence {
-    while (this.pending.length > 0) {
-      if (this.startWave() || this.park()) continue;
-      return this.giveUp();
-    }
-    return { ok: true, steps: this.steps };
-  }
-
-  /** Starts every move that fits beside those started before it; when all are done their sources are free. */
-  private startWave(): boolean {
-    const traffic = new Traffic(this.limits);
-    const started: Pending[] = [];
-    for (const move of this.pending) {
-      if (!traffic.allows(move) || shortfalls(this.world, move).length > 0) continue;
-      traffic.add(move);
-      occupy(this.world, move.request, move.to);
-      started.push(move);
-    }
-    if (started.length === 0) return false;
-    this.wave += 1;
-    for (const move of started) {
-      remove(this.world, move.request.key, move.from);
-      this.steps.push(this.step(move, move.to, "move", move.bytes));
-    }
-    this.pending = this.pending.filter((move) => !started.includes(move));
-    return true;
-  }
-
-  /** Moves one guest that stands on a node others wait for to a place where it may be for now; each guest at most once. */
-  private park(): boolean {
-    for (const move of this.pending) {
-      const { request, from } = move;
-      const isInTheWay = this.pending.some((other) => other !== move && isSamePlace(other.to, from));
-      if (this.parked.has(request.key) || !isInTheWay) continue;
-      const place = this.parkingFor(move);
-      if (place === undefined) continue;
-      this.parked.add(request.key);
-      this.wave += 1;
-      const bytes = place.cluster === from.cluster ? 0 : bytesToMove(request);
-      this.steps.push(this.step(move, place, "park", bytes));
-      occupy(this.world, request, place);
-      remove(this.world, request.key, from);
-      move.from = place;
-      move.bytes = place.cluster === move.to.cluster ? 0 : bytesToMove(request);
-      return true;
-    }
-    return false;
-  }
-
-  /** Any place that satisfies every must, with the guest still where it is; never one that other moves wait for. */
-  private parkingFor({ request, from }: Pending): Placement | undefined {
-    const wanted = new Set(this.pending.map(({ to }) => `${to.cluster}/${to.node}`));
-    const self = withdrawAnywhere(this.world, request.key);
-    const place = findPlace({ ...request, prior: from }, this.world, (node) => !wanted.has(node.key));
-    restore(this.world, self);
-    if (place === undefined || isSamePlace(place, from)) return undefined;
-    return shortfalls(this.world, { request, from, to: place, bytes: 0 }).length === 0 ? place : undefined;
-  }
-
-  private giveUp(): MoveSequence {
-    const blocked = this.pending.map((move) => ({
-      key: move.request.key,
-      to: move.to,
-      reasons: shortfalls(this.world, move).map(({ text }) => text),
-    }));
-    const [first] = blocked;
-    const message =
-      `The target is valid, but ${blocked.length === 1 ? "one move has" : `${blocked.length} moves have`} no path to it: ` +
-      `${first?.key} cannot reach ${first?.to.cluster}/${first?.to.node} (${first?.reasons.join("; ")}). ` +
-      "Free some room for parking, or allow a guest to be offline in between.";
-    return { ok: false, steps: this.steps, blocked, message };
-  }
-
-  private step({ request, from }: Pending, to: Placement, purpose: MoveStep["purpose"], bytes: number): MoveStep {
-    return { wave: this.wave, key: request.key, name: request.name, from, to, purpose, bytes };
-  }
+/** Bandwidth between two clusters as declared, in that direction or, where only the other is declared, in the other. */
+export function linkBandwidth(links: readonly LinkFacts[], from: string, to: string): number | undefined {
+  const declared = (start: string, end: string) =>
+    links.find((link) => link.from === start && link.to === end && (link.bandwidthBitsPerSecond ?? 0) > 0)?.bandwidthBitsPerSecond;
+  return declared(from, to) ?? declared(to, from);
 }
 
-/** What forbids a move right now, with the guest counted at both ends. */
-function shortfalls(world: World, { request, to }: Pending): Shortfall[] {
-  const node = world.clusterById.get(to.cluster)?.nodeByName.get(to.node);
-  if (node === undefined) return [{ text: `${to.cluster}/${to.node} does not exist`, summary: "missing", ifOthersMove: false }];
-  const ask = { ...askFor(request, world), held: [] };
-  // A guest is no company for itself: its copy at the source must not keep it away.
-  const self = withdrawAnywhere(world, request.key);
-  const company = guestAntiAffinity.check(ask, node);
-  restore(world, self);
-  return [
-    ...company,
-    ...storageSpace.check({ ...ask, held: world.liveByKey.get(request.key) ?? [] }, node),
-    ...nodeResources.check(ask, node),
-  ];
+const GBIT = 1e9;
+
+function work({ request, from, to }: PendingMove, world: World, links: readonly LinkFacts[], rates: MoveRates): Work {
+  const { linkBitsPerSecond = GBIT, localBitsPerSecond = 10 * GBIT, fixedSeconds = 0 } = rates;
+  const { linkBytes, localBytes } = carriedBytes(request, from, to, world);
+  const isInside = from.cluster === to.cluster;
+  const bitsPerSecond = isInside ? localBitsPerSecond : (linkBandwidth(links, from.cluster, to.cluster) ?? linkBitsPerSecond);
+  // A move that carries nothing takes a moment nevertheless.
+  return { seconds: Math.max(fixedSeconds, linkBytes + localBytes > 0 ? 0 : 1), bits: 8 * (linkBytes + localBytes), bitsPerSecond };
 }
 
-function withdrawAnywhere(world: World, key: string) {
-  const live = withdraw(world, key);
-  if (live.length > 0) return live;
-  for (const cluster of world.clusters) {
-    for (const node of cluster.nodes) {
-      const found = remove(world, key, { cluster: cluster.facts.id, node: node.facts.name });
-      if (found !== undefined) return [found];
+function lowerBound(moves: readonly PendingMove[], limits: SequenceLimits, workOf: (move: PendingMove) => Work) {
+  let bound = 0;
+  let bottleneck = "";
+  const raise = (value: number, what: string) => {
+    if (value > bound) [bound, bottleneck] = [value, what];
+  };
+  const sums = new Map<string, { passage: Passage; seconds: number; transfer: number }>();
+  for (const move of moves) {
+    const { seconds, bits, bitsPerSecond } = workOf(move);
+    const transfer = bits / bitsPerSecond;
+    raise(seconds + transfer, `the longest move, ${move.request.name}`);
+    for (const passage of passagesOf(move.from, move.to, limits)) {
+      const sum = sums.get(passage.key) ?? { passage, seconds: 0, transfer: 0 };
+      sum.seconds += seconds + transfer;
+      if (passage.key.startsWith("over ")) sum.transfer += transfer;
+      sums.set(passage.key, sum);
     }
   }
-  return [];
+  // However many share a link, its bytes take their time.
+  for (const { passage, seconds, transfer } of sums.values()) raise(Math.max(seconds / passage.limit, transfer), passage.key);
+  return { bound, bottleneck };
 }
 
-/** How many moves of the current wave use each node and link. */
-class Traffic {
-  private readonly counts = new Map<string, number>();
-
-  constructor(private readonly limits: SequenceLimits) {}
-
-  allows(move: Pending): boolean {
-    return this.uses(move).every(([key, limit]) => (this.counts.get(key) ?? 0) < limit);
-  }
-
-  add(move: Pending): void {
-    for (const [key] of this.uses(move)) this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
-  }
-
-  private uses({ from, to }: Pending): [string, number][] {
-    const { intoNode = 1, outOfNode = 1, overLink = 2 } = this.limits;
-    const uses: [string, number][] = [
-      [`into ${to.cluster}/${to.node}`, intoNode],
-      [`out of ${from.cluster}/${from.node}`, outOfNode],
-    ];
-    if (from.cluster !== to.cluster) uses.push([`over ${from.cluster} ${to.cluster}`, overLink]);
-    return uses;
-  }
+function pendingMoves(decisions: readonly Decision[], requests: readonly PlacementRequest[]): PendingMove[] {
+  const byKey = new Map(requests.map((request) => [request.key, request]));
+  return decisions.flatMap(({ key, outcome, placement }) => {
+    const request = byKey.get(key);
+    const prior = request?.prior;
+    if (request === undefined || prior === undefined || outcome !== "moved" || placement === undefined) return [];
+    return prior.cluster === placement.cluster && prior.node === placement.node ? [] : [{ request, from: prior, to: placement }];
+  });
 }
 
-function isSamePlace(left: Placement, right: Placement): boolean {
-  return left.cluster === right.cluster && left.node === right.node;
+function stepOf({ request, from, to, purpose }: TimedMove) {
+  return { key: request.key, name: request.name, from, to, purpose };
+}
+
+function blockage({ blocked }: Timeline): { blocked: BlockedMove[]; message?: string } {
+  const listed = blocked
+    .map(({ move, reasons }) => ({ key: move.request.key, to: move.to, reasons }))
+    .sort((left, right) => (left.key < right.key ? -1 : 1));
+  const [first] = listed;
+  if (first === undefined) return { blocked: [] };
+  const message =
+    `The target is valid, but ${listed.length === 1 ? "one move has" : `${listed.length} moves have`} no path to it: ` +
+    `${first.key} cannot reach ${first.to.cluster}/${first.to.node} (${first.reasons.join("; ")}). ` +
+    "Free some room for parking, or allow a guest to be offline in between.";
+  return { blocked: listed, message };
+}
+
+function thousandths(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }

@@ -2,7 +2,7 @@ import type { ReassignmentProblem } from "./problem";
 import type { SeededRandom } from "./random";
 
 /** Above this many pairs of process and machine the lists are not made: they would cost more time and memory than they save. */
-const MOST_PAIRS = 30_000_000;
+const MOST_PAIRS = 16_000_000;
 
 /**
  * The machines on which each process could ever be, its own included: where it fits if everybody who is free to leave left.
@@ -14,7 +14,7 @@ export class Candidates {
 
   constructor(private readonly problem: ReassignmentProblem) {
     const { processes, machines } = problem;
-    if (processes * machines > MOST_PAIRS || machines > 65_535) return;
+    if (!problem.transient.includes(1) || processes * machines > MOST_PAIRS || machines > 65_535) return;
     const starts = new Int32Array(processes + 1);
     const found = new Uint16Array(processes * machines);
     const homeUse = transientHomeUse(problem);

@@ -1,3 +1,6 @@
+/** The value of a change that a hard rule forbids. */
+export const FORBIDDEN = Number.POSITIVE_INFINITY;
+
 /**
  * The machine-reassignment model: things on machines, several resources, hard rules, a weighted sum of costs. It covers
  * guests on nodes (the improvement of a plan) and the ROADEF/EURO 2012 challenge alike. Flat arrays, whole numbers.
@@ -17,7 +20,7 @@ export interface ReassignmentProblem {
   /** Use above it costs `loadWeight` per unit. */
   safety: Float64Array;
   /** `machineMoveCost[from * machines + to]` */
-  machineMoveCost: Float64Array;
+  machineMoveCost: Int32Array;
 
   services: number;
   /** Distinct locations that a service's processes must be spread over. */

@@ -1,178 +1,97 @@
-import { Candidates } from "./candidates";
-import { ejectInto } from "./eject";
-import { moveWithFollowers } from "./follow";
+import type { MoveKind } from "./move-kind";
+import { Eject } from "./moves/eject";
+import { Follow } from "./moves/follow";
+import { ReturnHome } from "./moves/return-home";
+import { Shift } from "./moves/shift";
+import { Swap } from "./moves/swap";
+import { Picks } from "./picks";
 import { checkProblem, type ReassignmentProblem } from "./problem";
 import { SeededRandom } from "./random";
-import { FORBIDDEN, ReassignmentState } from "./state";
+import { CoolingSchedule } from "./schedule";
+import { ReassignmentState } from "./state";
 
 export interface SearchOptions {
+  /** The same seed and budget of steps give the same result everywhere. */
   seed: number;
   /**
-   * How much of the budget is used, 0 to 1; the search ends at 1. A budget of steps gives the same result everywhere, one
-   * of seconds (a clock that the caller reads) does not.
+   * How much of the budget is used after so many steps, 0 to 1, never falling; the search ends at 1. A budget of steps gives
+   * the same result everywhere, one of seconds (a clock that the caller reads) does not.
    */
   progress(steps: number): number;
 }
 
 export interface SearchResult {
+  /** The machine of each process; obeys all hard rules if the initial assignment does. */
   assignment: Int32Array;
   cost: number;
   steps: number;
 }
 
-/** Steps between two looks at the budget. */
-const STEPS_PER_LOOK = 1024;
+/** Steps between two looks at the budget: a few milliseconds at most. */
+const STEPS_PER_LOOK = 256;
+/** The first temperature as a share of what an average process costs where it is too much: hot enough for all but the largest. */
+const HOT_SHARE = 0.4;
+/** How often each kind of move is tried, relative to the others. */
+const SHARES = { shift: 35, swap: 25, returnHome: 25, follow: 8 };
 /**
- * Share of steps that try an ejection, each of which takes as long as dozens of others. Few large processes need many;
- * with many processes most of what can be won is won by single moves, and time is short.
+ * The same for ejections, each of which takes as long as dozens of others. A few large processes need many of them; with
+ * many processes nearly all is won by simple moves, and time is short.
  */
-const EJECTIONS = { most: 0.4, least: 0.02, fewProcesses: 1000 };
-/** Share of steps that move what dependencies tie together, where there are any. */
-const GROUP_MOVES = 0.1;
-/** The coldest temperature, as a share of the best cost so far. */
-const COLD = 3e-6;
-/** Below this, costs of whole units are all or nothing. */
-const COLDEST = 0.2;
+const EJECT_SHARE = { most: 60, least: 2, fewProcesses: 1000 };
 
 /**
- * Improves an assignment by simulated annealing over three moves: one process elsewhere, two that swap, one that makes room
- * for itself by ejecting others. Every assignment on the way obeys all hard rules; the best one is returned.
+ * Improves the initial assignment by simulated annealing: tries one random change after the other and makes those that add
+ * to the cost no more than the temperature allows. Every assignment on the way obeys all hard rules; the best is returned.
+ *
+ * Throws a RangeError if the problem makes no sense.
  */
 export function search(problem: ReassignmentProblem, options: SearchOptions): SearchResult {
   checkProblem(problem);
-  return new Annealing(problem, options.seed).run(options.progress);
+  const best = Int32Array.from(problem.initial);
+  const state = new ReassignmentState(problem, problem.initial);
+  let cost = state.cost;
+  let bestCost = cost;
+  let steps = 0;
+  if (problem.processes === 0 || problem.machines < 2) return { assignment: best, cost, steps };
+
+  const random = new SeededRandom(options.seed);
+  const wheel = createWheel(problem, state, random);
+  const schedule = new CoolingSchedule(hotTemperature(problem));
+  let temperature = 0;
+  for (;;) {
+    if (steps % STEPS_PER_LOOK === 0) {
+      const used = options.progress(steps);
+      if (used >= 1) return { assignment: best, cost: bestCost, steps };
+      temperature = schedule.temperature(used, cost, bestCost);
+    }
+    steps += 1;
+    // Drawn before the change is known, so that most changes that would be refused need not be worked out in full.
+    const limit = -temperature * Math.log(random.fraction());
+    cost += wheel[random.below(wheel.length)]!.attempt(limit);
+    if (cost < bestCost) {
+      bestCost = cost;
+      state.copyChanges(best);
+    }
+  }
 }
 
-class Annealing {
-  private readonly state: ReassignmentState;
-  private readonly random: SeededRandom;
-  private readonly best: Int32Array;
-  private cost: number;
-  private bestCost: number;
-  private readonly hot: number;
-  private readonly candidates: Candidates;
-  private readonly groupMoves: number;
-  private readonly ejections: number;
+/** Every kind of move as often as it is to be tried. */
+function createWheel(problem: ReassignmentProblem, state: ReassignmentState, random: SeededRandom): readonly MoveKind[] {
+  const picks = new Picks(problem, state, random);
+  const fewness = Math.min(1, EJECT_SHARE.fewProcesses / problem.processes);
+  const ejectShare = Math.round(EJECT_SHARE.least + EJECT_SHARE.most * fewness ** 0.8);
+  const hasDependencies = problem.dependencies.some((needed) => needed.length > 0);
+  const shares: [MoveKind, number][] = [
+    [new Shift(state, picks), SHARES.shift],
+    [new Swap(state, picks), SHARES.swap],
+    [new ReturnHome(problem, state, picks), SHARES.returnHome],
+    [new Eject(problem, state, picks), ejectShare],
+    [new Follow(problem, state, picks), hasDependencies ? SHARES.follow : 0],
+  ];
+  return shares.flatMap(([kind, share]) => new Array<MoveKind>(share).fill(kind));
+}
 
-  constructor(
-    private readonly problem: ReassignmentProblem,
-    seed: number,
-  ) {
-    this.state = new ReassignmentState(problem, problem.initial);
-    this.candidates = new Candidates(problem);
-    this.groupMoves = problem.dependencies.some((needed) => needed.length > 0) ? GROUP_MOVES : 0;
-    this.random = new SeededRandom(seed);
-    this.best = Int32Array.from(problem.initial);
-    this.cost = this.state.cost;
-    this.bestCost = this.cost;
-    const processes = Math.max(1, problem.processes);
-    const fewness = Math.min(1, EJECTIONS.fewProcesses / processes);
-    this.ejections = Math.max(EJECTIONS.least, EJECTIONS.most * fewness ** 0.8);
-    // Hot enough that processes of well above average cost move freely; with many of them there is no time to cool from there.
-    this.hot = Math.max(1, ((20 * this.cost) / processes) * fewness ** 1.5);
-  }
-
-  run(progress: SearchOptions["progress"]): SearchResult {
-    let steps = 0;
-    let temperature = this.hot;
-    if (this.problem.processes === 0 || this.problem.machines < 2) return { assignment: this.best, cost: this.bestCost, steps };
-    for (;;) {
-      if (steps % STEPS_PER_LOOK === 0) {
-        const used = progress(steps);
-        if (used >= 1) break;
-        const cold = Math.min(this.hot, Math.max(COLDEST, COLD * this.bestCost));
-        temperature = this.hot * (cold / this.hot) ** used;
-      }
-      steps += 1;
-      this.step(-temperature * Math.log(this.random.fraction()));
-      if (this.cost < this.bestCost) {
-        this.bestCost = this.cost;
-        this.state.copyChanges(this.best);
-      }
-    }
-    return { assignment: this.best, cost: this.bestCost, steps };
-  }
-
-  /** One try, accepted when it adds no more than `limit`. */
-  private step(limit: number): void {
-    const { random } = this;
-    const choice = random.fraction();
-    if (choice < this.ejections) this.tryEjection(limit);
-    else if (choice < this.ejections + this.groupMoves) this.tryGroupMove(limit);
-    else if ((random.bits() & 1) === 0) this.tryShift(this.pickProcess(), limit);
-    else this.trySwap(limit);
-  }
-
-  private tryShift(process: number, limit: number): void {
-    const to = this.pickTarget(process);
-    const delta = this.state.shiftDelta(process, to, limit);
-    if (!(delta <= limit)) return;
-    this.state.move(process, to);
-    this.cost += delta;
-  }
-
-  private trySwap(limit: number): void {
-    const { state } = this;
-    const first = this.pickProcess();
-    const second = this.pickPartner(first);
-    const delta = state.swapDelta(first, second, limit);
-    if (!(delta <= limit)) return;
-    const here = state.assignment[first]!;
-    const there = state.assignment[second]!;
-    state.move(first, there);
-    state.move(second, here);
-    this.cost += delta;
-  }
-
-  private tryGroupMove(limit: number): void {
-    const process = this.pickProcess();
-    const to = this.candidates.pick(process, this.random);
-    if (this.state.regions.isWithNeighbours(process, to)) return;
-    const delta = moveWithFollowers(this.state, process, to, limit, this.random);
-    if (delta !== FORBIDDEN) this.cost += delta;
-  }
-
-  private tryEjection(limit: number): void {
-    const { state, random } = this;
-    const host = state.hosted[this.pickCostlyMachine()]!;
-    if (host.length === 0) return;
-    let process = host[random.below(host.length)]!;
-    const other = host[random.below(host.length)]!;
-    if (state.relief(other) > state.relief(process)) process = other;
-    const delta = ejectInto(state, this.candidates, process, this.pickTarget(process), limit, random);
-    if (delta !== FORBIDDEN) this.cost += delta;
-  }
-
-  /** Now and then home, where a process costs nothing to be and frees what it left behind; else any machine it could be on. */
-  private pickTarget(process: number): number {
-    const home = this.problem.initial[process]!;
-    if ((this.random.bits() & 7) === 0 && home !== this.state.assignment[process]) return home;
-    return this.candidates.pick(process, this.random);
-  }
-
-  /** To swap with: now and then one that is in the process's home, else any. */
-  private pickPartner(process: number): number {
-    const { random, problem, state } = this;
-    const host = state.hosted[problem.initial[process]!]!;
-    if ((random.bits() & 3) === 0 && host.length > 0) return host[random.below(host.length)]!;
-    return random.below(problem.processes);
-  }
-
-  /** Half of the time any process, half of the time one on a machine that costs much. */
-  private pickProcess(): number {
-    const { random } = this;
-    if ((random.bits() & 1) === 0) return random.below(this.problem.processes);
-    const host = this.state.hosted[this.pickCostlyMachine()]!;
-    return host.length === 0 ? random.below(this.problem.processes) : host[random.below(host.length)]!;
-  }
-
-  private pickCostlyMachine(): number {
-    const { random, state, problem } = this;
-    let machine = random.below(problem.machines);
-    for (let tried = 1; tried < 3; tried++) {
-      const other = random.below(problem.machines);
-      if (state.machineCost[other]! > state.machineCost[machine]!) machine = other;
-    }
-    return machine;
-  }
+function hotTemperature({ requirement, loadWeight, resources, processes }: ReassignmentProblem): number {
+  const weight = requirement.reduce((sum, amount, index) => sum + amount * loadWeight[index % resources]!, 0);
+  return Math.max(1, (HOT_SHARE * weight) / processes);
 }

@@ -1,107 +1,115 @@
+import { IndexSet } from "./index-set";
+import { Machines } from "./machines";
 import { MoveCosts } from "./move-costs";
-import type { ReassignmentProblem } from "./problem";
-import { Regions } from "./regions";
-
-/** The value of a change that a hard rule forbids. */
-export const FORBIDDEN = Number.POSITIVE_INFINITY;
+import { FORBIDDEN, type ReassignmentProblem } from "./problem";
+import { Services } from "./services";
 
 /**
  * An assignment with everything that makes a change's cost cheap to know: O(resources) for one process to another machine
- * or for two that swap places.
+ * or for two that change places.
  */
 export class ReassignmentState {
   readonly assignment: Int32Array;
   /** The processes on each machine, in no particular order. */
-  readonly hosted: number[][];
-  readonly machineCost: Float64Array;
-  readonly regions: Regions;
+  readonly hosted: readonly number[][];
+  /** The processes that are not at home. */
+  readonly away: IndexSet;
+  readonly machines: Machines;
+  readonly services: Services;
   private readonly moves: MoveCosts;
-  private readonly usage: Float64Array;
-  /** Usage plus, for transient resources, what has left but still counts. */
-  private readonly occupied: Float64Array;
+  private readonly home: Int32Array;
+  private readonly service: Int32Array;
+  /** Where each process is in the list of its machine. */
   private readonly slot: Int32Array;
-  /** Processes of a service on a machine: at most 1, and 2 for a moment while siblings change places. */
-  private readonly present: Uint8Array;
   /** Processes moved since the last {@link copyChanges}; longer than the list means too many to tell. */
   private readonly touched: Int32Array;
   private touchedLength = 0;
-  /** One row of zeros behind the last process: "nobody" as a process. */
-  private readonly requirement: Float64Array;
-  private readonly initial: Int32Array;
 
   constructor(
     readonly problem: ReassignmentProblem,
     start: Int32Array,
   ) {
-    const { machines, resources, processes, services } = problem;
+    const { machines, processes } = problem;
     this.assignment = Int32Array.from(start);
-    this.hosted = Array.from({ length: machines }, () => []);
-    this.machineCost = new Float64Array(machines);
-    this.usage = new Float64Array(machines * resources);
-    this.occupied = new Float64Array(machines * resources);
-    this.slot = new Int32Array(processes);
-    this.present = new Uint8Array(services * machines);
-    this.regions = new Regions(problem, this.assignment);
+    this.home = problem.initial;
+    this.service = problem.service;
+    this.machines = new Machines(problem, start);
+    this.services = new Services(problem, this.assignment);
     this.moves = new MoveCosts(problem, this.assignment);
+    this.away = new IndexSet(processes);
     this.touched = new Int32Array(processes);
-    this.requirement = new Float64Array((processes + 1) * resources);
-    this.requirement.set(problem.requirement);
-    this.initial = new Int32Array(processes + 1).fill(-1);
-    this.initial.set(problem.initial);
-    for (let process = 0; process < processes; process++) this.enter(process, this.assignment[process]!);
+    this.slot = new Int32Array(processes);
+    this.hosted = Array.from({ length: machines }, () => []);
     for (let process = 0; process < processes; process++) {
-      const home = problem.initial[process]!;
-      if (home !== this.assignment[process]) {
-        this.addTransient(home, process, 1);
-        this.moves.note(process, home, this.assignment[process]!);
-      }
+      this.slot[process] = this.hosted[start[process]!]!.push(process) - 1;
+      if (start[process] !== this.home[process]) this.away.add(process);
     }
-    for (let machine = 0; machine < machines; machine++) this.machineCost[machine] = this.costOf(machine, processes, processes);
   }
 
   get cost(): number {
-    return this.machineCost.reduce((sum, value) => sum + value, 0) + this.moves.total;
+    return this.machines.cost.reduce((sum, value) => sum + value, 0) + this.moves.total;
   }
 
   /**
-   * What moving the process there would add to the cost, or {@link FORBIDDEN}. As soon as the change is known to exceed
-   * `limit` the answer may be any value above it.
+   * What moving the process there would add to the cost, or {@link FORBIDDEN}: also when it is certain to add more than
+   * `limit`. `departure` is what its leaving saves (negative), for callers that try several machines.
    */
-  shiftDelta(process: number, to: number, limit: number): number {
+  shiftDelta(process: number, to: number, limit: number, departure = this.departureDelta(process)): number {
     const from = this.assignment[process]!;
     if (from === to) return FORBIDDEN;
-    const service = this.problem.service[process]!;
-    if (this.isPresent(service, to)) return FORBIDDEN;
-    const moves = this.moves.moveDelta(process, from, to);
-    const nobody = this.problem.processes;
-    const arrival = this.exchangeDelta(to, nobody, process);
-    if (arrival === FORBIDDEN || !this.regions.mayRelocate(service, from, to)) return FORBIDDEN;
-    const soFar = moves + arrival + this.moves.serviceMoveDelta(process, to, nobody, 0);
-    // Leaving can save no more than the machine costs now.
-    if (soFar - this.machineCost[from]! > limit) return FORBIDDEN;
-    return soFar + this.costOf(from, process, nobody) - this.machineCost[from]!;
+    const fixed = departure + this.moves.wayDelta(process, to);
+    if (fixed - this.machines.mostSavedByArrival(to) > limit + this.moves.serviceWeight) return FORBIDDEN;
+    const service = this.service[process]!;
+    if (this.services.isPresent(service, to)) return FORBIDDEN;
+    const delta = fixed + this.machines.arrivalDelta(process, to) + this.moves.serviceDelta(process, to);
+    if (delta > limit || !this.services.mayRelocate(service, from, to)) return FORBIDDEN;
+    return delta;
   }
 
-  /** The same for two processes on different machines that change places. */
+  /** What its machine costs more (mostly less) without the process. */
+  departureDelta(process: number): number {
+    return this.machines.departureDelta(process, this.assignment[process]!);
+  }
+
+  /** The same as {@link shiftDelta} for two processes that change places. */
   swapDelta(first: number, second: number, limit: number): number {
-    const { problem } = this;
     const here = this.assignment[first]!;
     const there = this.assignment[second]!;
-    const firstService = problem.service[first]!;
-    const secondService = problem.service[second]!;
     if (here === there) return FORBIDDEN;
+    const { cost } = this.machines;
+    const ways = this.moves.wayDelta(first, there) + this.moves.wayDelta(second, here);
+    // No exchange saves more than the two machines cost; that alone rules most of them out once the temperature is low.
+    if (ways - cost[here]! - cost[there]! > limit + 2 * this.moves.serviceWeight) return FORBIDDEN;
+    const firstService = this.service[first]!;
+    const secondService = this.service[second]!;
     // Two of one service may always change places as far as company, spread and dependencies go: nothing about these changes.
     const areSiblings = firstService === secondService;
-    if (!areSiblings && (this.isPresent(firstService, there) || this.isPresent(secondService, here))) return FORBIDDEN;
-    const moves =
-      this.moves.moveDelta(first, here, there) +
-      this.moves.moveDelta(second, there, here) +
-      this.moves.serviceMoveDelta(first, there, second, here);
-    const atThere = this.exchangeDelta(there, second, first);
-    if (atThere === FORBIDDEN || moves + atThere - this.machineCost[here]! > limit) return FORBIDDEN;
-    const atHere = this.exchangeDelta(here, first, second);
-    if (atHere === FORBIDDEN) return FORBIDDEN;
-    return areSiblings || this.regions.maySwap(firstService, secondService, here, there) ? moves + atThere + atHere : FORBIDDEN;
+    if (!areSiblings && (this.services.isPresent(firstService, there) || this.services.isPresent(secondService, here))) return FORBIDDEN;
+    const atThere = this.machines.exchangeDelta(there, second, first);
+    if (atThere === FORBIDDEN) return FORBIDDEN;
+    if (ways + atThere - cost[here]! > limit + 2 * this.moves.serviceWeight) return FORBIDDEN;
+    const atHere = this.machines.exchangeDelta(here, first, second);
+    const delta = ways + atThere + atHere + this.moves.serviceDeltaOfSwap(first, second);
+    if (!(delta <= limit)) return FORBIDDEN;
+    return areSiblings || this.services.maySwap(firstService, secondService, here, there) ? delta : FORBIDDEN;
+  }
+
+  move(process: number, to: number): void {
+    const from = this.assignment[process]!;
+    const service = this.service[process]!;
+    this.machines.change(process, from, -1);
+    this.services.leave(service, from);
+    this.moves.note(process, to);
+    this.relist(process, from, to);
+    this.assignment[process] = to;
+    this.services.enter(service, to);
+    this.machines.change(process, to, 1);
+  }
+
+  swap(first: number, second: number): void {
+    const here = this.assignment[first]!;
+    this.move(first, this.assignment[second]!);
+    this.move(second, here);
   }
 
   /** Brings a copy of the assignment up to date: in time proportional to the moves since the last call. */
@@ -116,207 +124,59 @@ export class ReassignmentState {
     this.touchedLength = 0;
   }
 
-  move(process: number, to: number): void {
-    if (this.touchedLength < this.touched.length) this.touched[this.touchedLength] = process;
-    this.touchedLength += 1;
-    const from = this.assignment[process]!;
-    const home = this.problem.initial[process]!;
-    this.leave(process, from);
-    if (from === home) this.addTransient(home, process, 1);
-    else this.moves.note(process, home, from, -1);
-    this.enter(process, to);
-    this.assignment[process] = to;
-    if (to === home) this.addTransient(home, process, -1);
-    else this.moves.note(process, home, to);
-    const nobody = this.problem.processes;
-    this.machineCost[from] = this.costOf(from, nobody, nobody);
-    this.machineCost[to] = this.costOf(to, nobody, nobody);
-  }
-
-  /** The change of a machine's cost when `leaving` goes and `coming` comes; {@link FORBIDDEN} if that may not be. */
-  private exchangeDelta(machine: number, leaving: number, coming: number): number {
-    return this.costOf(machine, leaving, coming) - this.machineCost[machine]!;
-  }
-
-  /** Load and balance of a machine without `leaving` and with `coming`; {@link FORBIDDEN} beyond its capacity. */
-  private costOf(machine: number, leaving: number, coming: number): number {
-    const { resources, safety, loadWeight, balances, capacity, transient } = this.problem;
-    const { requirement, usage, occupied } = this;
-    const at = machine * resources;
-    const out = leaving * resources;
-    const into = coming * resources;
-    const leavesHome = this.initial[leaving] === machine;
-    const comesHome = this.initial[coming] === machine;
-    let cost = 0;
-    for (let resource = 0; resource < resources; resource++) {
-      const index = at + resource;
-      const added = requirement[into + resource]!;
-      const removed = requirement[out + resource]!;
-      const use = usage[index]! + added - removed;
-      const over = use - safety[index]!;
-      if (over > 0) cost += over * loadWeight[resource]!;
-      // What is at home here counts whether it is here or not.
-      const occupies = transient[resource] === 1 ? occupied[index]! + (comesHome ? 0 : added) - (leavesHome ? 0 : removed) : use;
-      if (occupies > capacity[index]!) return FORBIDDEN;
-    }
-    for (let index = 0; index < balances.length; index++) {
-      const { first, second, target, weight } = balances[index]!;
-      const freeFirst = capacity[at + first]! - usage[at + first]! - requirement[into + first]! + requirement[out + first]!;
-      const freeSecond = capacity[at + second]! - usage[at + second]! - requirement[into + second]! + requirement[out + second]!;
-      const missing = target * freeFirst - freeSecond;
-      if (missing > 0) cost += missing * weight;
-    }
-    return cost;
-  }
-
   /**
    * Takes the process's amounts off its machine while everything else about it stays as it is, so that others may use the
    * room. Returns what that saves (negative). Ends with {@link putBack}.
    */
   lift(process: number): number {
     const machine = this.assignment[process]!;
-    const before = this.machineCost[machine]!;
-    this.addAmounts(process, machine, -1);
-    return this.machineCost[machine]! - before;
+    const before = this.machines.cost[machine]!;
+    this.machines.change(process, machine, -1);
+    return this.machines.cost[machine]! - before;
   }
 
   putBack(process: number): void {
-    this.addAmounts(process, this.assignment[process]!, 1);
+    this.machines.change(process, this.assignment[process]!, 1);
   }
 
-  /** What putting a lifted process there would add, or {@link FORBIDDEN}. */
+  /** What putting a lifted process there would add, spread and dependencies unseen, or {@link FORBIDDEN}. */
   dropDelta(process: number, to: number): number {
-    const from = this.assignment[process]!;
-    const service = this.problem.service[process]!;
-    const nobody = this.problem.processes;
-    if (this.isPresent(service, to)) return FORBIDDEN;
-    const arrival = this.exchangeDelta(to, nobody, process);
-    if (arrival === FORBIDDEN) return FORBIDDEN;
-    return arrival + this.moves.moveDelta(process, from, to) + this.moves.serviceMoveDelta(process, to, nobody, 0);
+    if (this.services.isPresent(this.service[process]!, to)) return FORBIDDEN;
+    return this.machines.arrivalDelta(process, to) + this.moves.wayDelta(process, to) + this.moves.serviceDelta(process, to);
   }
 
   /** What putting two lifted processes of one service into each other's place would add, or {@link FORBIDDEN}. */
-  exchangeSiblingsDelta(first: number, second: number): number {
+  dropSwappedDelta(first: number, second: number): number {
     const here = this.assignment[first]!;
     const there = this.assignment[second]!;
-    const nobody = this.problem.processes;
-    const atThere = this.exchangeDelta(there, nobody, first);
-    if (atThere === FORBIDDEN) return FORBIDDEN;
-    const atHere = this.exchangeDelta(here, nobody, second);
-    if (atHere === FORBIDDEN) return FORBIDDEN;
-    const moves = this.moves.moveDelta(first, here, there) + this.moves.moveDelta(second, there, here);
-    return atThere + atHere + moves + this.moves.serviceMoveDelta(first, there, second, here);
+    const arrivals = this.machines.arrivalDelta(first, there) + this.machines.arrivalDelta(second, here);
+    return arrivals + this.moves.wayDelta(first, there) + this.moves.wayDelta(second, here) + this.moves.serviceDeltaOfSwap(first, second);
   }
 
-  /** {@link shiftDelta} without spread and dependencies, for moves that belong together. */
-  looseShiftDelta(process: number, to: number): number {
-    const from = this.assignment[process]!;
-    if (from === to) return FORBIDDEN;
-    const drop = this.dropDelta(process, to);
-    return drop === FORBIDDEN ? FORBIDDEN : drop - this.relief(process);
-  }
-
-  mayMove(process: number, to: number): boolean {
-    const service = this.problem.service[process]!;
-    const from = this.assignment[process]!;
-    return from !== to && !this.isPresent(service, to) && this.regions.mayRelocate(service, from, to);
+  /** Spread and dependencies if the process went there. */
+  mayRelocate(process: number, to: number): boolean {
+    return this.services.mayRelocate(this.service[process]!, this.assignment[process]!, to);
   }
 
   /** The process of the same service that is on that machine, if there is one. */
   findSibling(process: number, machine: number): number | undefined {
-    const { service } = this.problem;
-    if (!this.isPresent(service[process]!, machine)) return undefined;
-    return this.hosted[machine]!.find((other) => service[other] === service[process]);
+    const own = this.service[process]!;
+    if (!this.services.isPresent(own, machine)) return undefined;
+    return this.services.members[own]!.find((other) => this.assignment[other] === machine);
   }
 
-  /** The resource of which the machine would be most overfull with the process, relative to its capacity; else to its safety. */
-  tightestResource(machine: number, coming: number): number {
-    const { resources, capacity, transient, safety } = this.problem;
-    const comesHome = this.initial[coming] === machine;
-    let tightest = 0;
-    let most = Number.NEGATIVE_INFINITY;
-    for (let resource = 0; resource < resources; resource++) {
-      const index = machine * resources + resource;
-      const added = this.requirement[coming * resources + resource]!;
-      const isTransient = transient[resource] === 1;
-      const use = isTransient ? this.occupied[index]! + (comesHome ? 0 : added) : this.usage[index]! + added;
-      const excess = (use - capacity[index]!) / (capacity[index]! + 1);
-      // Whatever is beyond capacity comes before whatever is beyond safety.
-      const value = excess > 0 ? 1e6 + excess : (this.usage[index]! + added - safety[index]!) / (safety[index]! + 1);
-      if (value > most) {
-        most = value;
-        tightest = resource;
-      }
-    }
-    return tightest;
-  }
-
-  /** What the process's leaving would free of a resource: nothing of a transient one where it is at home. */
-  freedBy(process: number, resource: number): number {
-    const { resources, transient } = this.problem;
-    if (transient[resource] === 1 && this.initial[process] === this.assignment[process]) return 0;
-    return this.requirement[process * resources + resource]!;
-  }
-
-  /** What the machine costs less without the process (at least 0). */
-  relief(process: number): number {
-    const machine = this.assignment[process]!;
-    return this.machineCost[machine]! - this.costOf(machine, process, this.problem.processes);
-  }
-
-  private addAmounts(process: number, machine: number, sign: 1 | -1): void {
-    const { resources, transient } = this.problem;
-    const isHome = this.initial[process] === machine;
-    for (let resource = 0; resource < resources; resource++) {
-      const amount = sign * this.requirement[process * resources + resource]!;
-      this.usage[machine * resources + resource]! += amount;
-      if (!(isHome && transient[resource] === 1)) this.occupied[machine * resources + resource]! += amount;
-    }
-    this.machineCost[machine] = this.costOf(machine, this.problem.processes, this.problem.processes);
-  }
-
-  private isPresent(service: number, machine: number): boolean {
-    return this.present[service * this.problem.machines + machine]! > 0;
-  }
-
-  private enter(process: number, machine: number): void {
-    const { resources, machines, service } = this.problem;
-    for (let resource = 0; resource < resources; resource++) {
-      const amount = this.requirement[process * resources + resource]!;
-      this.usage[machine * resources + resource]! += amount;
-      this.occupied[machine * resources + resource]! += amount;
-    }
-    const host = this.hosted[machine]!;
-    this.slot[process] = host.length;
-    host.push(process);
-    const own = service[process]!;
-    this.present[own * machines + machine]! += 1;
-    this.regions.enter(own, machine);
-  }
-
-  private leave(process: number, machine: number): void {
-    const { resources, machines, service } = this.problem;
-    for (let resource = 0; resource < resources; resource++) {
-      const amount = this.requirement[process * resources + resource]!;
-      this.usage[machine * resources + resource]! -= amount;
-      this.occupied[machine * resources + resource]! -= amount;
-    }
-    const host = this.hosted[machine]!;
-    const last = host.pop()!;
+  private relist(process: number, from: number, to: number): void {
+    const left = this.hosted[from]!;
+    const slot = this.slot[process]!;
+    const last = left.pop()!;
     if (last !== process) {
-      host[this.slot[process]!] = last;
-      this.slot[last] = this.slot[process]!;
+      left[slot] = last;
+      this.slot[last] = slot;
     }
-    const own = service[process]!;
-    this.present[own * machines + machine]! -= 1;
-    this.regions.leave(own, machine);
-  }
-
-  private addTransient(machine: number, process: number, sign: 1 | -1): void {
-    const { resources, transient } = this.problem;
-    for (let resource = 0; resource < resources; resource++) {
-      if (transient[resource] === 1)
-        this.occupied[machine * resources + resource]! += sign * this.requirement[process * resources + resource]!;
-    }
+    this.slot[process] = this.hosted[to]!.push(process) - 1;
+    if (to === this.home[process]) this.away.delete(process);
+    else this.away.add(process);
+    if (this.touchedLength < this.touched.length) this.touched[this.touchedLength] = process;
+    this.touchedLength += 1;
   }
 }

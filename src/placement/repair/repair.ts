@@ -16,7 +16,7 @@ export interface RepairOptions {
   makeRoom?: boolean;
   /** With `makeRoom`: how many guests may be moved for others, per part of the federation. Default 8. */
   mostDisplaced?: number;
-  /** Steps of search per part of the federation; more find better plans in tight places. Default 20,000. */
+  /** Steps of search per part of the federation; more find better plans in tight places. Default 50,000. */
   steps?: number;
 }
 
@@ -29,7 +29,7 @@ export interface RepairPlan extends PlacementPlan {
   isProven: boolean;
 }
 
-const DEFAULT_STEPS = 20_000;
+const DEFAULT_STEPS = 50_000;
 export const DEFAULT_DISPLACED = 8;
 
 /**

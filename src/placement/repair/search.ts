@@ -1,7 +1,7 @@
 import { SeededRandom } from "../reassignment/random";
 import { type Cost, compareCosts } from "./cost";
 import { FLOATING } from "./layout";
-import { type Assignment, NOWHERE, type RepairModel } from "./model";
+import type { Assignment, RepairModel } from "./model";
 import { type RepairFound, searchTree } from "./tree-search";
 
 export interface RepairSearchOptions {
@@ -97,8 +97,7 @@ class RepairSearch {
     const { items, nodes } = this.model;
     const { random } = this;
     const placeOf = (item: number) => items[item]!.options[assignment[item]!]?.node ?? items[item]!.home;
-    const costly = items.flatMap(({ options }, item) => (assignment[item] === NOWHERE || !options[assignment[item]!]!.stays ? [item] : []));
-    const seed = costly[random.below(Math.max(1, costly.length))];
+    const seed = this.pickCostly(assignment);
     const chosen = new Set<number>();
     if (seed !== undefined) chosen.add(placeOf(seed)).add(items[seed]!.home);
     const places = seed === undefined ? nodes.map((_, node) => node) : items[seed]!.options.map(({ node }) => node);
@@ -111,5 +110,17 @@ class RepairSearch {
       const isInPart = item === seed || chosen.has(placeOf(item)) || (items[item]!.home >= 0 && chosen.has(items[item]!.home));
       return isInPart ? FLOATING : option;
     });
+  }
+
+  /** A guest without a place or whose move carries bytes between clusters; now and then any that moves. */
+  private pickCostly(assignment: Assignment): number | undefined {
+    const { items } = this.model;
+    const moved = items.flatMap(({ options }, item) => {
+      const option = options[assignment[item]!];
+      return option?.stays ? [] : [{ item, isDear: option === undefined || option.cost[1] > 0 }];
+    });
+    const dear = moved.filter(({ isDear }) => isDear);
+    const among = dear.length > 0 && this.random.below(4) > 0 ? dear : moved;
+    return among[this.random.below(Math.max(1, among.length))]?.item;
   }
 }

@@ -34,6 +34,9 @@ export function searchTree(model: RepairModel, options: TreeOptions): RepairFoun
   return new TreeSearch(model, options).run();
 }
 
+/** Asking every filter takes as long as so many steps. */
+const REFUSAL_STEPS = 50;
+
 class TreeSearch {
   private readonly layout: Layout;
   private readonly capacity: CapacityBound;
@@ -181,7 +184,10 @@ class TreeSearch {
 
   private take(): void {
     const assignment = [...this.layout.place];
-    if (!this.options.accepts(assignment)) return;
+    if (!this.options.accepts(assignment)) {
+      this.steps += REFUSAL_STEPS;
+      return;
+    }
     this.best = assignment;
     this.bestCost = this.layout.bound;
   }

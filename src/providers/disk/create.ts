@@ -146,7 +146,7 @@ export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest
   if (volid === undefined)
     throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
   const at = { cluster: owner.ref.api.clusterId, node: owner.ref.node };
-  const { recovery: _done, drift: _mended, __live, __route, ...lasting } = inputs;
+  const { recovery: _done, cleanup: _removed, drift: _mended, __live, __route, ...lasting } = inputs;
   const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volid) : undefined;
   return withoutUndefined({
     ...lasting,

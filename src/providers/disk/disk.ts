@@ -1,7 +1,7 @@
 /** Diff, refresh and deletion of a disk. */
 import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
-import { destroyRetiredSources, destroyWithArchives, refuseWithoutSuccessor } from "../predecessors";
+import { destroyRetiredSources, destroyWithArchives, keepsFor, refuseWithoutSuccessor } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
@@ -16,6 +16,7 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
   const attachment = (at: DiskInputs["__attachTo"]) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||
+    news.cleanup !== undefined ||
     news.__sizeBytes !== olds.sizeBytes ||
     olds.drift !== undefined ||
     attachment(news.__attachTo) !== attachment(olds.__attachTo) ||
@@ -80,7 +81,10 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const ref = await session.locate(cluster, ownerVmid);
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
-  if (owner.mark.phase === "retired") await refuseWithoutSuccessor(session, identity, owner);
+  if (owner.mark.phase === "retired") {
+    await refuseWithoutSuccessor(session, identity, owner);
+    if (keepsFor(session, owner)) return;
+  }
   const volid = volidOf(owner);
   if (volid !== undefined) {
     for (const { guest, slot } of await findReferences(owner.ref.api, volid, ownerVmid)) {

@@ -1,13 +1,14 @@
 /** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
-import type { Federation, ResourcePool } from "../../config";
-import { estimateMove, identityTag, planRoute, preflight, readMarkedGuest, summarizeMove, windowRefusal } from "../../migration";
+import type { ResourcePool } from "../../config";
+import { identityTag } from "../../migration";
 import { explainLine, type Placement, placeOne } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
-import { findWhereabouts, type Whereabouts } from "../whereabouts";
+import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
 import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, type DiskInputs } from "./state";
@@ -67,9 +68,11 @@ async function planDisk(
   const refusal = refuseInPlaceChange(before, inputs);
   if (refusal !== undefined) return { failure: refusal };
   if (here.home && here.home.cluster !== placement.cluster)
-    return planMove(session, spec, federation, pool, inputs, here, result.explanation.moveReason);
+    return planDiskMove(session, spec, pool, inputs, here, result.explanation.moveReason);
   if (here.unfinished && here.unfinished.step !== "finishing")
     inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
+  const cleanup = describeExpired(here, session.pace.nowMs());
+  if (cleanup !== undefined) inputs.cleanup = cleanup;
   return { inputs };
 }
 
@@ -94,49 +97,31 @@ function refuseInPlaceChange(before: DiskInputs | undefined, inputs: DiskInputs)
   return undefined;
 }
 
-async function planMove(
+async function planDiskMove(
   session: Session,
   spec: DiskSpec,
-  federation: Federation,
   pool: ResourcePool,
   inputs: DiskInputs,
   here: Whereabouts,
   reason: string | undefined,
 ): Promise<{ inputs: DiskInputs } | { failure: string }> {
-  const { cluster, row } = here.home!;
+  const home = here.home!;
   const { placement } = inputs;
-  const where = `Disk ${spec.name} must leave ${cluster}/${row.node} for ${placement.cluster}/${placement.node}`;
-  const routed = planRoute(federation, cluster, placement.cluster);
-  if (!routed.ok) return { failure: `${where}, but ${routed.reason}.` };
-  const { route } = routed;
-  // Attached, it follows a guest that has moved already: outside the window it would be left behind.
-  const closed = here.unfinished || spec.attachTo || session.overrideWindow ? undefined : windowRefusal(route, session.pace.nowMs());
-  if (closed !== undefined) return { failure: `${where}, but ${closed}.` };
-  if (!here.unfinished) {
-    const [source, target] = await Promise.all([session.client(cluster), session.client(placement.cluster)]);
-    const owner = await readMarkedGuest({ api: source, node: row.node, vmid: row.vmid });
-    const targetStorages = (await session.reachable(placement.cluster))?.storages ?? [];
-    const findings = preflight(route, {
-      guest: row,
-      config: owner!.config,
-      sourcePermissions: await source.getPermissions(),
-      targetPermissions: await target.getPermissions(),
-      pool: pool.name,
-      targetStorages: placement.storages,
-      targetBridges: [],
-      targetNodeStorages: targetStorages
-        .filter((storage) => storage.node === placement.node && storage.status === "available")
-        .map((storage) => storage.storage),
-      leastArchiveBytes: 0,
-      attachedVolids: new Set(),
-    });
-    if (findings.length > 0) return { failure: `${where}, but cannot be moved: ${findings.join("; ")}.` };
-  }
-  inputs.__route = route;
-  inputs.migration = summarizeMove(route, estimateMove(route, spec.size, await session.cluster(cluster)), {
-    from: `${cluster}/${row.node} (owner vm ${row.vmid})`,
-    to: `${placement.cluster}/${placement.node}`,
-    reason: spec.attachTo ? "it follows the VM it is attached to" : (reason ?? `its place on ${cluster} no longer holds`),
+  const [storage] = placement.storages;
+  const planned = await planMove(session, {
+    what: `Disk ${spec.name}`,
+    here: { ...here, home },
+    guest: `owner vm ${home.row.vmid}`,
+    placement,
+    pool,
+    disks: placement.storages.map((id) => ({ storage: id, sizeBytes: inputs.__sizeBytes })),
+    restoreStorage: storage,
+    bridges: [],
+    declared: {},
+    reason: spec.attachTo ? "it follows the VM it is attached to" : reason,
+    // Attached, it follows a guest that has moved already: outside the window it would be left behind.
+    follows: spec.attachTo !== undefined,
   });
-  return { inputs };
+  if ("failure" in planned) return planned;
+  return { inputs: { ...inputs, __route: planned.route, migration: planned.migration } };
 }

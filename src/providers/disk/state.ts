@@ -2,13 +2,14 @@
 import type { MigrationSummary, MoveRecord, Route } from "../../migration";
 import type { Inputs } from "../inputs";
 
-export const COMPUTED_KEYS = ["placement", "migration", "recovery", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "recovery", "cleanup", "drift"] as const;
 export const OUTPUT_KEYS = ["ownerVmid", "volid", "sizeBytes", "slot", "lastMove"] as const;
 
 export interface DiskInputs {
   placement: { cluster: string; node: string; storages: string[]; why: string };
   migration?: MigrationSummary;
   recovery?: string;
+  cleanup?: string;
   __pool: string;
   /** Rounded up to what storages allocate. */
   __sizeBytes: number;

@@ -1,6 +1,7 @@
 /** Changes of a disk in place: growing, attaching elsewhere, undoing an interrupted move. */
 import { type MarkedGuest, rollBackMove, runTask, sameIdentity, writeMark } from "../../migration";
 import type { Inputs } from "../inputs";
+import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { detachVolume } from "./attachment";
 import { attachAndDescribe, type DiskContext, diskContext, requireOwner } from "./create";
@@ -16,6 +17,7 @@ export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs
   await grow(context, await requireOwner(owner.ref));
   const settled = await requireOwner(owner.ref);
   await writeMark(settled, { mark: settled.mark!, text: context.spec.description }, session.pace);
+  await destroyExpiredSources(session, context.identity, settled);
   return { outs: await attachAndDescribe(context, settled, olds.lastMove) };
 }
 

@@ -20,6 +20,7 @@ export function diffVm(oldOutputs: Inputs, newInputs: Inputs): DiffResult {
   const changed =
     placement.node !== liveNode ||
     news.recovery !== undefined ||
+    news.cleanup !== undefined ||
     news.__pool !== olds.__pool ||
     compareShapes(news.__desired, olds.__observed).length > 0;
   return { changes: changed, replaces: [] };

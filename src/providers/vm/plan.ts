@@ -1,32 +1,21 @@
 /** `check`: validates, places, and says what a move will do. Everything it returns shows in the preview. */
-import type { Cluster, Federation, ResourcePool } from "../../config";
-import {
-  dataDrivesOf,
-  estimateMove,
-  identityTag,
-  isIdentityTag,
-  planRoute,
-  preflight,
-  type Route,
-  summarizeMove,
-  windowRefusal,
-} from "../../migration";
+import type { ResourcePool } from "../../config";
+import { identityTag } from "../../migration";
 import { explainLine, type Placement, type PlacementResult } from "../../placement";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
-import { findWhereabouts, type Whereabouts } from "../whereabouts";
+import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
 import { decide } from "./decide";
 import { renderShape } from "./render";
 import { toRequest } from "./request";
+import { restoreStorage } from "./restore-storage";
 import { compareShapes } from "./shape";
 import { type VmSpec, vmSchema } from "./spec";
 import { COMPUTED_KEYS, type VmInputs } from "./state";
-
-/** An archive of nearly empty disks; a store without even that much room fails for sure. */
-const LEAST_ARCHIVE_SHARE = 0.01;
 
 export type CheckResult = { inputs: Inputs; failures: CheckFailure[] };
 
@@ -68,9 +57,11 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   if (lost.length > 0) return { failures: lost };
   const restart = restartNeeded(before, inputs);
   if (restart !== undefined) inputs.restart = restart;
-  if (here.home && here.home.cluster !== placement.cluster) return planMove(session, spec, federation, pool, inputs, here, decided);
+  if (here.home && here.home.cluster !== placement.cluster) return planVmMove(session, spec, pool, inputs, here, decided);
   if (here.unfinished && here.unfinished.step !== "finishing")
     inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back and the VM runs again`;
+  const cleanup = describeExpired(here, session.pace.nowMs());
+  if (cleanup !== undefined) inputs.cleanup = cleanup;
   return { inputs };
 }
 
@@ -112,84 +103,29 @@ function restartNeeded(before: VmInputs | undefined, inputs: VmInputs): string |
   return keys.length === 0 ? undefined : `the VM restarts: ${keys.join(", ")} cannot change while it runs`;
 }
 
-async function planMove(
+async function planVmMove(
   session: Session,
   spec: VmSpec,
-  federation: Federation,
   pool: ResourcePool,
   inputs: VmInputs,
   here: Whereabouts,
   result: PlacementResult,
 ): Promise<Planned> {
   const home = here.home!;
-  const { placement } = inputs;
-  const routed = planRoute(federation, home.cluster, placement.cluster);
-  const where = `VM ${spec.name} must leave ${home.cluster}/${home.row.node} for ${placement.cluster}/${placement.node}`;
-  if (!routed.ok) return { failures: [{ property: "", reason: `${where}, but ${routed.reason}.` }] };
-  const { route } = routed;
-  const closed = here.unfinished || session.overrideWindow ? undefined : windowRefusal(route, session.pace.nowMs());
-  if (closed !== undefined) return { failures: [{ property: "", reason: `${where}, but ${closed}.` }] };
-  const findings = await preflightMove(session, route, pool, inputs, here);
-  if (findings.length > 0) return { failures: [{ property: "", reason: `${where}, but cannot be moved: ${findings.join("; ")}.` }] };
-  const source = await session.cluster(home.cluster);
-  const diskBytes = spec.disks.reduce((sum, disk) => sum + disk.size, 0);
-  inputs.__route = route;
-  inputs.migration = summarizeMove(route, estimateMove(route, diskBytes, source), {
-    from: `${home.cluster}/${home.row.node} (vm ${home.row.vmid})`,
-    to: `${placement.cluster}/${placement.node}`,
-    reason: moveReason(result, source),
+  const { placement, __desired: desired } = inputs;
+  const planned = await planMove(session, {
+    what: `VM ${spec.name}`,
+    here: { ...here, home },
+    guest: `vm ${home.row.vmid}`,
+    placement,
+    pool,
+    disks: Object.values(desired.disks),
+    restoreStorage: restoreStorage(desired),
+    bridges: [...new Set(Object.values(desired.networks).map((network) => network.bridge))],
+    declared: desired.scalars,
+    reason: result.explanation.moveReason,
+    follows: false,
   });
-  return { inputs };
-}
-
-function moveReason(result: PlacementResult, source: Cluster): string {
-  return result.explanation.moveReason ?? `its place on ${source.id} no longer holds`;
-}
-
-async function preflightMove(session: Session, route: Route, pool: ResourcePool, inputs: VmInputs, here: Whereabouts): Promise<string[]> {
-  const { cluster, row } = here.home!;
-  // An unfinished move has passed these checks, and its source is fenced on purpose.
-  if (here.unfinished) return [];
-  const [sourceApi, targetApi] = await Promise.all([session.client(cluster), session.client(route.target)]);
-  const [config, sourcePermissions, targetPermissions] = await Promise.all([
-    sourceApi.qemu.getConfig(row.node, row.vmid),
-    sourceApi.getPermissions(),
-    targetApi.getPermissions(),
-  ]);
-  const source = await session.reachable(cluster);
-  const target = await session.reachable(route.target);
-  const store = source?.storages.find((storage) => storage.storage === route.store?.writeStorage && storage.node === row.node);
-  return preflight(route, {
-    guest: row,
-    config,
-    sourcePermissions,
-    targetPermissions,
-    pool: pool.name,
-    targetStorages: inputs.placement.storages,
-    targetBridges: [...new Set(Object.values(inputs.__desired.networks).map((network) => network.bridge))],
-    targetNodeStorages: (target?.storages ?? [])
-      .filter((storage) => storage.node === inputs.placement.node && storage.status === "available")
-      .map((storage) => storage.storage),
-    ...(store?.totalBytes === undefined || store.usedBytes === undefined ? {} : { storeFreeBytes: store.totalBytes - store.usedBytes }),
-    leastArchiveBytes: Math.ceil(
-      Object.values(inputs.__desired.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0) * LEAST_ARCHIVE_SHARE,
-    ),
-    attachedVolids: await attachedVolids(session, cluster, row.vmid, dataDrivesOf(config)),
-  });
-}
-
-/** Volumes in the guest that disks of ours own: their own resources carry them over. */
-async function attachedVolids(
-  session: Session,
-  cluster: string,
-  vmid: number,
-  drives: ReturnType<typeof dataDrivesOf>,
-): Promise<Set<string>> {
-  const guests = (await session.reachable(cluster))?.guests ?? [];
-  const ours = new Set(guests.filter((guest) => guest.tags.some(isIdentityTag)).map((guest) => guest.vmid));
-  return new Set(
-    drives
-      .filter((drive) => drive.ownerVmid !== undefined && drive.ownerVmid !== vmid && ours.has(drive.ownerVmid))
-      .map((drive) => drive.volid),
-  );
+  if ("failure" in planned) return { failures: [{ property: "", reason: planned.failure }] };
+  return { inputs: { ...inputs, __route: planned.route, migration: planned.migration } };
 }

@@ -5,7 +5,7 @@ import type { Inputs } from "../inputs";
 import type { GuestShape } from "./shape";
 
 /** Computed by `check`; never the user's. */
-export const COMPUTED_KEYS = ["placement", "migration", "restart", "recovery", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "restart", "recovery", "cleanup", "drift"] as const;
 
 export interface VmInputs {
   placement: {
@@ -21,6 +21,8 @@ export interface VmInputs {
   restart?: string;
   /** Only when an interrupted move must be undone first. */
   recovery?: string;
+  /** Only when former copies are removed whose time is over. */
+  cleanup?: string;
   __desired: GuestShape;
   /** Proxmox pool on every cluster. */
   __pool: string;

@@ -12,6 +12,7 @@ import {
   writeMark,
 } from "../../migration";
 import type { Inputs } from "../inputs";
+import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { applyPower, applyShape, waitUntilAlive } from "./apply";
 import { contextOf, describe, type VmContext } from "./create";
@@ -35,6 +36,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   await applyPower(guest.ref, context.desired, options, pace);
   if (context.desired.running)
     await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
+  await destroyExpiredSources(context.session, context.identity, { ...guest, mark: { ...guest.mark!, phase: "settled" } });
   const outs = await describe(context, guest.ref, generation, olds.lastMove);
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);
   if (left.length > 0)

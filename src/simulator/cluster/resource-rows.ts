@@ -25,7 +25,8 @@ export function guestRow(call: Call, guest: GuestState): Row {
   const { cluster } = call;
   const pool = poolOf(cluster, guest.vmid);
   const tags = guest.config.tags;
-  const ha = cluster.ha.resources[`vm:${guest.vmid}`];
+  const sid = `vm:${guest.vmid}`;
+  const ha = cluster.ha.services?.[sid] ?? cluster.ha.resources[sid];
   const sent = cluster.broadcast.guests[guest.vmid];
   const running = sent?.status === "running";
   return {

@@ -47,11 +47,21 @@ export function extractCommand(found: FoundVolume, pid: number, limitKibibytes: 
   return [...stages, `vma extract -v -r ${temporary}.fifo ${source} ${temporary}`].join(" | ");
 }
 
+/** How the backup client is called to learn what a backup holds. */
+export function indexCommand(found: FoundVolume, pid: number): string {
+  const { storage, name } = found;
+  const crypt = storage.keyFingerprint === undefined ? "'--crypt-mode=none'" : "'--crypt-mode=encrypt' '--keyfd=12'";
+  const namespace = storage.options.namespace ? ` --ns ${storage.options.namespace}` : "";
+  const target = `/var/tmp/vzdumptmp${pid}/index.json`;
+  return `/usr/bin/proxmox-backup-client restore ${crypt} ${name.name} index.json ${target} --repository ${repositoryOf(storage)}${namespace}`;
+}
+
 /** What the backup client is called with for one disk. */
 export function datastoreRestoreCommand(found: FoundVolume, driveKey: string, target: string, format: string): string {
   const { storage, name } = found;
   const namespace = storage.options.namespace ? ` --ns ${storage.options.namespace}` : "";
-  return `/usr/bin/pbs-restore --repository ${repositoryOf(storage)}${namespace} ${name.name} drive-${driveKey}.img.fidx ${target} --verbose --format ${format} --skip-zero`;
+  const keyfile = storage.keyFingerprint === undefined ? "" : ` --keyfile /etc/pve/priv/storage/${storage.storage}.enc`;
+  return `/usr/bin/pbs-restore --repository ${repositoryOf(storage)}${namespace} ${name.name} drive-${driveKey}.img.fidx ${target} --verbose --format ${format}${keyfile} --skip-zero`;
 }
 
 export type Archive = NonNullable<VolumeState["archive"]>;
@@ -68,7 +78,11 @@ export function snapshotFiles(archive: Pick<Archive, "config" | "disks" | "keyFi
   const disks = Object.keys(archive.disks).sort();
   const images = disks.map((key) => ({ filename: `drive-${key}.img.fidx`, sizeBytes: archive.disks[key]!.sizeBytes, cryptMode }) as const);
   const config = { filename: "qemu-server.conf.blob", sizeBytes: Buffer.byteLength(archive.config) + 12, cryptMode } as const;
-  const index = { filename: "index.json.blob", sizeBytes: 300 + 150 * disks.length, cryptMode: cryptMode === "none" ? "none" : "sign-only" } as const;
+  const index = {
+    filename: "index.json.blob",
+    sizeBytes: 300 + 150 * disks.length,
+    cryptMode: cryptMode === "none" ? "none" : "sign-only",
+  } as const;
   return [...images, index, config];
 }
 

@@ -1,12 +1,14 @@
 /** `DELETE /nodes/{node}/qemu/{vmid}`: what goes with a guest and what stays. */
+import { removeFromRules } from "../ha/rules";
 import type { Call, GuestState, Route, TaskContext } from "../kernel";
 import { splitList } from "../parameters";
+import { forgetJob, jobsOf } from "../replication/jobs";
 import { errorMessage, fail, flagParameter, integerParameter, type Place, placeOf, requireRootFor } from "../volumes/calls";
 import { nodeRule, optionalFlag, vmidRule } from "../volumes/rules";
 import { findBackend, isUsable } from "../volumes/storages";
 import { findVolume, freeVolume, isBaseInUse, listVolumes, ownerOf } from "../volumes/volumes";
 import { drivesOf, isCdrom, isCloudInit, volidOf } from "./drive";
-import { getGuest, isHaManaged, isTemplate, requireUnlocked, requireUnprotected } from "./lookup";
+import { getGuest, isHaConfigured, isTemplate, requireUnlocked, requireUnprotected } from "./lookup";
 
 export function deleteRoute(): Route {
   return {
@@ -39,7 +41,7 @@ function requireDestroyable(call: Call, place: Place, vmid: number): GuestState 
   const guest = getGuest(place, vmid);
   requireUnprotected(guest, `can't remove VM ${vmid}`);
   if (!flagParameter(call, "purge")) {
-    if (isHaManaged(place, vmid)) fail(`unable to remove VM ${vmid} - used in HA resources and purge parameter not set.`);
+    if (isHaConfigured(place, vmid)) fail(`unable to remove VM ${vmid} - used in HA resources and purge parameter not set.`);
     const job = replicationJobs(place, vmid)[0];
     if (job !== undefined) fail(`There is a replication job '${job}' for guest '${vmid}' - Please remove that first.`);
   }
@@ -47,8 +49,8 @@ function requireDestroyable(call: Call, place: Place, vmid: number): GuestState 
   return guest;
 }
 
-function replicationJobs(place: Place, vmid: number): string[] {
-  return Object.keys(place.cluster.replication).filter((id) => id.startsWith(`${vmid}-`));
+function replicationJobs({ cluster }: Place, vmid: number): string[] {
+  return jobsOf(cluster, vmid).map(([id]) => id);
 }
 
 async function destroy(call: Call, place: Place, vmid: number, task: TaskContext): Promise<void> {
@@ -114,7 +116,7 @@ function forgetGuest({ cluster }: Place, vmid: number): void {
 function purge(place: Place, vmid: number, task: TaskContext): void {
   const { cluster } = place;
   task.log(`purging VM ${vmid} from related configurations..`);
-  for (const id of replicationJobs(place, vmid)) delete cluster.replication[id];
+  for (const id of replicationJobs(place, vmid)) forgetJob(cluster, id);
   for (const job of Object.values(cluster.backupJobs)) {
     for (const key of ["vmid", "exclude"]) {
       if (job[key] === undefined) continue;
@@ -123,7 +125,8 @@ function purge(place: Place, vmid: number, task: TaskContext): void {
         .join(",");
     }
   }
-  if (!isHaManaged(place, vmid)) return;
+  if (!isHaConfigured(place, vmid)) return;
   delete cluster.ha.resources[`vm:${vmid}`];
+  removeFromRules(cluster, `vm:${vmid}`);
   task.log(`NOTE: removed VM ${vmid} from HA resource configuration.`);
 }

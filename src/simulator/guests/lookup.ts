@@ -50,6 +50,12 @@ export function addToPool(place: Place, vmid: number, pool: string): void {
   place.cluster.pools[pool]?.vms.push(vmid);
 }
 
-export function isHaManaged(place: Place, vmid: number): boolean {
+export function isHaConfigured(place: Place, vmid: number): boolean {
   return place.cluster.ha.resources[`vm:${vmid}`] !== undefined;
+}
+
+/** The HA manager looks after it: power and migration calls only ask for it. */
+export function isHaManaged(place: Place, vmid: number): boolean {
+  const resource = place.cluster.ha.resources[`vm:${vmid}`];
+  return resource !== undefined && resource.state !== "ignored";
 }

@@ -1,6 +1,8 @@
 /** Moving a guest to another node of its cluster: preconditions and the call. */
 import { nodeFormat } from "../formats";
+import { queueHaCommand } from "../ha/services";
 import type { Call, GuestState, Route } from "../kernel";
+import { jobsOf } from "../replication/jobs";
 import type { Era } from "../state";
 import {
   errorMessage,
@@ -116,7 +118,13 @@ function migrate(call: Call): string {
   requireRootFor(call, "force", "migration_type", "migration_network");
   const guest = getGuest(place, vmid);
   requireUnlocked(guest);
-  if (guest.running && !flagParameter(call, "online")) fail("can't migrate running VM without --online");
+  if (guest.running) {
+    if (!flagParameter(call, "online")) fail("can't migrate running VM without --online");
+    const jobs = jobsOf(call.cluster, vmid);
+    if (jobs.length > 0 && !jobs.some(([, job]) => job.target === target) && !flagParameter(call, "force")) {
+      fail(`Cannot live-migrate replicated VM to node '${target}' - not a replication target. Use 'force' to override.`);
+    }
+  }
   const storageMap = storageMapOf(call);
   requireTargetStorages(call, place, guest, target, storageMap);
   const migration: Migration = {
@@ -127,16 +135,17 @@ function migrate(call: Call): string {
     withLocalDisks: flagParameter(call, "with-local-disks"),
     limitKibibytes: integerParameter(call, "bwlimit"),
   };
-  if (isHaManaged(place, vmid)) return requestHaMigration(call, place, migration);
+  if (isHaManaged(place, vmid)) return requestHaMigration(call, migration);
   return call.startTask({ type: "qmigrate", id: String(vmid) }, (task) => migrateGuest(place, migration, task));
 }
 
 /** The HA manager does it: this task only asks. */
-function requestHaMigration(call: Call, place: Place, migration: Migration): string {
+function requestHaMigration(call: Call, migration: Migration): string {
   return call.startTask({ type: "hamigrate", id: String(migration.vmid) }, async (task) => {
     task.log(`Requesting HA migration for VM ${migration.vmid} to node ${migration.target}`);
     await task.pass(1_000);
-    call.startTask({ type: "qmigrate", id: String(migration.vmid) }, (worker) => migrateGuest(place, migration, worker));
+    queueHaCommand(call.cluster, `vm:${migration.vmid}`, { kind: "migrate", node: migration.target });
+    call.world.touch();
   });
 }
 

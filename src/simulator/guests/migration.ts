@@ -1,5 +1,7 @@
 /** The worker of a migration inside a cluster. */
 import type { GuestState, TaskContext } from "../kernel";
+import { jobsOf, stateOf, switchDirection } from "../replication/jobs";
+import { replicate } from "../replication/replicate";
 import { blockCount, copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, type Place } from "../volumes/calls";
 import { getBackend, getUsableStorage, resourcesOf } from "../volumes/storages";
@@ -80,7 +82,9 @@ interface Output {
 async function move(place: Place, migration: Migration, guest: GuestState, output: Output): Promise<void> {
   const { task, log } = output;
   await task.pass(1_000);
-  const disks = scan(place, migration, guest, log);
+  const local = scan(place, migration, guest, log);
+  const replicated = await bringReplicasUpToDate(place, migration, output);
+  const disks = local.filter(({ found }) => !replicated.includes(found.volid));
   const there = { ...place, node: migration.target };
   const moved = new Map<string, string>();
   if (guest.running) {
@@ -97,6 +101,20 @@ async function move(place: Place, migration: Migration, guest: GuestState, outpu
     log("migration status: completed");
   }
   handOver(place, migration, guest, moved, task);
+  // What the guest wrote since is on the target too; the source's volumes are the replicas from here on.
+  for (const volid of replicated) syncLateWrites(place, migration, volid, volid);
+  switchDirection(place.cluster, guest.vmid, place.node, migration.target);
+}
+
+/** Volumes that a replication job has brought to the target already: only what changed since goes there now. */
+async function bringReplicasUpToDate(place: Place, migration: Migration, { log, task }: Output): Promise<string[]> {
+  const found = jobsOf(place.cluster, migration.vmid).find(([, job]) => job.target === migration.target);
+  if (!found) return [];
+  const [id, job] = found;
+  if (job.remove_job !== undefined) fail("refusing to migrate replicated VM whose replication job is marked for removal");
+  log("replicating disk images");
+  await replicate(place, id, job, task);
+  return stateOf(place.cluster, id).volids;
 }
 
 /** Refuses what cannot move; every finding is logged before the migration ends. */

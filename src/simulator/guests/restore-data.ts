@@ -6,8 +6,9 @@ import { volumePath } from "../volumes/names";
 import { findBackend, getBackend, getUsableStorage, isUsable } from "../volumes/storages";
 import { imageFormat, traitsOf } from "../volumes/types";
 import { allocateVolume, type FoundVolume, freeVolume, getVolume, listVolumes } from "../volumes/volumes";
-import { type Archive, extractCommand, isDatastore } from "./archive";
+import { type Archive, extractCommand, indexCommand, isDatastore } from "./archive";
 import { type Config, drivesOf, isCloudInit, parseDrive, printDrive, volidOf } from "./drive";
+import { keyProblem } from "./encryption";
 import { addToPool, isTemplate } from "./lookup";
 import { preloadDisks, streamDisks, streamWhileRunning } from "./restore-stream";
 import { type RestoredDisk, rewriteConfig } from "./restored-config";
@@ -77,6 +78,7 @@ async function moveData(restore: DataRestore): Promise<void> {
     await task.pass(60_000);
     return fail("got timeout reading VMA header - corrupted?");
   }
+  requireKey(restore, archive);
   const targets = Object.keys(archive.disks).map((key) => targetOf(restore, archive, key));
   const datastore = isDatastore(found.storage);
   if (request.limitKibibytes && !datastore) {
@@ -114,6 +116,14 @@ async function startLive(restore: DataRestore, archive: Archive, disks: Record<s
   await streamWhileRunning(restore, archive, disks);
   delete guest.config.lock;
   restore.progress.dataRestored = true;
+}
+
+/** The first thing that the backup client fetches needs the key: nothing has been touched yet. */
+function requireKey({ found, task }: DataRestore, archive: Archive): void {
+  const problem = keyProblem(found.storage, archive);
+  if (problem === undefined) return;
+  task.log(`Error: ${problem}`);
+  fail(`command '${indexCommand(found, parseUpid(task.upid)?.pid ?? 0)}' failed: exit code 255`);
 }
 
 /** The storage of the call, else the one the archive remembers; an unsupported format becomes the storage's default. */

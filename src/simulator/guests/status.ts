@@ -116,21 +116,8 @@ function requestHa(call: Call, type: "hastart" | "hastop", state: "started" | "s
     await task.pass(1_000);
     const resource = place.cluster.ha.resources[`vm:${vmid}`];
     if (resource) resource.state = state;
-    const options = { skipLock: false };
-    const quiet = { log: () => {}, pass: task.pass, transfer: task.transfer, killed: false };
-    if (!findGuest(place, vmid)) return;
-    if (type === "hastart") await startIfStopped(place, vmid, quiet, options);
-    else await shutdownGuest(place, vmid, quiet, { forceStop: true });
+    place.world.touch();
   });
-}
-
-async function startIfStopped(
-  place: Place,
-  vmid: number,
-  work: Parameters<typeof startGuest>[2],
-  options: { skipLock: boolean },
-): Promise<void> {
-  if (!getGuest(place, vmid).running) await startGuest(place, vmid, work, options);
 }
 
 function start(call: Call): string {
@@ -215,15 +202,22 @@ function listGuests(call: Call): unknown {
 function currentStatus(call: Call): unknown {
   const place = placeOf(call);
   const guest = getGuest(place, vmidOf(call));
-  const ha = call.cluster.ha.resources[`vm:${guest.vmid}`];
   return {
     ...summaryOf(place, guest),
     qmpstatus: guest.running ? guest.qmpStatus : "stopped",
-    ha: ha ? { managed: 1, state: ha.state ?? "started", ...(ha.group === undefined ? {} : { group: ha.group }) } : { managed: 0 },
+    ha: haOf(place, guest.vmid),
     ...(isAgentEnabled(guest.config.agent) ? { agent: 1 } : {}),
     ...(guest.config.vga === undefined ? {} : { clipboard: null }),
     ...(guest.running ? processStatus(place, guest) : {}),
   };
+}
+
+function haOf({ cluster }: Place, vmid: number): Record<string, unknown> {
+  const sid = `vm:${vmid}`;
+  const resource = cluster.ha.resources[sid];
+  if (!resource || resource.state === "ignored") return { managed: 0 };
+  const state = cluster.ha.services?.[sid]?.state ?? null;
+  return { managed: 1, state, ...(cluster.era === "8.4" ? { group: resource.group ?? null } : {}) };
 }
 
 /** What only a running process tells. Its counters stay at zero: nobody measures a simulated guest. */

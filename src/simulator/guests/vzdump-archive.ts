@@ -1,5 +1,6 @@
 /** One guest's backup: from the process that reads the disks to the finished archive. */
-import type { GuestState, TaskContext } from "../kernel";
+import type { GuestState, StorageState, TaskContext } from "../kernel";
+import { findBackupServerOf } from "../pbs/layout";
 import type { VolumeState } from "../state";
 import { copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, type Place } from "../volumes/calls";
@@ -7,7 +8,7 @@ import { formatVolid, parseVolname, volumePath } from "../volumes/names";
 import { formatDiskSize } from "../volumes/sizes";
 import { getBackend } from "../volumes/storages";
 import { type FoundVolume, getVolume } from "../volumes/volumes";
-import { archiveTime, compressionOf, isDatastore } from "./archive";
+import { archiveTime, compressionOf, isDatastore, snapshotFiles } from "./archive";
 import { formatSection } from "./config-text";
 import { type Config, drivesOf, isDisk, isUnusedKey, volidOf } from "./drive";
 import { uuid } from "./lookup";
@@ -94,6 +95,8 @@ async function assemble(
   const datastore = isDatastore(storage);
   const named = datastore ? target.key.replace(/^[^:]*:/, "") : target.path;
   info(task, `creating ${datastore ? "Proxmox Backup Server" : "vzdump"} archive '${named}'`);
+  const { keyFingerprint } = storage;
+  if (datastore && keyFingerprint !== undefined) info(task, "enabling encryption");
   const startsProcess = !guest.running;
   let sources: SourceDisk[] = [];
   try {
@@ -112,21 +115,23 @@ async function assemble(
       info(task, "skipping guest-agent 'fs-freeze', agent configured but not running?");
     }
     if (place.cluster.era === "9.2") info(task, "starting backup via QMP command");
+    if (datastore) requireNamespace(place, storage);
     sources = openSources(place, guest);
     info(task, `started backup task '${uuid((digits) => place.world.randomHex(digits))}'`);
     if (wasRunning && mode === "stop") guestRuns(place, guest);
     if (wasRunning) info(task, "resuming VM again");
     const written = datastore
-      ? await sendChunks(place, backup, sources, planDatastoreBackup(place, backup, guest, sources, task, undefined), task)
+      ? await sendChunks(place, backup, sources, planDatastoreBackup(place, backup, guest, sources, task, keyFingerprint), task)
       : await writeFile(place, backup, sources, task);
-    if (datastore) rememberBackup(guest, sources, undefined);
+    if (datastore) rememberBackup(guest, sources, keyFingerprint);
     if (startsProcess && !wasRunning) endProcess(place, guest, task);
     const archive: NonNullable<VolumeState["archive"]> = {
       config: archiveConfig(guest.config, sources),
       disks: Object.fromEntries(sources.map((source) => [source.drive.key, diskOf(source)])),
       writtenBytes: written,
+      ...(datastore ? { keyFingerprint } : {}),
     };
-    const sizeBytes = datastore ? sources.reduce((sum, { found }) => sum + found.volume.sizeBytes, 0) : written;
+    const sizeBytes = datastore ? snapshotFiles(archive).reduce((sum, file) => sum + file.sizeBytes, 0) : written;
     registerArchive(place, backup, target, { archive, sizeBytes, datastore });
     return getVolume(place, target.volid);
   } catch (error) {
@@ -178,6 +183,14 @@ function nameArchive(place: Place, { storage, vmid, job }: GuestBackup): Archive
   const name = parseVolname(storage, volname);
   if (getBackend(place, storage).volumes[name.key]) fail(`unable to create '${volumePath(storage, name)}' - file exists`);
   return { volid: formatVolid(storage.storage, volname), key: name.key, path: volumePath(storage, name), createdAtMs: nowMs };
+}
+
+/** A server does not make namespaces for backups. */
+function requireNamespace(place: Place, storage: StorageState): void {
+  const { namespace = "" } = storage.options;
+  const found = findBackupServerOf(place.world.state, getBackend(place, storage).id);
+  if (namespace !== "" && found && !found.datastore.namespaces.includes(namespace))
+    fail("backup connect failed: command error: namespace not found");
 }
 
 /** Takes the disks as they are now: what the guest writes later is not in the archive. */

@@ -5,6 +5,7 @@ import { requireVolumeAccess } from "../volumes/access";
 import { configText, fail, failParameter, flagParameter, integerParameter, listParameter, placeOf, textParameter } from "../volumes/calls";
 import { nodeRule, optionalFlag, optionalText } from "../volumes/rules";
 import { getVolume } from "../volumes/volumes";
+import { keyProblem } from "./encryption";
 import { type BackupJob, runBackupJob } from "./vzdump-job";
 import { backupOptions, requireConsistentOptions } from "./vzdump-parameters";
 
@@ -105,6 +106,9 @@ function commandLine(call: Call): string {
 function extractConfig(call: Call): string {
   const volid = textParameter(call, "volume")!;
   requireVolumeAccess(call, volid, { content: "backup" });
-  const { archive } = getVolume(placeOf(call), volid).volume;
+  const { storage, volume } = getVolume(placeOf(call), volid);
+  const { archive } = volume;
+  const keyError = archive && keyProblem(storage, archive);
+  if (keyError) fail(`proxmox-backup-client failed: Error: ${keyError}`);
   return archive?.config ?? fail("Failed to extract config from VMA archive");
 }

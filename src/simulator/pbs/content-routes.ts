@@ -1,10 +1,11 @@
 /** Snapshots and groups of a datastore: lists, attributes, removal. */
+
+import { snapshotFiles } from "../guests/archive";
 import type { ParameterTable } from "../kernel";
 import { type Datastore, isOwner, type PbsCall, type PbsRoute } from "./calls";
 import { groupOfCall, openNamespace, openSnapshot, requireOwner } from "./datastore-access";
 import { backupId, backupType, group, ns, optional, optionalText, snapshot, store } from "./fields";
 import { type GroupId, groupKey, groupsOf, listSnapshots, ofGroup, ownerOf, removeSnapshot, type Snapshot, snapshotRow } from "./snapshots";
-import { snapshotFiles } from "../guests/archive";
 
 const base = "/admin/datastore/{store}";
 const reading = { all: ["Datastore.Audit"], owned: ["Datastore.Backup"] };

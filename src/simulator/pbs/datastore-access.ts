@@ -8,7 +8,10 @@ export function aclPath(store: string, ns: string): string {
 }
 
 /** `store` and `ns` of the call. Throws 403 unless one of the privileges is held; `owned`: those that count for own groups only. */
-export function openNamespace(call: PbsCall, privileges: { all: string[]; owned: string[] }): { datastore: Datastore; ns: string; onlyOwned: boolean } {
+export function openNamespace(
+  call: PbsCall,
+  privileges: { all: string[]; owned: string[] },
+): { datastore: Datastore; ns: string; onlyOwned: boolean } {
   const ns = call.text("ns") ?? "";
   const path = aclPath(call.text("store") ?? "", ns);
   const sees = (names: string[]) => names.some((name) => call.has(path, name));

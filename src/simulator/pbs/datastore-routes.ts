@@ -2,7 +2,7 @@
 import { chunkOf } from "../guests/encryption";
 import { ApiError } from "../kernel";
 import { backendFreeBytes, backendUsedBytes } from "../usage";
-import { type Datastore, type PbsCall, type PbsRoute } from "./calls";
+import type { Datastore, PbsCall, PbsRoute } from "./calls";
 import { aclPath, openNamespace } from "./datastore-access";
 import { backupId, backupTime, backupType, ns, optional, optionalCount, optionalFlag, store } from "./fields";
 import { groupsOf, hasNamespace, listSnapshots, removeSnapshot, requireNamespace, type Snapshot, snapshotName } from "./snapshots";
@@ -69,7 +69,9 @@ export const datastoreRoutes: PbsRoute[] = [
 function visibleStores(call: PbsCall, privileges = below): Datastore[] {
   return Object.keys(call.server.datastores)
     .map((name) => call.datastore(name))
-    .filter(({ name, state }) => ["", ...state.namespaces].some((at) => privileges.some((privilege) => call.has(aclPath(name, at), privilege))));
+    .filter(({ name, state }) =>
+      ["", ...state.namespaces].some((at) => privileges.some((privilege) => call.has(aclPath(name, at), privilege))),
+    );
 }
 
 function listRow({ name, state }: Datastore): Record<string, unknown> {
@@ -214,7 +216,9 @@ function verify(call: PbsCall): string {
         (wanted.timeSeconds === undefined || found.timeSeconds === wanted.timeSeconds),
     );
   const ignoreVerified = call.params["ignore-verified"] !== false && wanted.id === undefined;
-  return call.startTask("verify", datastore.name, (task) => verifySnapshots(call.world.blockBytes, datastore, select(), ignoreVerified, task));
+  return call.startTask("verify", datastore.name, (task) =>
+    verifySnapshots(call.world.blockBytes, datastore, select(), ignoreVerified, task),
+  );
 }
 
 /** Reads every chunk; one that is gone makes its snapshot a failed one. */

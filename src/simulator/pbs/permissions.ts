@@ -2,7 +2,14 @@
 import type { BackupServerAccess } from "./state";
 
 const datastore = ["Datastore.Audit", "Datastore.Backup", "Datastore.Modify", "Datastore.Prune", "Datastore.Read", "Datastore.Verify"];
-const remote = ["Remote.Audit", "Remote.DatastoreBackup", "Remote.DatastoreModify", "Remote.DatastorePrune", "Remote.Modify", "Remote.Read"];
+const remote = [
+  "Remote.Audit",
+  "Remote.DatastoreBackup",
+  "Remote.DatastoreModify",
+  "Remote.DatastorePrune",
+  "Remote.Modify",
+  "Remote.Read",
+];
 const all = [...datastore, "Datastore.Allocate", ...remote, "Sys.Audit", "Sys.Modify", "Sys.PowerManagement", "Permissions.Modify"];
 
 export const roles: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,8 @@
 /** Backup groups and snapshots of a datastore: how the volumes of a backend look from the server's side. */
+
+import { snapshotFiles } from "../guests/archive";
 import { ApiError } from "../kernel";
 import type { VolumeState } from "../state";
-import { snapshotFiles } from "../guests/archive";
 import type { Datastore } from "./calls";
 
 export interface GroupId {
@@ -66,7 +67,13 @@ export function formatTime(seconds: number): string {
 export function getSnapshot(datastore: Datastore, id: SnapshotId): Snapshot {
   const volume = datastore.backend.volumes[snapshotKey(id)];
   if (!volume?.archive) {
-    const namespace = id.ns === "" ? "" : `${id.ns.split("/").map((part) => `ns/${part}`).join("/")}/`;
+    const namespace =
+      id.ns === ""
+        ? ""
+        : `${id.ns
+            .split("/")
+            .map((part) => `ns/${part}`)
+            .join("/")}/`;
     const directory = `/mnt/datastore/${datastore.name}/${namespace}${snapshotName(id)}`;
     throw new ApiError(400, `unable to open snapshot directory "${directory}" for locking - ENOENT: No such file or directory`);
   }
@@ -85,7 +92,11 @@ export function snapshotRow(datastore: Datastore, snapshot: Snapshot): Record<st
     "backup-type": snapshot.type,
     "backup-id": snapshot.id,
     "backup-time": snapshot.timeSeconds,
-    files: snapshotFiles(volume.archive!).map(({ filename, sizeBytes, cryptMode }) => ({ filename, size: sizeBytes, "crypt-mode": cryptMode })),
+    files: snapshotFiles(volume.archive!).map(({ filename, sizeBytes, cryptMode }) => ({
+      filename,
+      size: sizeBytes,
+      "crypt-mode": cryptMode,
+    })),
     size: volume.sizeBytes,
     owner: ownerOf(datastore, snapshot),
     protected: volume.protected,

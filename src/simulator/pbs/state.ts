@@ -61,3 +61,8 @@ export interface BackupServerAccess {
   tokens: Record<string, { secret: string }>;
   acl: { path: string; authid: string; role: string; propagate: boolean }[];
 }
+
+/** The host name that storages of a layout use for it. */
+export function backupServerHost(id: string): string {
+  return `${id}.simulated.invalid`;
+}

@@ -12,8 +12,7 @@ export interface PbsUpid {
   authid: string;
 }
 
-const pattern =
-  /^UPID:([^:]+):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8,16}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/;
+const pattern = /^UPID:([^:]+):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8,16}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/;
 
 export function formatPbsUpid(upid: PbsUpid): string {
   const numbers = [upid.pid, upid.pstart, upid.task, upid.startSeconds].map((value) => value.toString(16).toUpperCase().padStart(8, "0"));
@@ -49,6 +48,8 @@ function escapeId(id: string): string {
 }
 
 function unescapeId(text: string): string {
-  const bytes = text.replaceAll("-", "/").replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = text
+    .replaceAll("-", "/")
+    .replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(bytes, "latin1").toString("utf8");
 }

@@ -1,5 +1,6 @@
 /** `POST`, `PUT` and `DELETE /storage`: changing the cluster's storage configuration. */
 import { nodeFormat, storageFormat } from "../formats";
+import { createKeyFile, parseKeyFile } from "../guests/encryption";
 import type { BackendState, Call, ClusterState, ParameterRule, ParameterTable, Route, StorageState } from "../kernel";
 import type { Era } from "../state";
 import { configText, fail, listParameter, textParameter } from "./calls";
@@ -184,16 +185,33 @@ function create(call: Call): unknown {
     ...(call.params.nodes === undefined ? {} : { nodes: listParameter(call, "nodes") }),
     shared: traitsOf({ type, options } as StorageState).remote || call.params.shared === true,
     disabled: call.params.disable === true,
-    options,
+    options: withoutSecrets(options),
   };
   if (options.is_mountpoint !== undefined && !/^(0|no|off|false)$/.test(options.is_mountpoint) && !findPlaces(call.cluster, storage)) {
     const reason = `directory is expected to be a mount point but is not mounted: '${storageDirectory(storage)}'`;
     fail(`create storage failed: unable to activate storage '${id}' - ${reason}`);
   }
   storage.backends = placesFor(call, storage);
+  const config = setEncryptionKey(call, storage);
   call.cluster.storages[id] = storage;
   call.world.touch();
-  return { storage: id, type };
+  return { storage: id, type, ...config };
+}
+
+/** The file shows a key's fingerprint only; the answer has the key, once. `undefined`: the call brings none. */
+function setEncryptionKey(call: Call, storage: StorageState): { config: { "encryption-key": string } } | undefined {
+  const given = textParameter(call, "encryption-key");
+  if (given === undefined) return undefined;
+  const text = given === "autogen" ? createKeyFile(call.world.clock.nowMs()) : given;
+  const key = parseKeyFile(text) ?? fail("Value does not seems like a valid, JSON formatted encryption key!");
+  storage.options["encryption-key"] = key.shown;
+  storage.keyFingerprint = key.fingerprint;
+  return { config: { "encryption-key": text } };
+}
+
+/** Secrets go to files that the API does not show. */
+function withoutSecrets({ password: _, "encryption-key": __, ...options }: Record<string, string>): Record<string, string> {
+  return options;
 }
 
 /** What names the physical place of a storage's bytes, for storages that may share one. */
@@ -247,8 +265,10 @@ function update(call: Call): unknown {
   }
   const options = givenOptions(call);
   for (const key of Object.keys(options)) if (!rules.optional.includes(key)) fail(`update storage failed: unexpected property '${key}'`);
-  Object.assign(storage.options, options);
+  const config = setEncryptionKey(call, storage);
+  Object.assign(storage.options, withoutSecrets(options));
   for (const key of deletes) delete storage.options[key];
+  if (deletes.includes("encryption-key")) delete storage.keyFingerprint;
   if (call.params.content !== undefined) storage.content = listParameter(call, "content");
   if (call.params.nodes !== undefined) storage.nodes = listParameter(call, "nodes");
   if (call.params.disable !== undefined) storage.disabled = call.params.disable === true;
@@ -258,7 +278,7 @@ function update(call: Call): unknown {
   if (deletes.includes("shared")) storage.shared = traitsOf(storage).remote;
   if (deletes.includes("content")) storage.content = rules.defaultContent;
   call.world.touch();
-  return { storage: id, type: storage.type };
+  return { storage: id, type: storage.type, ...config };
 }
 
 /** Only the entry goes; what lies on the storage stays. */

@@ -81,7 +81,16 @@ function contentRow(found: FoundVolume, blockBytes: number): Record<string, unkn
   if (volume.content === "backup") {
     // The list shows the first line of the notes only.
     const notes = volume.notes === undefined ? {} : { notes: volume.notes.split("\n")[0] };
-    return { ...row, format: volume.format, subtype: "qemu", ...notes, ...(volume.protected ? { protected: 1 } : {}) };
+    const { verification, archive } = volume;
+    return {
+      ...row,
+      format: volume.format,
+      subtype: "qemu",
+      ...notes,
+      ...(volume.protected ? { protected: 1 } : {}),
+      ...(verification ? { verification } : {}),
+      ...(archive?.keyFingerprint === undefined ? {} : { encrypted: archive.keyFingerprint }),
+    };
   }
   return { ...row, format: volume.content === "iso" ? "iso" : volume.format };
 }

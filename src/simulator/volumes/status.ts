@@ -1,6 +1,7 @@
 /** How full a node's storages are, and which datastore is behind one. */
 import { createHash } from "node:crypto";
 import type { Call, Route, StorageState } from "../kernel";
+import { findBackupServerOf } from "../pbs/layout";
 import type { Era } from "../state";
 import { backendUsedBytes } from "../usage";
 import { fail, failParameter, listParameter, type Place, placeOf, textParameter } from "./calls";
@@ -95,7 +96,10 @@ function getIdentity(call: Call): unknown {
   const place = placeOf(call);
   const storage = getUsableStorage(place, String(call.params.storage));
   if (storage.type !== "pbs") fail(`storage type '${storage.type}' does not support getting an identity`);
-  const digest = createHash("sha256").update(getBackend(place, storage).id).digest("hex");
+  const backend = getBackend(place, storage);
+  const server = findBackupServerOf(call.world.state, backend.id)?.server;
+  if (server) return { type: storage.type, id: server.instanceId };
+  const digest = createHash("sha256").update(backend.id).digest("hex");
   return {
     type: storage.type,
     id: [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20, 32)].join("-"),

@@ -1,6 +1,7 @@
 /** Finding storages and the physical places behind them. */
 import type { BackendState, ClusterState, StorageState } from "../kernel";
 import { linksBetween } from "../network";
+import { findBackupServerOf } from "../pbs/layout";
 import { fail, type Place } from "./calls";
 import { storageDirectory, traitsOf } from "./types";
 
@@ -25,10 +26,11 @@ export function isUsable(storage: StorageState, node: string): boolean {
   return !storage.disabled && isOnNode(storage, node);
 }
 
-/** The place where a storage's bytes are for this node; `undefined` when nothing is mounted there. */
+/** The place where a storage's bytes are for this node; `undefined` when nothing is mounted there or its server is down. */
 export function findBackend(place: Place, storage: StorageState): BackendState | undefined {
   const id = storage.backends[place.node] ?? storage.backends["*"];
-  return id === undefined ? undefined : place.world.state.backends[id];
+  const backend = id === undefined ? undefined : place.world.state.backends[id];
+  return backend && isReachable(place, backend) ? backend : undefined;
 }
 
 /** Like {@link findBackend}; throws as Proxmox does when it cannot activate a storage. */
@@ -42,6 +44,10 @@ export function getBackend(place: Place, storage: StorageState): BackendState {
   if (storage.type === "pbs")
     return fail(`${storage.storage}: error fetching datastores - 500 Can't connect to ${storage.options.server}:8007`);
   return fail(`storage '${storage.storage}' is not online`);
+}
+
+function isReachable({ world }: Place, backend: BackendState): boolean {
+  return backend.kind !== "pbs" || !findBackupServerOf(world.state, backend.id)?.server.down;
 }
 
 /** Shared resources that bytes to or from this storage pass. */

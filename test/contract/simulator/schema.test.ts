@@ -72,9 +72,19 @@ function loadSchema(era: Era): Map<string, SchemaMethod> {
     for (const [method, info] of Object.entries(node.info ?? {})) methods.set(`${method} ${node.path}`, info);
     for (const child of node.children ?? []) visit(child);
   };
-  const roots = JSON.parse(readReference(`apischema-${versions[era]}.json`)) as SchemaNode[];
-  for (const root of roots) visit(root);
+  for (const root of readSchema(`apischema-${versions[era]}.json`)) visit(root);
+  // 9.2 declares the parameters of HA rules elsewhere; 9.1's documentation lists them.
+  if (era === "9.2") {
+    const known = new Map(methods);
+    for (const root of readSchema("apidoc-9.1.json")) visit(root);
+    for (const [key, method] of known) if (!key.includes("/cluster/ha/rules")) methods.set(key, method);
+    for (const key of [...methods.keys()]) if (!known.has(key)) methods.delete(key);
+  }
   return methods;
+}
+
+function readSchema(file: string): SchemaNode[] {
+  return JSON.parse(readReference(file)) as SchemaNode[];
 }
 
 function compareRoute(route: Route, method: SchemaMethod | undefined): string[] {

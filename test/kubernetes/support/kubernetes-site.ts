@@ -123,6 +123,7 @@ export class KubernetesSite {
         ...inputs,
         __identity: { stack: "test/dev", name },
       },
+      dependsOn: ["kubernetes"],
     };
   }
 }

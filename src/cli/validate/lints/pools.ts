@@ -1,8 +1,9 @@
 /** Pools: limits, rules that can never hold, strategies without the figures they need, members that cannot exchange guests. */
 import type { Cluster, Federation, ResourcePool } from "../../../config";
-// Not from the folder's index: that loads the API client, and checking a file should be quick.
+// Not from the folders' indexes: these load the API client and the whole engine, and checking a file should be quick.
 import { planRoute } from "../../../migration/route";
-import { findCoordinates, validateRules } from "../../../placement";
+import { findCoordinates } from "../../../placement/location";
+import { validateRules } from "../../../placement/validate-rules";
 import { type Lint, warn } from "../finding";
 
 export function lintPools(federation: Federation): Lint[] {

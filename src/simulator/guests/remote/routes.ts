@@ -2,6 +2,7 @@
 
 import { storageFormat } from "../../formats";
 import type { Call, Route } from "../../kernel";
+import { jobsOf } from "../../replication/jobs";
 import {
   errorMessage,
   fail,
@@ -17,7 +18,7 @@ import { bandwidthRule, nodeRule, optional, optionalFlag, vmidRule } from "../..
 import { getUsableStorage } from "../../volumes/storages";
 import { bridgePairFormat, storagePairFormat } from "../formats";
 import { type IdMap, parseIdMap } from "../id-map";
-import { getGuest, isHaManaged, requireUnlocked } from "../lookup";
+import { getGuest, isHaConfigured, requireUnlocked } from "../lookup";
 import { endpointFormat, parseEndpoint } from "./endpoint";
 import { migrateToPeer } from "./migration";
 import { MigrationTunnel } from "./tunnel";
@@ -64,12 +65,12 @@ async function migrateRemotely(call: Call): Promise<string> {
   const vmid = integerParameter(call, "vmid")!;
   const guest = getGuest(place, vmid);
   requireUnlocked(guest);
-  if (isHaManaged(place, vmid)) failParameter({ vmid: "cannot remote-migrate VM that is configured for HA" });
+  if (isHaConfigured(place, vmid)) failParameter({ vmid: "cannot remote-migrate VM that is configured for HA" });
   const address = parseEndpoint(textParameter(call, "target-endpoint")!);
   const { peers } = call.world;
   // Without a fingerprint the certificate is asked for first, over a connection that needs to be trusted already.
   if (address.fingerprint === undefined) await peers.request(address, "GET", "/nodes/localhost/certificates/info");
-  if (Object.keys(call.cluster.replication).some((id) => id.startsWith(`${vmid}-`))) fail("cannot remote-migrate replicated VM");
+  if (jobsOf(call.cluster, vmid).length > 0) fail("cannot remote-migrate replicated VM");
   if (guest.running && !flagParameter(call, "online")) fail("can't migrate running VM without --online");
   const storages = mapParameter(call, "target-storage", "storage");
   const bridges = mapParameter(call, "target-bridge", "bridge");

@@ -1,0 +1,47 @@
+/** What a preflight looks at, gathered by its caller. Plain data. */
+import type { GuestConfig, GuestRow, Permissions, StorageDefinition } from "../../proxmox";
+import type { Membership } from "../membership";
+
+export interface PreflightFacts {
+  guest: GuestRow;
+  config: GuestConfig;
+  sourcePermissions: Permissions;
+  targetPermissions: Permissions;
+  pool?: string;
+  targetNode?: string;
+  /** Storage of each disk at the target. */
+  targetStorages: string[];
+  targetBridges: string[];
+  /** Bridges the target node has and the token may use; absent when unknown. */
+  targetNodeBridges?: readonly string[];
+  /** Storages the target node sees. */
+  targetNodeStorages: string[];
+  /** What the disks need on each storage of the target, and what is free; storages of unknown room are left out. */
+  targetRoom?: readonly StorageRoom[];
+  /** Free bytes of the store's write storage on the source; absent when unknown. */
+  storeFreeBytes?: number;
+  /** Lower bound of what the archive takes. */
+  leastArchiveBytes: number;
+  /** Volids among the guest's drives that other guests of ours own: their own resources move them. */
+  attachedVolids: ReadonlySet<string>;
+  /** Definitions of the store's storages; absent when the token does not see them. */
+  sourceStore?: StorageDefinition;
+  targetStore?: StorageDefinition;
+  /** Major versions of Proxmox VE; absent when not asked. */
+  versions?: { source: number; target: number };
+  /** Another guest of the target has the source's vmid: the move takes another one. */
+  vmidTaken?: boolean;
+  /** HA and replication of the guest, and what of it has no counterpart at the target. */
+  membership?: Membership;
+  membershipFindings?: readonly string[];
+  /** Guests of the target with one of the guest's MAC or IP addresses, in words. */
+  clashes?: readonly string[];
+  /** `ensure_backup_exists`: whether there is a backup of the guest; absent: not asked for. */
+  hasBackup?: boolean;
+}
+
+export interface StorageRoom {
+  storage: string;
+  neededBytes: number;
+  freeBytes: number;
+}

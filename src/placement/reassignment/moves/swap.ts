@@ -1,0 +1,29 @@
+import type { MoveKind } from "../move-kind";
+import type { Picks } from "../picks";
+import type { ReassignmentState } from "../state";
+
+/** Partners tried for one process. */
+const PARTNERS = 4;
+
+/** Two processes that change places. */
+export class Swap implements MoveKind {
+  constructor(
+    private readonly state: ReassignmentState,
+    private readonly picks: Picks,
+  ) {}
+
+  attempt(limit: number): number {
+    const { state, picks } = this;
+    const first = picks.process();
+    for (let tried = 0; tried < PARTNERS; tried++) {
+      const second = picks.on(picks.target(first));
+      if (second < 0) continue;
+      const delta = state.swapDelta(first, second, limit);
+      if (delta <= limit) {
+        state.swap(first, second);
+        return delta;
+      }
+    }
+    return 0;
+  }
+}

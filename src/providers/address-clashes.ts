@@ -1,0 +1,71 @@
+/** Guests of a cluster that have an address which an arriving guest brings along: both would answer on the network. */
+import { isIdentityTag } from "../migration";
+import { type GuestConfig, isProxmoxError, parseNet } from "../proxmox";
+import type { Session } from "./session";
+
+/** One network card of a guest. */
+export interface Addresses {
+  slot: string;
+  mac?: string;
+  /** Fixed addresses of its cloud-init configuration, without prefix length. */
+  ips: string[];
+}
+
+const PARALLEL_READS = 8;
+
+/** Cards of a configuration with the fixed addresses cloud-init gives them. Pure. */
+export function addressesOf(values: Record<string, string>): Addresses[] {
+  return Object.entries(values).flatMap(([key, value]) => {
+    const index = /^net(\d+)$/.exec(key)?.[1];
+    if (index === undefined) return [];
+    const { macAddress } = parseNet(value);
+    return [
+      { slot: key, ...(macAddress === undefined ? {} : { mac: macAddress.toUpperCase() }), ips: fixedIps(values[`ipconfig${index}`]) },
+    ];
+  });
+}
+
+function fixedIps(ipConfig: string | undefined): string[] {
+  return [...(ipConfig ?? "").matchAll(/(?:^|,)ip6?=([0-9a-fA-F.:]+)(?:\/\d+)?/g)].map((match) => match[1]!.toLowerCase());
+}
+
+/** In words with what to do; our own guests are left out: their addresses are the programs' business. */
+export async function findClashes(session: Session, cluster: string, addresses: readonly Addresses[]): Promise<string[]> {
+  if (addresses.every(({ mac, ips }) => mac === undefined && ips.length === 0)) return [];
+  const findings: string[] = [];
+  for (const { vmid, config } of await session.once(`foreign guests ${cluster}`, () => readForeignGuests(session, cluster))) {
+    for (const theirs of addressesOf(config.values))
+      for (const ours of addresses) {
+        if (ours.mac !== undefined && ours.mac === theirs.mac)
+          findings.push(
+            `its ${ours.slot} has the MAC address ${ours.mac}, which vm ${vmid} of ${cluster} has too (${theirs.slot}): change one of them`,
+          );
+        for (const ip of ours.ips)
+          if (theirs.ips.includes(ip))
+            findings.push(
+              `its ${ours.slot} has the address ${ip}, which vm ${vmid} of ${cluster} has too (${theirs.slot}): change one of them`,
+            );
+      }
+  }
+  return findings;
+}
+
+async function readForeignGuests(session: Session, cluster: string): Promise<{ vmid: number; config: GuestConfig }[]> {
+  const api = await session.client(cluster);
+  const guests = (await session.reachable(cluster))?.guests ?? [];
+  const queue = guests.filter((guest) => guest.guestType === "qemu" && !guest.tags.some(isIdentityTag)).values();
+  const found: { vmid: number; config: GuestConfig }[] = [];
+  const worker = async () => {
+    for (const { node, vmid } of queue) {
+      try {
+        const config = await api.qemu.findConfig(node, vmid);
+        if (config) found.push({ vmid, config });
+      } catch (error) {
+        // One that the token may see in lists only tells nothing.
+        if (!isProxmoxError(error, "PERMISSION")) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
+  return found.sort((a, b) => a.vmid - b.vmid);
+}
