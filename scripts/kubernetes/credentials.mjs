@@ -33,7 +33,8 @@ export async function createCredentials() {
     authority: authority.cert,
     server,
     administrator: await client("administrator", "system:masters"),
-    controllerManager: await client("system:kube-controller-manager"),
+    // Its controllers would each log in with a service account of their own; its own role knows none of their rights.
+    controllerManager: await client("system:kube-controller-manager", "system:masters"),
     scheduler: await client("system:kube-scheduler"),
     serviceAccountKey,
     token: randomUUID(),

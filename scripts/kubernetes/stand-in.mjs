@@ -61,6 +61,8 @@ export class StandIn {
       body: {
         metadata: {
           name,
+          // The kubelet asks the attach-detach controller to do it.
+          annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
           labels: {
             "kubernetes.io/hostname": name,
             "topology.kubernetes.io/region": region,

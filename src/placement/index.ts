@@ -1,8 +1,9 @@
 /** Deciding where guests go: pure functions on plain data, no I/O, no clock, no randomness. */
 
 export { type Conflict, findConflict } from "./analysis/conflict";
-export { checkNodeFailover, type NodeFailover } from "./analysis/failover";
+export { type ClusterFailover, checkClusterFailover, checkNodeFailover, type NodeFailover } from "./analysis/failover";
 export { type Forecast, forecastExhaustion, type Reading } from "./analysis/forecast";
+export { type ForecastOptions, forecastInventory, type UtilisationHistory } from "./analysis/forecast-inventory";
 export { type Change, type Fullness, type WhatIf, whatIf, withChange } from "./analysis/what-if";
 export {
   cpuCapacityMilli,
@@ -19,8 +20,18 @@ export {
   solveExactly,
 } from "./exact/solve-exactly";
 export { type ExplanationJson, explainJson, explainLine, explainText } from "./explain";
+export type { ImproveBudget } from "./improve/budget";
+export { type Improvement, type ImprovementMove, type ImproveOptions, improvePlacement } from "./improve/improve";
 export { type Coordinates, clusterCoordinates, distanceKm, findCoordinates } from "./location";
-export { explainDecision, type PlaceManyOptions, type PlacementPlan, placeMany } from "./many/place-many";
+export type { DecisionFigures } from "./many/explain-run";
+export {
+  type ExplainedPlan,
+  explainDecision,
+  type PlaceManyOptions,
+  type PlacementPlan,
+  placeMany,
+  placeManyExplained,
+} from "./many/place-many";
 export type { Decision } from "./many/placement-run";
 export { PlacementSession } from "./many/session";
 export type {

@@ -70,6 +70,8 @@ export interface NodeFacts {
   memoryMiB: number;
   /** Live use, where known; allocation comes from the guests. */
   usedMemoryMiB?: number;
+  /** Filled in by `forecastInventory`, which has added the growth to the use. */
+  forecast?: { horizonMs: number; memoryGrowthMiB: number };
   guests: GuestFacts[];
 }
 
@@ -101,6 +103,20 @@ export interface StorageFacts {
   /** Provisioned to guests (thin volumes count in full); absent: the sum of the guests' known disks. */
   allocatedBytes?: number;
   performanceTier?: "nvme" | "ssd" | "hdd";
+  /** Filled in by `forecastInventory`. */
+  forecast?: StorageForecast;
+}
+
+/** How much fuller a storage is predicted to be. */
+export interface StorageForecast {
+  horizonMs: number;
+  growthBytes: number;
+  /** True: `usedBytes` contains the growth. False: the growth counts as pressure only. */
+  isCounted: boolean;
+  /** When it is predicted to be full; may lie beyond the horizon or in the past. */
+  fullAtMs?: number;
+  /** How far off the prediction has been so far. */
+  typicalErrorBytes: number;
 }
 
 export interface LinkFacts {

@@ -1,4 +1,4 @@
-import { containsWords } from "./location";
+import { containsWords } from "../config/place-words";
 import type { ClusterFacts, PlacementRequest, Rule } from "./model";
 import { countTag } from "./tag-counts";
 import { isRuleActive, windowWords } from "./time";

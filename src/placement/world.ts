@@ -132,12 +132,15 @@ export function occupyNode(
   apart: readonly AppliedRule[],
 ): void {
   settle(world, request, loadOf(request), node, apart);
-  if (node === undefined || request.disks.length === 0) return;
-  const held = heldIn(world, request.key, placement.cluster);
-  for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) addToStorage(storage, needBytes);
+  if (node === undefined) return;
+  if (request.disks.length > 0) {
+    const held = heldIn(world, request.key, placement.cluster);
+    for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) addToStorage(storage, needBytes);
+  }
+  world.survival?.arrived(request, placement, node);
 }
 
-/** {@link occupyNode} but for the disks. */
+/** {@link occupyNode} but for the disks and for what pools have to survive. */
 export function settle(
   world: World,
   request: PlacementRequest,

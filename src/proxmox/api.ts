@@ -9,8 +9,8 @@
  * Every method rejects with a {@link ProxmoxError} subclass from `errors.ts`.
  */
 
-/** Raw API values: Proxmox takes strings, numbers and 0/1; booleans are sent as 0/1, `undefined` is left out. */
-export type ApiParams = Record<string, string | number | boolean | undefined>;
+/** Raw API values: Proxmox takes strings, numbers and 0/1; booleans are sent as 0/1, `undefined` is left out, a list repeats its key. */
+export type ApiParams = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 /** A running or finished task of one node, `UPID:node:pid:pstart:starttime:type:id:user:`. */
 export type Upid = string;

@@ -17,6 +17,24 @@ export interface Identity {
   secrets: readonly string[];
 }
 
+/** How one of Proxmox's products wants to be told who calls. */
+export interface AuthenticationScheme {
+  tokenIdPattern: RegExp;
+  /** Value of the header `Authorization`. */
+  authorization(tokenId: string, secret: string): string;
+  /** Name of the ticket's cookie. */
+  cookie: string;
+  /** For "this may not be a … API". */
+  product: string;
+}
+
+export const proxmoxVeScheme: AuthenticationScheme = {
+  tokenIdPattern: /^[^\s:/@!]+@[A-Za-z][\w.-]*![A-Za-z][\w.-]+$/,
+  authorization: (tokenId, secret) => `PVEAPIToken=${tokenId}=${secret}`,
+  cookie: "PVEAuthCookie",
+  product: "Proxmox VE",
+};
+
 export interface Authentication {
   /** Logs in when needed. */
   identify(login: Login): Promise<Identity>;
@@ -26,20 +44,25 @@ export interface Authentication {
   readonly secrets: readonly string[];
 }
 
-export function createAuthentication(credentials: Credentials, clock: Pick<Clock, "nowMs">, cluster: string): Authentication {
+export function createAuthentication(
+  credentials: Credentials,
+  clock: Pick<Clock, "nowMs">,
+  context: { cluster: string; system?: string },
+  scheme: AuthenticationScheme = proxmoxVeScheme,
+): Authentication {
   return credentials.kind === "token"
-    ? tokenAuthentication(credentials)
-    : new TicketAuthentication(credentials.username, credentials.password, clock, cluster);
+    ? tokenAuthentication(credentials, scheme)
+    : new TicketAuthentication(credentials, clock, context, scheme);
 }
 
-function tokenAuthentication({ tokenId, secret }: { tokenId: string; secret: string }): Authentication {
-  if (!/^[^\s:/@!]+@[A-Za-z][\w.-]*![A-Za-z][\w.-]+$/.test(tokenId)) {
+function tokenAuthentication({ tokenId, secret }: { tokenId: string; secret: string }, scheme: AuthenticationScheme): Authentication {
+  if (!scheme.tokenIdPattern.test(tokenId)) {
     throw new TypeError(`"${tokenId}" is not an API token id: it has the form user@realm!name.`);
   }
   // Anything else cannot stand in a header; the value itself must not be repeated.
   if (!/^[\x21-\x7e]+$/.test(secret))
     throw new TypeError(`The secret of API token ${tokenId} is empty or holds blanks or special characters.`);
-  const identity: Identity = { headers: () => ({ authorization: `PVEAPIToken=${tokenId}=${secret}` }), secrets: [secret] };
+  const identity: Identity = { headers: () => ({ authorization: scheme.authorization(tokenId, secret) }), secrets: [secret] };
   return { identify: () => Promise.resolve(identity), replace: () => Promise.resolve(undefined), secrets: [secret] };
 }
 
@@ -57,16 +80,23 @@ class TicketAuthentication implements Authentication {
   readonly #username: string;
   readonly #password: string;
   readonly #clock: Pick<Clock, "nowMs">;
-  readonly #cluster: string;
+  readonly #context: { cluster: string; system?: string };
+  readonly #scheme: AuthenticationScheme;
   #session: Session | undefined;
   /** Calls that need a ticket at the same time share one login. */
   #inFlight: Promise<Session> | undefined;
 
-  constructor(username: string, password: string, clock: Pick<Clock, "nowMs">, cluster: string) {
+  constructor(
+    { username, password }: { username: string; password: string },
+    clock: Pick<Clock, "nowMs">,
+    context: { cluster: string; system?: string },
+    scheme: AuthenticationScheme,
+  ) {
     this.#username = username;
     this.#password = password;
     this.#clock = clock;
-    this.#cluster = cluster;
+    this.#context = context;
+    this.#scheme = scheme;
   }
 
   get secrets(): readonly string[] {
@@ -110,15 +140,15 @@ class TicketAuthentication implements Authentication {
   #accept(data: unknown): Session {
     const answer = (typeof data === "object" && data !== null ? data : {}) as Record<string, unknown>;
     const { ticket, CSRFPreventionToken: csrf } = answer;
-    if (answer.NeedTFA || (typeof ticket === "string" && ticket.startsWith("PVE:!tfa!"))) {
+    if (answer.NeedTFA || (typeof ticket === "string" && /^P[VB][ES]:!tfa!/.test(ticket))) {
       throw this.#error(`User ${this.#username} needs a second factor to log in`, "Use an API token: those need none.");
     }
     if (typeof ticket !== "string" || typeof csrf !== "string") {
-      throw this.#error("The login gave no ticket", "This may not be a Proxmox VE API.");
+      throw this.#error("The login gave no ticket", `This may not be a ${this.#scheme.product} API.`);
     }
     const secrets = [this.#password, ticket, csrf];
     const identity: Identity = {
-      headers: (method) => ({ cookie: `PVEAuthCookie=${ticket}`, ...(method === "GET" ? {} : { csrfpreventiontoken: csrf }) }),
+      headers: (method) => ({ cookie: `${this.#scheme.cookie}=${ticket}`, ...(method === "GET" ? {} : { csrfpreventiontoken: csrf }) }),
       secrets,
     };
     this.#session = { identity, ticket, obtainedAtMs: this.#clock.nowMs() };
@@ -126,6 +156,6 @@ class TicketAuthentication implements Authentication {
   }
 
   #error(summary: string, advice: string): AuthenticationError {
-    return new AuthenticationError({ summary, advice, context: { cluster: this.#cluster, method: "POST", path: "/access/ticket" } });
+    return new AuthenticationError({ summary, advice, context: { ...this.#context, method: "POST", path: "/access/ticket" } });
   }
 }

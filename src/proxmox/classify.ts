@@ -121,6 +121,8 @@ function notFoundInPath(what: MissingThing, pattern: RegExp, path: string): Refu
   return id === undefined ? undefined : { code: "NOT_FOUND", what, id: decodeURIComponent(id) };
 }
 
+export type Classify = (status: number, text: string, errors: Readonly<Record<string, string>>, path: string) => Refusal | undefined;
+
 /** What a refusal by HTTP means: the status decides where it is sure, the text where Proxmox only says 500. */
 export function classifyResponse(
   status: number,

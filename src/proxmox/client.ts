@@ -48,7 +48,7 @@ export function createProxmoxClient(options: ProxmoxClientOptions): ProxmoxApi {
   const requester = new Requester({
     clusterId,
     endpoints: new EndpointSet(endpoints, clock),
-    authentication: createAuthentication(credentials, clock, clusterId),
+    authentication: createAuthentication(credentials, clock, { cluster: clusterId }),
     clock,
     requestTimeoutMs,
     onRequest,
@@ -70,7 +70,8 @@ export function createProxmoxClient(options: ProxmoxClientOptions): ProxmoxApi {
   };
 }
 
-function originOf(url: string): string {
+/** Throws TypeError for anything but `https://host:port`. */
+export function originOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== "https:" || parsed.pathname !== "/" || parsed.username !== "" || parsed.search !== "") {
     throw new TypeError(`An API URL has the form https://host:port; "${parsed === undefined ? url : parsed.origin}" is not usable.`);

@@ -8,14 +8,16 @@ export function segment(value: string | number): string {
   return encodeURIComponent(text);
 }
 
-/** Form encoding as the API takes it: booleans are 0 and 1, `undefined` is left out. */
+/** Form encoding as the API takes it: booleans are 0 and 1, `undefined` is left out, a list repeats its key. */
 export function encodeParams(params: ApiParams): string {
   const pairs: string[] = [];
   for (const [key, value] of Object.entries(params)) {
     if (value === undefined) continue;
     if (typeof value === "number" && !Number.isFinite(value)) throw new FormatError(`number for ${key}`, String(value), "it is not finite");
-    const text = typeof value === "boolean" ? (value ? "1" : "0") : String(value);
-    pairs.push(`${encodeURIComponent(key)}=${encodeURIComponent(text)}`);
+    for (const item of Array.isArray(value) ? value : [value]) {
+      const text = typeof item === "boolean" ? (item ? "1" : "0") : String(item);
+      pairs.push(`${encodeURIComponent(key)}=${encodeURIComponent(text)}`);
+    }
   }
   return pairs.join("&");
 }

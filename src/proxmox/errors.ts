@@ -8,7 +8,10 @@ const brand: unique symbol = Symbol.for("proxmox-federation.ProxmoxError");
 
 /** Which call failed. `path` is below `/api2/json` and carries no query: parameters may be secret. */
 export interface CallContext {
+  /** Its id; of something else than a cluster, together with `system`. */
   cluster: string;
+  /** What stands before the id in messages. Default `cluster`. */
+  system?: string;
   method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
 }
@@ -34,9 +37,9 @@ export function nodeOfPath(path: string): string | undefined {
 }
 
 function composeMessage(details: ErrorDetails): string {
-  const { cluster, method, path } = details.context;
+  const { cluster, system = "cluster", method, path } = details.context;
   const node = nodeOfPath(path);
-  const where = `cluster ${cluster}${node === undefined ? "" : `, node ${node}`}, ${method} ${path}`;
+  const where = `${system} ${cluster}${node === undefined ? "" : `, node ${node}`}, ${method} ${path}`;
   const parts = [`${details.summary} (${where})`];
   if (details.proxmoxMessage) parts.push(`: ${details.proxmoxMessage}`);
   const sentence = parts.join("");
@@ -145,13 +148,24 @@ export class ParameterError extends ProxmoxError {
 }
 
 /** What may be missing. */
-export type MissingThing = "guest" | "storage" | "volume" | "pool" | "node" | "task";
+export type MissingThing =
+  | "guest"
+  | "storage"
+  | "volume"
+  | "pool"
+  | "node"
+  | "task"
+  // Of a backup server:
+  | "datastore"
+  | "snapshot"
+  | "remote"
+  | "sync job";
 
 /** The named thing is not there. Only for texts that say exactly that about exactly this thing. */
 export class NotFoundError extends ProxmoxError {
   readonly code = "NOT_FOUND";
   readonly what: MissingThing;
-  /** vmid, storage id, volid, pool, node name or UPID. */
+  /** vmid, storage id, volid, pool, node name, UPID; a backup server's names. */
   readonly id: string;
   constructor(details: ErrorDetails & { what: MissingThing; id: string }) {
     super(details);

@@ -74,6 +74,18 @@ export {
   UnexpectedResponseError,
 } from "./errors";
 export { canonicalNet, formatNet, type Net, parseNet, withNetOption } from "./net";
+export type {
+  BackupGroup,
+  BackupLocation,
+  BackupServerApi,
+  DatastoreUsage,
+  Remote,
+  Snapshot,
+  SnapshotRef,
+  SyncJob,
+  SyncJobState,
+} from "./pbs/api";
+export { type BackupServerClientOptions, createBackupServerClient } from "./pbs/client";
 export {
   formatPropertyString,
   getProperty,

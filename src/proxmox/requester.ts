@@ -1,5 +1,6 @@
 import type { ApiParams, CallOptions } from "./api";
 import type { Authentication, Identity, Login } from "./authentication";
+import type { Classify } from "./classify";
 import type { Clock } from "./clock";
 import { encodeParams } from "./encoding";
 import type { EndpointSet } from "./endpoints";
@@ -27,6 +28,10 @@ export interface RequestInfo {
 
 export interface RequesterOptions {
   clusterId: string;
+  /** What stands before the id in messages. Default `cluster`. */
+  system?: string;
+  /** Meaning of a refusal. Default: Proxmox VE's. */
+  classify?: Classify;
   endpoints: EndpointSet<Transport>;
   authentication: Authentication;
   clock: Clock;
@@ -60,7 +65,8 @@ export class Requester {
   }
 
   context(method: Method, path: string): CallContext {
-    return { cluster: this.clusterId, method, path };
+    const { system } = this.#options;
+    return { cluster: this.clusterId, ...(system === undefined ? {} : { system }), method, path };
   }
 
   /** For texts of good answers that go into errors. */
@@ -100,7 +106,12 @@ export class Requester {
     });
 
   #prepare(method: Method, path: string, params: ApiParams, options: CallOptions, secrets: readonly string[]): PreparedCall {
-    const reader: ResponseReader = { context: this.context(method, path), repeatable: method === "GET", redact: createRedactor(secrets) };
+    const reader: ResponseReader = {
+      context: this.context(method, path),
+      repeatable: method === "GET",
+      redact: createRedactor(secrets),
+      classify: this.#options.classify,
+    };
     const encoded = encodeParams(params);
     // Content on GET or DELETE is refused (501): their parameters go into the query.
     const inQuery = method === "GET" || method === "DELETE";

@@ -1,4 +1,4 @@
-import { classifyResponse, type Refusal } from "./classify";
+import { type Classify, classifyResponse, type Refusal } from "./classify";
 import {
   AgentUnavailableError,
   AlreadyExistsError,
@@ -30,6 +30,8 @@ export interface ResponseReader {
   /** True for reads and logins: a lost answer leaves no open question. */
   repeatable: boolean;
   redact: Redact;
+  /** Default: Proxmox VE's. */
+  classify?: Classify;
 }
 
 export const lookFirst = "It may have been done all the same: look for its task or its result before repeating it.";
@@ -99,12 +101,13 @@ function parseEnvelope(body: string): Envelope | undefined {
 }
 
 function refusal(response: WireResponse, reader: ResponseReader): ProxmoxError {
-  const { context, redact } = reader;
+  const { context, redact, classify = classifyResponse } = reader;
   const envelope = parseEnvelope(response.body);
-  // The phrase has the first line only; before PVE 8.4 the body has no message at all.
-  const message = typeof envelope?.message === "string" ? envelope.message.trim() : response.reason.trim();
+  // The phrase has the first line only; before PVE 8.4 the body has no message at all. A backup server's body is the text.
+  const text = envelope === undefined ? response.body.trim() : "";
+  const message = typeof envelope?.message === "string" ? envelope.message.trim() : text || response.reason.trim();
   const errors = parameterErrors(envelope?.errors, redact);
-  const meaning = classifyResponse(response.status, message, errors, context.path);
+  const meaning = classify(response.status, message, errors, context.path);
   const perParameter = Object.entries(errors).map(([parameter, text]) => `${parameter}: ${text}`);
   const proxmoxMessage = perParameter.length > 0 ? perParameter.join("; ") : redact(message);
   return errorOf(meaning, { context, status: response.status, proxmoxMessage, summary: "Proxmox refused the call" }, errors);

@@ -14,8 +14,16 @@ const toleratedOutageMs = 2 * 60_000;
 /** Lines per log request; Proxmox's own default is 50. */
 const logPageLines = 500;
 
-export function taskCalls(call: Caller): ProxmoxApi["tasks"] {
-  const path = (upid: Upid): string => `/nodes/${segment(parseUpid(upid).node)}/tasks/${segment(upid)}`;
+/** Where a server's tasks differ from Proxmox VE's. */
+export interface TaskDialect {
+  /** Node in the paths; default: the one in the UPID. */
+  node?: string;
+  /** Number of a log's first line, as `start` counts. Default 0. */
+  firstLine?: 0 | 1;
+}
+
+export function taskCalls(call: Caller, { node: fixedNode, firstLine = 0 }: TaskDialect = {}): ProxmoxApi["tasks"] {
+  const path = (upid: Upid): string => `/nodes/${segment(fixedNode ?? parseUpid(upid).node)}/tasks/${segment(upid)}`;
 
   async function getStatus(upid: Upid, options?: CallOptions): Promise<TaskStatus> {
     const row = await call.getRow(`${path(upid)}/status`, {}, options);
@@ -27,7 +35,7 @@ export function taskCalls(call: Caller): ProxmoxApi["tasks"] {
     const lines: string[] = [];
     while (lines.length < limit) {
       const wanted = Math.min(logPageLines, limit - lines.length);
-      const page = logLines(await call.get(`${path(upid)}/log`, { start: start + lines.length, limit: wanted }, rest));
+      const page = logLines(await call.get(`${path(upid)}/log`, { start: firstLine + start + lines.length, limit: wanted }, rest));
       lines.push(...page);
       if (page.length < wanted) break;
     }

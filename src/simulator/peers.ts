@@ -20,11 +20,23 @@ export interface PeerAddress {
 /** What an operation sees of the network. */
 export interface Peers {
   /** Data of the answer. Throws an Error with the text that Proxmox's own API client dies with. */
-  request(address: PeerAddress, method: Method, path: string, params?: Record<string, unknown>): Promise<unknown>;
+  request(from: Listener, address: PeerAddress, call: PeerCall): Promise<unknown>;
   /** Lets a call that opened a tunnel be followed by the connection to it. */
   offerTunnel(ticket: string, tunnel: MigrationTunnel): void;
   /** The tunnel of a ticket, once. */
   takeTunnel(ticket: string): MigrationTunnel | undefined;
+}
+
+export interface PeerCall {
+  method: Method;
+  path: string;
+  params?: Record<string, unknown>;
+}
+
+/** A node with its API. */
+export interface Listener {
+  cluster: ClusterState;
+  node: string;
 }
 
 const defaultPort = 8006;
@@ -33,11 +45,6 @@ const noRouteMs = 3_000;
 const refusalDelayMs = 3_000;
 /** How long the API client waits for an answer. */
 const readTimeoutMs = 60_000;
-
-interface Listener {
-  cluster: ClusterState;
-  node: string;
-}
 
 export class PeerNetwork implements Peers {
   /** `host:port` of the servers of this process. */
@@ -55,8 +62,8 @@ export class PeerNetwork implements Peers {
     for (const host of ["127.0.0.1", "localhost"]) this.listeners.delete(`${host}:${port}`);
   }
 
-  async request(address: PeerAddress, method: Method, path: string, params: Record<string, unknown> = {}): Promise<unknown> {
-    const { cluster, node } = await this.connect(address);
+  async request(from: Listener, address: PeerAddress, { method, path, params }: PeerCall): Promise<unknown> {
+    const { cluster, node } = await this.connect(from, address);
     if (cluster.nodes[node]?.status === "hanging") {
       await this.world.clock.sleep(readTimeoutMs);
       throw new Error("500 read timeout");
@@ -92,11 +99,15 @@ export class PeerNetwork implements Peers {
     if (!tunnel.broken.aborted) tunnel.cut();
   }
 
-  private async connect({ host, port }: PeerAddress): Promise<Listener> {
+  private async connect(from: Listener, { host, port }: PeerAddress): Promise<Listener> {
     const listening = this.listeners.get(`${host}:${port}`);
     if (listening) return listening;
     const failure = (reason: string) => new Error(`500 Can't connect to ${host}:${port} (${reason})`);
-    if (host === "127.0.0.1" || host === "localhost") throw failure("Connection refused");
+    if (host === "127.0.0.1" || host === "localhost") {
+      // On a real node the loopback is the node itself.
+      if (port === defaultPort) return from;
+      throw failure("Connection refused");
+    }
     for (const cluster of Object.values(this.world.state.clusters)) {
       const node = Object.values(cluster.nodes).find(({ ip }) => ip === host);
       if (!node) continue;

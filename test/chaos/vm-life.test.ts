@@ -133,6 +133,30 @@ describe("a VM", () => {
     await expectRest(web());
   });
 
+  it("is carried over while it runs where the store takes only what changed, and loses nothing it writes meanwhile", async () => {
+    scenario = new ProgramScenario({ store: "pbs" });
+    await scenario.up(web());
+    scenario.prefer("b");
+    const { web: planned } = await scenario.preview(web());
+    expect(planned?.inputs.migration).toMatchObject({ method: expect.stringContaining("backed up while it runs") });
+    expect(await scenario.up(web())).toEqual({ web: "replace" });
+    // One write while the warm backup ran, one at the shutdown.
+    expect(scenario.b.writesOf(100)?.filter((write) => write.startsWith("a/"))).toHaveLength(3);
+    expect(flaws("b")).toEqual([]);
+    expect(scenario.outputs("web").lastMove).toMatchObject({
+      method: "backup-restore",
+      result: "moved",
+      from: { cluster: "a", vmid: 100 },
+      to: { cluster: "b", vmid: 100 },
+      stages: ["preparing", "warming", "stopping", "backing-up", "backed-up", "restoring", "verified", "finishing"].map((step) => ({
+        step,
+        at: expect.stringMatching(/^2026-01-01T/),
+      })),
+      upids: expect.arrayContaining([expect.stringContaining(":vzdump:100:"), expect.stringContaining(":qmrestore:100:")]),
+    });
+    await expectRest(web());
+  });
+
   it("may change while it moves", async () => {
     scenario = new ProgramScenario();
     await scenario.up(web());
@@ -245,6 +269,15 @@ describe("killed at any call, and run again,", () => {
       "b",
     ],
     [
+      "a warm move",
+      async () => {
+        await scenario.up(web());
+        scenario.prefer("b");
+      },
+      () => scenario.up(web()),
+      "b",
+    ],
+    [
       "a move with changes",
       async () => {
         await scenario.up(web());
@@ -260,9 +293,9 @@ describe("killed at any call, and run again,", () => {
     CASES.flatMap(([what, ...rest]) =>
       (["kill", "kill-after", "lose-reply", "refuse", "fail-task"] as Fault[]).map((fault) => [fault, what, ...rest] as const),
     ),
-  )("(%s) %s ends the same", async (fault, _what, prepare, act, where) => {
+  )("(%s) %s ends the same", async (fault, what, prepare, act, where) => {
     const begin = async () => {
-      scenario = new ProgramScenario();
+      scenario = new ProgramScenario({ store: what.includes("warm") ? "pbs" : "nfs" });
       await prepare();
       return scenario.world.calls.length;
     };

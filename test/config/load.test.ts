@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, test } from "vitest";
-import { type Federation, FederationConfigError, formatIssue, loadFederation, parseFederation } from "../../src/config";
+import { type Federation, FederationConfigError, formatIssue, loadFederation, parseFederation, WEEKDAYS } from "../../src/config";
 
 const fixture = (name: string): string => join(__dirname, "fixtures", `${name}.yaml`);
 const GIB = 1024 ** 3;
@@ -236,7 +236,10 @@ it("scenario 2: three continents, loads without a warning", async () => {
     },
   ]);
   expect(sun?.placementPolicy.rules).toMatchObject([
-    { type: "location", window: { days: ["mon", "tue", "wed", "thu", "fri"], startMinute: 480, endMinute: 960, timezone: "Europe/Amsterdam" } },
+    {
+      type: "location",
+      window: { days: ["mon", "tue", "wed", "thu", "fri"], startMinute: 480, endMinute: 960, timezone: "Europe/Amsterdam" },
+    },
     { type: "spread", maxSkew: 2, scope: "node" },
   ]);
   expect(federation.migration.paths.map(({ method, window }) => [method, window?.timezone])).toEqual([

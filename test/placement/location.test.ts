@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { containsWords } from "../../src/config/place-words";
 import { distanceKm, findCoordinates } from "../../src/placement";
 import { ALIASES, CITIES } from "../../src/placement/gazetteer";
 import { GEONAMES_CITIES } from "../../src/placement/gazetteer-data";
-import { containsWords } from "../../src/placement/location";
 
 describe("the gazetteer", () => {
   it.each([

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { explainDecision, explainText, type Inventory, type PlacementPlan, type PlacementRequest, placeMany } from "../../src/placement";
+import {
+  explainDecision,
+  explainText,
+  type Inventory,
+  type PlacementPlan,
+  type PlacementRequest,
+  placeMany,
+  placeManyExplained,
+} from "../../src/placement";
 import { CLUSTER_FILTERS, NODE_FILTERS } from "../../src/placement/filters";
 import { Kinds } from "../../src/placement/many/kind";
 import { Shape } from "../../src/placement/many/shape";
@@ -102,12 +110,42 @@ describe("placeMany", () => {
 });
 
 describe("placeMany, for any federation", () => {
-  it("finds with the heap what the full scan finds", () => {
+  it("finds with heap and bounds what the full scan finds", () => {
+    // Few copies of a shape are placed by bounds, many with a heap.
     fc.assert(
-      fc.property(arbitraryInventory, arbitraryRequests, (facts, requests) => {
-        const copies = requests.flatMap((each) => [1, 2, 3, 4].map((copy) => ({ ...each, key: `${each.key}-${copy}` })));
-        expect(placeMany(copies, facts, { search: "heap" })).toEqual(placeMany(copies, facts, { search: "scan" }));
+      fc.property(arbitraryInventory, arbitraryRequests, fc.constantFrom(1, 4, 40), (facts, requests, copies) => {
+        const all = requests.flatMap((each) => Array.from({ length: copies }, (_, copy) => ({ ...each, key: `${each.key}-${copy}` })));
+        expect(placeMany(all, facts, { search: "heap" })).toEqual(placeMany(all, facts, { search: "scan" }));
       }),
+    );
+  });
+
+  it("finds by bounds what the full scan finds on larger, similar nodes, where equal scores are frequent", () => {
+    const sizes = fc.array(fc.record({ cores: fc.integer({ min: 1, max: 9 }), memoryMiB: fc.integer({ min: 1, max: 30_000 }) }), {
+      minLength: 1,
+      maxLength: 120,
+    });
+    const nodes = fc.array(fc.constantFrom({ cores: 64, memoryMiB: 262_144 }, { cores: 96, memoryMiB: 524_288 }), {
+      minLength: 2,
+      maxLength: 30,
+    });
+    fc.assert(
+      fc.property(
+        sizes,
+        nodes,
+        fc.constantFrom("balanced" as const, "cost" as const, "performance" as const),
+        (asked, hardware, strategy) => {
+          const half = hardware.length >> 1;
+          const named = hardware.map((facts, index) => node(`n${index}`, facts));
+          const facts = inventory(
+            cluster("a", named.slice(0, half), { prices: { perCoreMonth: 4 }, tier: "edge" }),
+            cluster("b", named.slice(half), { prices: { perCoreMonth: 5 } }),
+          );
+          const policy = pool({ strategy, clusterWeights: { a: 90 } });
+          const requests = asked.map((amounts, index) => request(`vm-${index}`, { ...amounts, pool: policy }));
+          expect(placeMany(requests, facts, { search: "heap" })).toEqual(placeMany(requests, facts, { search: "scan" }));
+        },
+      ),
     );
   });
 
@@ -131,6 +169,26 @@ describe("placeMany, for any federation", () => {
         }
       }),
     );
+  });
+
+  it("gives the figures that the full explanation of each decision has", () => {
+    let known = 0;
+    fc.assert(
+      fc.property(arbitraryInventory, arbitraryRequests, (facts, requests) => {
+        const plan = placeManyExplained(requests, facts);
+        expect(plan).toMatchObject(placeMany(requests, facts));
+        for (const figures of plan.figures()) {
+          const full = explainDecision(figures.key, plan, requests, facts);
+          expect(figures.outcome).toBe(full?.explanation.outcome);
+          if (!figures.isNextKnown) continue;
+          known += 1;
+          const [chosen, next] = full?.explanation.candidates.filter(({ score }) => score !== undefined) ?? [];
+          expect(figures).toMatchObject({ score: chosen?.score, margin: full?.explanation.margin });
+          expect(figures.next?.score).toBe(next?.score);
+        }
+      }),
+    );
+    expect(known).toBeGreaterThan(100);
   });
 
   it("gives the same plan whatever the order of inventory and requests", () => {

@@ -71,6 +71,8 @@ describe("where a VM is", () => {
       cluster: "worldstream-prod",
       method: "POST",
       path: "/nodes/{node}/vzdump",
+      // The first backup is the warm one, of the running guest.
+      at: 2,
       action: { kind: "delay", ms: 3_600_000 },
     });
     const killed = stack.up(program).catch((error: unknown) => error);

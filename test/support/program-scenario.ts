@@ -57,8 +57,8 @@ export class ProgramScenario {
   private readonly state = new Map<string, Kept>();
   private condemned: Kept[] = [];
 
-  /** Cluster b is draining at first, so that everything begins on a. */
-  constructor() {
+  /** Cluster b is draining at first, so that everything begins on a. With a PBS moves are warm. */
+  constructor(options: { store?: "nfs" | "pbs" } = {}) {
     forbidTwins(this.world, [this.a, this.b]);
     for (const each of [this.a, this.b]) each.proxmoxPools.set(POOL, { comment: "" });
     const declared = (id: string) =>
@@ -78,7 +78,9 @@ export class ProgramScenario {
       ],
       defaultPool: POOL,
       migration: { defaultMethod: "backup-restore", preMigrationChecks: [], paths: [] },
-      backupStores: [{ name: "nas", type: "nfs", access: { a: { storage: "bk", readAs: {} }, b: { storage: "bk", readAs: {} } } }],
+      backupStores: [
+        { name: "nas", type: options.store ?? "nfs", access: { a: { storage: "bk", readAs: {} }, b: { storage: "bk", readAs: {} } } },
+      ],
     });
     this.prefer("a");
   }

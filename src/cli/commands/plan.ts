@@ -2,6 +2,8 @@
 import type { Command } from "commander";
 import type { AllocateOptions } from "../allocate/command";
 import { parseCores, parseInstant } from "../option-values";
+import type { PlanOptions } from "../plan/command";
+import type { WhatIfOptions } from "../whatif/command";
 import { type CommandContext, formatOption } from "./context";
 
 export function addPlanCommands(program: Command, { io, finish, file }: CommandContext): void {
@@ -13,8 +15,33 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
     .option("--memory <size>", "memory; GiB is binary, GB decimal", "4GB")
     .option("--storage <size>", "disk on the primary storage; 0B for none", "100GB")
     .option("--location <place>", "preferred place, for example Amsterdam")
-    .option("--at <instant>", "decide as of then: which time windows are open, for example 2026-03-01T22:00:00Z (default: now)", parseInstant)
+    .option(
+      "--at <instant>",
+      "decide as of then: which time windows are open, for example 2026-03-01T22:00:00Z (default: now)",
+      parseInstant,
+    )
     .option("--explain", "show every candidate with its score, or why it is none")
     .addOption(formatOption())
     .action(async (options: AllocateOptions) => finish(await (await import("../allocate/command.js")).allocate(file(), options, io)));
+  program
+    .command("plan")
+    .description("where every guest of the pools should be by the rules, and what would have to move; without Pulumi")
+    .option("--layout <file>", "also VMs to come: YAML with `vms:`, each as in a Pulumi program, and `count`")
+    .option("--at <instant>", "decide for that moment instead of now, for example 2026-03-01T22:00:00Z", parseInstant)
+    .option("--html <file>", "write the plan as a page with a picture")
+    .addOption(formatOption())
+    .action(async (options: PlanOptions) => finish(await (await import("../plan/command.js")).plan(file(), options, io)));
+  program
+    .command("whatif")
+    .description("what would become of the guests; without options: whether every cluster survives the loss of each of its nodes")
+    .option("--lose <place>", "a cluster, or a node as cluster/node, is gone; may be repeated", collect, [])
+    .option("--drain <place>", "the same, emptied in good order", collect, [])
+    .option("--grow <file>", "VMs to come, as `plan --layout` takes them")
+    .option("--html <file>", "write the outcome as a page with a picture")
+    .addOption(formatOption())
+    .action(async (options: WhatIfOptions) => finish(await (await import("../whatif/command.js")).whatif(file(), options, io)));
+}
+
+function collect(value: string, values: string[]): string[] {
+  return [...values, value];
 }

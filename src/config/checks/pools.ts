@@ -1,6 +1,7 @@
 /** Placement rules: values that exist, and rules that can hold together. */
 import type { Findings } from "../findings";
 import { didYouMean } from "../nearest";
+import { containsWords } from "../place-words";
 import type { Path } from "../position";
 import type { ClusterFile } from "../schema/cluster";
 import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
@@ -86,7 +87,7 @@ function checkValue(findings: Findings, path: Path, rule: RuleFile, clusters: Cl
   switch (rule.target) {
     case "cluster": {
       // The guide's values are ids, but tags and places are understood too.
-      if (clusterIds.includes(rule.value) || clusters.some((cluster) => matchesCluster(rule, cluster))) return true;
+      if (clusterIds.includes(rule.value) || clusters.some((cluster) => matchesCluster(rule, cluster, clusters))) return true;
       findings.unresolved(at, `no cluster has the id or tag \`${rule.value}\``, suggestCluster(rule.value, clusterIds));
       return false;
     }
@@ -101,7 +102,7 @@ function checkValue(findings: Findings, path: Path, rule: RuleFile, clusters: Cl
     case "provider":
     case "jurisdiction": {
       const declared = [...new Set(clusters.flatMap((cluster) => cluster[rule.target as "provider" | "jurisdiction"] ?? []))];
-      if (declared.includes(rule.value)) return true;
+      if (clusters.some((cluster) => matchesMember(rule, cluster, clusters))) return true;
       findings.warning(at, `no cluster has the ${rule.target} \`${rule.value}\``, didYouMean(rule.value, declared));
       return false;
     }
@@ -121,7 +122,7 @@ function checkValue(findings: Findings, path: Path, rule: RuleFile, clusters: Cl
 function checkSatisfiable(findings: Findings, path: Path, rule: RuleFile, pool: ResourcePoolFile, clusters: ClusterFile[]): void {
   if (rule.type === "anti-affinity" || (rule.operator !== "must" && rule.operator !== "must_not")) return;
   const members = clusters.filter((cluster) => pool.clusters.includes(idOf(cluster)));
-  const matches = members.map((cluster) => matchesMember(rule, cluster));
+  const matches = members.map((cluster) => matchesMember(rule, cluster, clusters));
   if (members.length === 0 || matches.includes(undefined)) return;
   const wanted = rule.operator === "must";
   if (matches.includes(wanted)) return;
@@ -133,26 +134,44 @@ function checkSatisfiable(findings: Findings, path: Path, rule: RuleFile, pool: 
   );
 }
 
-/** Whether the whole cluster matches; `undefined` where that depends on nodes or guests. */
-function matchesMember(rule: RuleFile, cluster: ClusterFile): boolean | undefined {
+/** Whether the whole cluster matches, as placement reads the rule; `undefined` where that depends on nodes or guests. */
+function matchesMember(rule: RuleFile, cluster: ClusterFile, clusters: readonly ClusterFile[]): boolean | undefined {
   switch (rule.target) {
     case "cluster":
-      return matchesCluster(rule, cluster);
+      return matchesCluster(rule, cluster, clusters);
     case "tier":
       return (cluster.tier ?? "secondary") === rule.value;
     case "provider":
-      return cluster.provider === rule.value;
+      return sameWord(cluster.provider, rule.value);
     case "jurisdiction":
-      return cluster.jurisdiction === rule.value;
+    case "location":
+      return matchesPlace(rule, cluster);
     default:
       return undefined;
   }
 }
 
-function matchesCluster(rule: RuleFile, cluster: ClusterFile): boolean {
-  if (idOf(cluster) === rule.value || cluster.tags?.includes(rule.value)) return true;
-  const place = typeof cluster.location === "string" ? cluster.location : cluster.location?.name;
-  return rule.type === "location" && (place?.toLowerCase().includes(rule.value.toLowerCase()) ?? false);
+/** The id; else a tag, where no cluster has that id; for rules on places also a part of the location. */
+function matchesCluster(rule: RuleFile, cluster: ClusterFile, clusters: readonly ClusterFile[]): boolean {
+  if (idOf(cluster) === rule.value) return true;
+  if ((rule.type === "location" || rule.type === "residency") && isIn(cluster, rule.value)) return true;
+  return !clusters.some((other) => idOf(other) === rule.value) && (cluster.tags?.some((tag) => sameWord(tag, rule.value)) ?? false);
+}
+
+/** A residency rule takes either; the others exactly what they target. */
+function matchesPlace({ type, target, value }: RuleFile, cluster: ClusterFile): boolean {
+  const isOfLaw = cluster.jurisdiction === value;
+  if (type === "residency") return isOfLaw || isIn(cluster, value);
+  return target === "jurisdiction" ? isOfLaw : isIn(cluster, value);
+}
+
+function isIn({ location }: ClusterFile, place: string): boolean {
+  const name = typeof location === "string" ? location : location?.name;
+  return name !== undefined && containsWords(name, place);
+}
+
+function sameWord(left: string | undefined, right: string): boolean {
+  return left?.toLowerCase() === right.toLowerCase();
 }
 
 function checkContradictions(findings: Findings, path: Path, rules: RuleFile[]): void {

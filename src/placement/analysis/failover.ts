@@ -65,6 +65,44 @@ function restartRequest(guest: GuestFacts, cluster: ClusterFacts, byKey: Readonl
   return { ...bare, rules: own.rules, pool, networks: own.networks };
 }
 
+/** Whether the loss of one cluster can be absorbed by the others. */
+export interface ClusterFailover {
+  cluster: string;
+  /** As of {@link NodeFailover}. */
+  verdict: NodeFailover["verdict"];
+  /** Guests for which no place was found. */
+  homeless: string[];
+  /** Guests that are not among the requests: of these nobody knows where they may go, and they are in no verdict. */
+  unmanaged: string[];
+}
+
+/**
+ * What would become of our guests of each cluster that still has nodes if it were lost: restored from their backups to the
+ * other clusters, under all their rules and the limits of their pools. Guests on their way count where they are.
+ */
+export function checkClusterFailover(requests: readonly PlacementRequest[], inventory: Inventory): ClusterFailover[] {
+  const byKey = new Map(requests.map((request) => [request.key, request]));
+  return [...inventory.clusters]
+    .filter(({ status }) => status !== "lost")
+    .sort((left, right) => compareText(left.id, right.id))
+    .map((cluster) => clusterFailoverOf(cluster, inventory, byKey));
+}
+
+function clusterFailoverOf(cluster: ClusterFacts, inventory: Inventory, byKey: ReadonlyMap<string, PlacementRequest>): ClusterFailover {
+  const guests = [...cluster.nodes].sort((left, right) => compareText(left.name, right.name)).flatMap((node) => node.guests);
+  const ownOf = (guest: GuestFacts) => (guest.key === undefined ? undefined : byKey.get(guest.key));
+  // What pools have to survive is kept free for exactly this.
+  const rest: Inventory = { ...inventory, survive: [], clusters: inventory.clusters.filter((other) => other !== cluster) };
+  const wanted = guests.flatMap((guest) => {
+    const own = ownOf(guest);
+    return own === undefined ? [] : [{ ...own, prior: undefined, image: undefined, template: undefined }];
+  });
+  const plan = placeMany(wanted, rest);
+  const homeless = plan.decisions.filter(({ outcome }) => outcome === "rejected").map(({ name }) => name);
+  const verdict = homeless.length === 0 ? "absorbed" : hasSumFor(wanted, rest) ? "fragmented" : "short";
+  return { cluster: cluster.id, verdict, homeless, unmanaged: guests.filter((guest) => ownOf(guest) === undefined).map(nameOf) };
+}
+
 function hasSumFor(wanted: readonly PlacementRequest[], inventory: Inventory): boolean {
   const nodes = buildWorld(inventory, [])
     .clusters.flatMap((cluster) => cluster.nodes)

@@ -38,6 +38,11 @@ export function forecastExhaustion(history: readonly Reading[], capacity: number
   return { ...forecast, exhaustedAtMs: meets(0), exhaustedBetweenMs };
 }
 
+/** Growth over a span of time by the line; negative when it shrinks. */
+export function predictedGrowth({ perDay }: Forecast, spanMs: number): number {
+  return (perDay * spanMs) / DAY_MS;
+}
+
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,6 +1,7 @@
 import { formatBytes, listWords } from "../amounts";
 import { storageIds } from "../ask";
 import { storageAvailableBytes } from "../capacity";
+import { storageForecastWords } from "../forecast-words";
 import type { Shortfall } from "../model";
 import { findStorage, storageNeeds } from "../world";
 import type { NodeFilter } from "./filter";
@@ -23,7 +24,7 @@ export const storageSpace: NodeFilter = {
       const name = storage.facts.storage;
       const disks = listWords(ask.request.disks.filter((_, index) => ids[index] === name).map((disk) => disk.name));
       shortfalls.push({
-        text: `storage ${name} of ${node.key} has ${formatBytes(available)} available, ${formatBytes(needed)} needed for ${disks}`,
+        text: `storage ${name} of ${node.key} has ${formatBytes(available)} available, ${formatBytes(needed)} needed for ${disks}${storageForecastWords(storage.facts)}`,
         summary: `storage ${name} too full`,
         remedy: `free ${formatBytes(needed - available)} on storage ${name} of ${node.cluster.facts.id} or choose another storage class`,
         ifOthersMove: needed <= storageAvailableBytes(storage.facts, rules, 0, 0),

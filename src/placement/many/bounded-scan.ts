@@ -30,9 +30,11 @@ export class BoundedScanChooser implements Chooser {
   private bestPosition = 0;
   private readonly softMost: number;
 
+  /** @param excluded a candidate that does not count */
   constructor(
     private readonly shape: Shape,
     private readonly figures: NodeFigures,
+    private readonly excluded = -1,
   ) {
     this.softMost = shape.kind.softGuestRules.reduce((sum, { weight }) => sum + weight * POINTS_PER_WEIGHT, 0);
   }
@@ -114,6 +116,7 @@ export class BoundedScanChooser implements Chooser {
   private consider(position: number): boolean {
     const { shape } = this;
     const index = this.figures.indexes[position]!;
+    if (index === this.excluded) return false;
     const score = shape.score(index);
     if (score < this.bestScore) return false;
     const tie = shape.tie(index);

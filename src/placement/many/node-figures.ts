@@ -47,9 +47,11 @@ export class NodeFigures {
   private readonly blockOf: Int32Array;
   private read: number;
 
+  /** @param storage whether pressure on storages counts; only where storages never become emptier again */
   constructor(
     private readonly candidates: Candidates,
     private readonly changes: readonly number[],
+    private readonly storage: "with-storage" | "without-storage" = "with-storage",
   ) {
     const { nodes } = candidates;
     this.indexes = Int32Array.from(nodes, (_, index) => index);
@@ -92,6 +94,7 @@ export class NodeFigures {
   private storagesOf(index: number): StorageState[] {
     const { storages, storageClasses } = this.candidates;
     const found: StorageState[] = [];
+    if (this.storage === "without-storage") return found;
     for (let slot = 0; slot < storageClasses.length; slot++) {
       const storage = storages[index * storageClasses.length + slot];
       if (storage !== undefined) found.push(storage);

@@ -1,6 +1,7 @@
 import type { Inventory, PlacementRequest, PlacementResult, Promised } from "../model";
 import { explainInWorld } from "../place-one";
-import { buildWorld } from "../world";
+import { buildWorld, type World } from "../world";
+import { type DecisionFigures, RunExplainer } from "./explain-run";
 import { type Decision, PlacementRun } from "./placement-run";
 
 /** Where many requests go together. */
@@ -27,8 +28,33 @@ export interface PlaceManyOptions {
  * @throws RangeError when two requests have the same key
  */
 export function placeMany(requests: readonly PlacementRequest[], inventory: Inventory, options: PlaceManyOptions = {}): PlacementPlan {
+  return planIn(buildWorld(inventory, options.promised ?? []), requests, options);
+}
+
+/** A plan that can still say why. */
+export interface ExplainedPlan extends PlacementPlan {
+  /** The figures behind each decision, in the order of the requests. Worked out when asked for. */
+  figures(): DecisionFigures[];
+}
+
+/** {@link placeMany}, keeping what it takes to give the figures behind every decision without placing again. */
+export function placeManyExplained(
+  requests: readonly PlacementRequest[],
+  inventory: Inventory,
+  options: PlaceManyOptions = {},
+): ExplainedPlan {
+  const world = buildWorld(inventory, options.promised ?? []);
+  const plan = planIn(world, requests, options);
+  const figures = () => {
+    const explainer = new RunExplainer(world);
+    return requests.map((request, index) => explainer.figuresOf(request, plan.decisions[index]!));
+  };
+  return { ...plan, figures };
+}
+
+function planIn(world: World, requests: readonly PlacementRequest[], options: PlaceManyOptions): PlacementPlan {
   refuseDuplicates(requests);
-  const run = new PlacementRun(buildWorld(inventory, options.promised ?? []), options.search ?? "heap");
+  const run = new PlacementRun(world, options.search ?? "heap");
   const decisions = new Array<Decision>(requests.length);
   const leaving = run.keep(requests, decisions);
   run.moveAll(requests, leaving, decisions);

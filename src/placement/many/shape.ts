@@ -29,7 +29,7 @@ export class Shape {
   /** Points of the cost term per segment of the candidates; `undefined` where the strategy has none. */
   readonly costPoints: readonly number[] | undefined;
   /** Bytes per storage class, in the candidates' order. */
-  private readonly classBytes: readonly number[];
+  readonly classBytes: readonly number[];
   /** Tie-breaks: interchangeable requests share one, or their heap could not. */
   readonly hash: number;
   private readonly costOfCluster: ReadonlyMap<ClusterState, number> | undefined;
@@ -70,8 +70,9 @@ export class Shape {
     const placement = candidates.placementAt(index);
     const node = candidates.nodes[index]!;
     // The request itself is not read, only what all of the shape have in common: reading costs most where there are many.
-    if (ask.world.liveByKey.locate(request.key).length > 0) occupyNode(ask.world, request, placement, node, ask.rules.apart);
-    else {
+    if (ask.world.survival !== undefined || ask.world.liveByKey.locate(request.key).length > 0) {
+      occupyNode(ask.world, request, placement, node, ask.rules.apart);
+    } else {
       settle(ask.world, request, this.load, node, ask.rules.apart);
       for (let slot = 0; slot < this.classBytes.length; slot++) {
         const storage = candidates.storages[index * this.classBytes.length + slot];

@@ -68,7 +68,7 @@ function partFor(
 }
 
 /** Guests that are not known to be elsewhere than where they are said to be, on nodes from which something can be moved. */
-function isMovable({ key, prior }: PlacementRequest, world: World): boolean {
+export function isMovable({ key, prior }: PlacementRequest, world: World): boolean {
   if (prior === undefined) return true;
   const cluster = world.clusterById.get(prior.cluster);
   if (cluster === undefined) return true;

@@ -1,5 +1,7 @@
+import { formatBytes } from "../amounts";
 import { storageIds } from "../ask";
 import { pressurePermille } from "../capacity";
+import { spanWords } from "../forecast-words";
 import { nonNegative, wholeNonNegative } from "../numbers";
 import { cpuMilli, findStorage, type NodeState, type StorageState } from "../world";
 import type { Scorer } from "./scorer";
@@ -21,10 +23,21 @@ export const pressure: Scorer = {
     const parts = pressures(node, cpuMilli(ask.request.cores), wholeNonNegative(ask.request.memoryMiB), storages);
     return {
       value: relief(parts),
-      detail: `pressure of cores ${parts.cpu} ‰, memory ${parts.memory} ‰, storage ${parts.storage} ‰`,
+      detail: `pressure of cores ${parts.cpu} ‰, memory ${parts.memory} ‰, storage ${parts.storage} ‰${predictions(node, storages)}`,
     };
   },
 };
+
+/** What of the figures is predicted, in words. */
+function predictions({ facts }: NodeState, storages: readonly StorageState[]): string {
+  const memory = facts.forecast;
+  const ofMemory = memory === undefined ? [] : [`memory +${memory.memoryGrowthMiB} MiB in ${spanWords(memory.horizonMs)}`];
+  const ofStorages = storages.flatMap(({ facts: { storage, forecast } }) =>
+    forecast === undefined ? [] : [`storage ${storage} +${formatBytes(forecast.growthBytes)} in ${spanWords(forecast.horizonMs)}`],
+  );
+  const all = [...ofMemory, ...ofStorages];
+  return all.length === 0 ? "" : ` (predicted: ${all.join(", ")})`;
+}
 
 /** The value alone, for the paths that evaluate millions. */
 export function pressureRelief(node: NodeState, cpu: number, memoryMiB: number, storages: readonly StorageState[]): number {
@@ -47,7 +60,8 @@ function pressures(node: NodeState, cpu: number, memoryMiB: number, storages: re
   const cpuTotal = nonNegative(node.facts.cores) * 1000 * nonNegative(overcommit.cpu);
   let storage = 0;
   for (const { facts, usedBytes } of storages) {
-    storage = Math.max(storage, pressurePermille(usedBytes, wholeNonNegative(facts.totalBytes), pressureThreshold.storage));
+    const expectedBytes = facts.forecast === undefined || facts.forecast.isCounted ? usedBytes : usedBytes + facts.forecast.growthBytes;
+    storage = Math.max(storage, pressurePermille(expectedBytes, wholeNonNegative(facts.totalBytes), pressureThreshold.storage));
   }
   return {
     cpu: pressurePermille(node.cpuAllocatedMilli + cpu, cpuTotal, pressureThreshold.cpu),

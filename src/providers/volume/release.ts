@@ -16,7 +16,7 @@ import { bindClaim, waitUntilBound } from "./claim";
 import type { VolumeContext } from "./context";
 import type { Registration } from "./kubernetes";
 import { clusterOfRegion } from "./place";
-import { describeUse, findGuestUse, findKubernetesUse, type VolumeUse } from "./usage";
+import { describeUse, findBoundClaim, findGuestUse, findKubernetesUse, type VolumeUse } from "./usage";
 import { waitUntil } from "./waiting";
 
 const RELEASE_ANNOTATION = "proxmox-federation/release";
@@ -59,7 +59,7 @@ export async function findUse(context: VolumeContext, { volume }: Registration):
 export async function releaseVolume(context: VolumeContext, former: Registration): Promise<Registration> {
   let noted = await scaleDown(context, former);
   await waitUntilUnused(context, noted);
-  const claim = await findBoundClaim(context, noted);
+  const claim = await findBoundClaim(context.kubernetes, noted.volume);
   if (claim) {
     await refuseRecreation(context, claim);
     noted = await writeNote(context, noted, { ...findReleaseNote(noted), claim: toReboundClaim(claim, noted.name) });
@@ -122,13 +122,6 @@ async function waitUntilUnused(context: VolumeContext, former: Registration): Pr
       ? `Volume ${spec.name} (${former.name}) is still in use ${spec.quiesce.timeoutSeconds} s after ${describeWorkload(spec.quiesce)} was scaled down: ${use}.`
       : `Volume ${spec.name} (${former.name}) is in use: ${use}. Scale the workload down and run again, or name it as quiesce.`,
   );
-}
-
-async function findBoundClaim({ kubernetes }: VolumeContext, { volume, name }: Registration): Promise<PersistentVolumeClaim | undefined> {
-  const reference = volume.spec?.claimRef;
-  if (reference?.namespace === undefined || reference.name === undefined) return undefined;
-  const claim = await kubernetes.findClaim({ namespace: reference.namespace, name: reference.name });
-  return claim?.spec?.volumeName === name ? claim : undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume, giveBack } from "./create";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
-import { findGuestUse, findKubernetesUse } from "./usage";
+import { findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
 import { waitUntil } from "./waiting";
 
 const RESIZE_TIMEOUT_MS = 300_000;
@@ -67,11 +67,10 @@ async function growWhileAttached(
   );
 }
 
+/** The object anew: it may have been bound since the first look. */
 async function boundClaim({ kubernetes }: VolumeContext, { name }: Registration): Promise<PersistentVolumeClaim | undefined> {
-  const reference = (await kubernetes.findVolume(name))?.spec?.claimRef;
-  if (reference?.namespace === undefined || reference.name === undefined) return undefined;
-  const claim = await kubernetes.findClaim({ namespace: reference.namespace, name: reference.name });
-  return claim?.spec?.volumeName === name ? claim : undefined;
+  const volume = await kubernetes.findVolume(name);
+  return volume && findBoundClaim(kubernetes, volume);
 }
 
 async function requestMore({ kubernetes, spec }: VolumeContext, claim: PersistentVolumeClaim, sizeBytes: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** Who uses a volume: pods and attachments in Kubernetes, guests in Proxmox. A disk in use is neither moved nor deleted. */
-import type { KubernetesApi, PersistentVolume, Pod, Workload } from "../../kubernetes";
+import type { KubernetesApi, PersistentVolume, PersistentVolumeClaim, Pod, Workload } from "../../kubernetes";
 import { type GuestRef, ownerVmidOf } from "../../migration";
 import { driveVolid, findDriveSlot, isProxmoxError, type ProxmoxApi, parseDrive } from "../../proxmox";
 
@@ -22,9 +22,9 @@ export async function findKubernetesUse(
   volume: PersistentVolume,
   workload?: Workload,
 ): Promise<Pick<VolumeUse, "pods" | "ownPods" | "attachments">> {
-  const claim = volume.spec?.claimRef;
-  const pods = claim?.namespace === undefined ? [] : await api.listPods(claim.namespace);
-  const using = pods.filter((pod) => isAlive(pod) && mounts(pod, claim?.name));
+  const claim = await findBoundClaim(api, volume);
+  const pods = claim ? await api.listPods(claim.metadata?.namespace) : [];
+  const using = pods.filter((pod) => isAlive(pod) && mounts(pod, claim?.metadata?.name));
   const own = using.filter((pod) => workload !== undefined && belongsTo(pod, workload));
   const attachments = (await api.listVolumeAttachments()).filter(
     (attachment) => attachment.spec.source.persistentVolumeName === volume.metadata?.name,
@@ -34,6 +34,14 @@ export async function findKubernetesUse(
     ownPods: own.map(nameOf),
     attachments: attachments.map((attachment) => `${attachment.metadata?.name} (on ${attachment.spec.nodeName})`),
   };
+}
+
+/** The claim it is bound to. A released volume still names its former claim, which may be bound to another one by now. */
+export async function findBoundClaim(api: KubernetesApi, { metadata, spec }: PersistentVolume): Promise<PersistentVolumeClaim | undefined> {
+  const { namespace, name } = spec?.claimRef ?? {};
+  if (namespace === undefined || name === undefined) return undefined;
+  const claim = await api.findClaim({ namespace, name });
+  return claim?.spec?.volumeName === metadata?.name ? claim : undefined;
 }
 
 /** A finished pod holds nothing. */

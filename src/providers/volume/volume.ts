@@ -8,7 +8,7 @@ import { type VolumeContext, volumeContext } from "./context";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { samePlace } from "./place";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
-import { describeUse, findGuestUse, findKubernetesUse } from "./usage";
+import { describeUse, findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
 import { waitUntil } from "./waiting";
 
 const DELETE_TIMEOUT_MS = 120_000;
@@ -97,16 +97,12 @@ async function refuseWhileUsed(context: VolumeContext, own: Registration | undef
 
 async function deleteRegistration(context: VolumeContext, own: Registration): Promise<void> {
   const { kubernetes, session, spec, identity } = context;
-  const reference = own.volume.spec?.claimRef;
-  const claim =
-    reference?.namespace === undefined || reference.name === undefined
-      ? undefined
-      : await kubernetes.findClaim({ namespace: reference.namespace, name: reference.name });
-  if (claim?.spec?.volumeName === own.name) {
+  const claim = await findBoundClaim(kubernetes, own.volume);
+  if (claim) {
     const mark = findVolumeMark(claim);
     if (!mark || !sameVolume(mark, identity))
       throw new UserError(
-        `Volume ${spec.name} is kept, because claim ${reference?.namespace}/${reference?.name}, which this program did not make, is bound to it. Delete that claim, then run again.`,
+        `Volume ${spec.name} is kept, because claim ${claim.metadata?.namespace}/${claim.metadata?.name}, which this program did not make, is bound to it. Delete that claim, then run again.`,
       );
     await kubernetes.deleteClaim(claim);
   }

@@ -56,6 +56,7 @@ async function createOrRestore(call: Call): Promise<string> {
   // 8.4 stores the tags of a create as they are given.
   const settings = settingsOf(call, { rawTags: call.cluster.era === "8.4" });
   if (pool !== undefined) requirePool(call, pool);
+  if (flagParameter(call, "ha-managed")) call.requirePrivilege("/", ["Sys.Console"]);
   if (flagParameter(call, "start")) requireGuestPrivilege(call, vmid, pool, ["VM.PowerMgmt"]);
   if (storage !== undefined) call.requirePrivilege(`/storage/${storage}`, ["Datastore.AllocateSpace"]);
   requireAllocation(call, place, vmid, pool, archive !== undefined);
@@ -69,9 +70,10 @@ async function createOrRestore(call: Call): Promise<string> {
   const complete = withRandomMacs(call, settings);
   await claim(call, place, vmid, restore !== undefined);
   if (restore) {
-    return call.startTask({ type: "qmrestore", id: String(vmid) }, (task) =>
-      restoreGuest(call, place, { ...restore, overrides: complete }, task),
-    );
+    return call.startTask({ type: "qmrestore", id: String(vmid) }, async (task) => {
+      await restoreGuest(call, place, { ...restore, overrides: complete }, task);
+      manage(call, place, vmid, task);
+    });
   }
   return call.startTask({ type: "qmcreate", id: String(vmid) }, (task) => createGuest(call, place, vmid, complete, task));
 }
@@ -123,9 +125,18 @@ async function createGuest(call: Call, place: Place, vmid: number, settings: Con
     world.touch();
   });
   world.event("created", { cluster: cluster.id, node: place.node, vmid });
+  manage(call, place, vmid, task);
   if (!flagParameter(call, "start")) return;
   task.log("Execute autostart");
   await startAfterwards(place, vmid, task);
+}
+
+/** `ha-managed`: the HA manager looks after the guest from here on. */
+function manage(call: Call, { cluster, world }: Place, vmid: number, task: TaskContext): void {
+  if (!flagParameter(call, "ha-managed")) return;
+  task.log("Add as HA resource");
+  cluster.ha.resources[`vm:${vmid}`] = { state: flagParameter(call, "start") ? "started" : "stopped" };
+  world.touch();
 }
 
 /** Puts the status in front that an error of its own would have had as an answer. */

@@ -183,7 +183,12 @@ function handOver(place: Place, migration: Migration, guest: GuestState, moved: 
   const rename = (config: Record<string, string>) => {
     for (const drive of drivesOf(config, { unused: true })) {
       const target = moved.get(drive.file);
-      if (target !== undefined) config[drive.key] = printDrive({ ...parseDrive(drive.key, config[drive.key]!), file: target });
+      if (target === undefined) continue;
+      const moving = parseDrive(drive.key, config[drive.key]!);
+      // A mirrored disk comes back as the target's QEMU names it, with its format.
+      const mirrored = guest.running && !isUnusedKey(drive.key) && !isCloudInit(drive) && drive.key !== "tpmstate0";
+      const format: Record<string, string> = mirrored ? { format: getVolume({ ...place, node: migration.target }, target).volume.format } : {};
+      config[drive.key] = printDrive({ ...moving, file: target, options: { ...moving.options, ...format } });
     }
   };
   for (const volid of moved.keys()) syncLateWrites(place, migration, volid, moved.get(volid)!);

@@ -114,8 +114,10 @@ function requestHa(call: Call, type: "hastart" | "hastop", state: "started" | "s
   return worker(call, type, async (task, place, vmid) => {
     task.log(`Requesting HA ${type === "hastart" ? "start" : "stop"} for VM ${vmid}`);
     await task.pass(1_000);
-    const resource = place.cluster.ha.resources[`vm:${vmid}`];
-    if (resource) resource.state = state;
+    const { ha } = place.cluster;
+    const resource = ha.resources[`vm:${vmid}`];
+    // A stop is a command to the manager, which then changes the resource.
+    if (resource && (state === "started" || !ha.idle)) resource.state = state;
     place.world.touch();
   });
 }

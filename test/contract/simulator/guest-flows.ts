@@ -286,18 +286,19 @@ function migrateCalls(nodes: string[]): Unrecorded {
 }
 
 function migrateEvents(): Outside {
-  const manage = (world: SimulatorWorld) => {
-    clusterOf(world).ha.resources["vm:401"] = { state: "started" };
+  // The daemons of high availability did not run on the recorded machines.
+  const stopHaManager = (world: SimulatorWorld) => {
+    clusterOf(world).ha.idle = true;
   };
   const grant = (world: SimulatorWorld) => {
     clusterOf(world).access.acl.push({ path: "/vms", subject: "mig@pve", kind: "user", role: "PVEVMAdmin", propagate: true });
   };
   return [
-    { before: 73, act: manage },
+    { before: 1, act: stopHaManager },
     {
-      before: 96,
+      before: 98,
       act: (world) => {
-        delete clusterOf(world).ha.resources["vm:401"];
+        delete clusterOf(world).ha.resources["vm:400"];
       },
     },
     { before: 122, act: grant },

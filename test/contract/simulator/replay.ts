@@ -30,6 +30,7 @@ interface Answer {
 
 /** Turns of the event loop after which a request that arrived is taken to wait for virtual time. */
 const idleTurns = 20;
+const foreignFingerprint = Array.from({ length: 32 }, () => "00").join(":");
 /** A worker that needs longer in virtual time is taken for stuck. */
 const longestTaskMs = 6 * 60 * 60 * 1000;
 
@@ -358,7 +359,9 @@ class Player {
       return this.passwords.get(String(step.request.params?.username ?? "root@pam").replace(/^root$/, "root@pam")) ?? "";
     const ticket = /^<TICKET ([^>]+)>$/.exec(value)?.[1];
     if (ticket !== undefined) return this.session(ticket).ticket;
-    return key === "digest" ? (this.bindings.get(value) ?? value) : this.substitute(value);
+    if (key === "digest") return this.bindings.get(value) ?? value;
+    // Some certificate's, not the asked node's.
+    return this.substitute(value).replaceAll("<FINGERPRINT>", foreignFingerprint);
   }
 
   private fillPath(path: string): string {

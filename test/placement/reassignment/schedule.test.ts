@@ -17,8 +17,8 @@ function temperatures(looks: number, costAt: (temperature: number) => number): n
 const isFalling = (values: number[]) => values.every((value, index) => index === 0 || value <= values[index - 1]!);
 
 describe("CoolingSchedule", () => {
-  // Falls around a temperature of 1000 from a thousand millions to one.
-  const costAt = (temperature: number) => 1e6 + 1e9 / (1 + (1e3 / temperature) ** 4);
+  // Falls around a temperature of 100,000 from a thousand millions to one.
+  const costAt = (temperature: number) => 1e6 + 1e9 / (1 + (1e5 / temperature) ** 2);
 
   it("cools from hot to cold twice", () => {
     const all = temperatures(1000, costAt);
@@ -32,9 +32,9 @@ describe("CoolingSchedule", () => {
 
   it("starts again where the cost had nearly come down, and dwells where it fell", () => {
     const main = temperatures(1000, costAt).slice(200);
-    expect(main[0]).toBeLessThan(1e3);
+    expect(main[0]).toBeLessThan(1e4);
     const share = (from: number, to: number) => main.filter((temperature) => temperature <= from && temperature > to).length / main.length;
-    expect(share(1e3, 1e1)).toBeGreaterThan(2 * share(1e1, 3));
+    expect(share(1e4, 1e3)).toBeGreaterThan(2 * share(1e2, 1e1));
   });
 
   it("copes with a budget too small for a rehearsal", () => {

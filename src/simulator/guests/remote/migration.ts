@@ -132,7 +132,8 @@ class Run {
       ...(storages.length === 0 ? {} : { storages: storages.join(",") }),
       ...(bridges.length === 0 ? {} : { bridges: bridges.join(",") }),
     };
-    const opened = await peers.request(address, "POST", `/nodes/${targetNode}/qemu/${targetVmid}/mtunnel`, params);
+    const path = `/nodes/${targetNode}/qemu/${targetVmid}/mtunnel`;
+    const opened = await peers.request(this.place, address, { method: "POST", path, params });
     const { upid, ticket } = opened as { upid: string; ticket: string };
     this.log(`remote: started tunnel worker '${upid}'`);
     this.tunnel = peers.takeTunnel(ticket) ?? fail("can't open tunnel - no reply");

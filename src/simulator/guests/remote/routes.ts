@@ -69,13 +69,13 @@ async function migrateRemotely(call: Call): Promise<string> {
   const address = parseEndpoint(textParameter(call, "target-endpoint")!);
   const { peers } = call.world;
   // Without a fingerprint the certificate is asked for first, over a connection that needs to be trusted already.
-  if (address.fingerprint === undefined) await peers.request(address, "GET", "/nodes/localhost/certificates/info");
+  if (address.fingerprint === undefined) await peers.request(place, address, { method: "GET", path: "/nodes/localhost/certificates/info" });
   if (jobsOf(call.cluster, vmid).length > 0) fail("cannot remote-migrate replicated VM");
   if (guest.running && !flagParameter(call, "online")) fail("can't migrate running VM without --online");
   const storages = mapParameter(call, "target-storage", "storage");
   const bridges = mapParameter(call, "target-bridge", "bridge");
   if (storages.identity) fail("remote migration requires explicit storage mapping!");
-  const targetNode = await findTargetNode(() => peers.request(address, "GET", "/cluster/status"));
+  const targetNode = await findTargetNode(() => peers.request(place, address, { method: "GET", path: "/cluster/status" }));
   const migration = {
     vmid,
     targetVmid: integerParameter(call, "target-vmid") ?? vmid,

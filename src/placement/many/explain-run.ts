@@ -1,0 +1,105 @@
+import type { Placement, PlacementRequest } from "../model";
+import { adjustTagCounts } from "../tag-counts";
+import { addToStorage, type NodeState, type World } from "../world";
+import { BoundedScanChooser } from "./bounded-scan";
+import type { Candidates } from "./candidates";
+import { type Kind, Kinds } from "./kind";
+import { NodeFigures } from "./node-figures";
+import type { Decision } from "./placement-run";
+import { Shape } from "./shape";
+
+/** The figures behind one decision of a plan; `explainDecision` has every candidate, every term and the texts. */
+export interface DecisionFigures {
+  key: string;
+  outcome: Decision["outcome"];
+  placement?: Placement;
+  moveReason?: string;
+  message?: string;
+  /** Of a newly placed guest: the points of its node, seen from the finished plan without the guest itself. */
+  score?: number;
+  /**
+   * The best other place for it in the finished plan; absent where there is none. Also absent (and `isNextKnown` false)
+   * where rules look beyond single nodes: spread, survival, and keeping apart in a whole cluster.
+   */
+  next?: { cluster: string; node: string; score: number };
+  /** `score` less the points of `next`. */
+  margin?: number;
+  isNextKnown: boolean;
+}
+
+/** Explains decisions from the state in which a run has left the world. The world is the same afterwards. */
+export class RunExplainer {
+  private readonly kinds: Kinds;
+  private readonly figures = new Map<Candidates, NodeFigures>();
+  private readonly positions = new Map<Candidates, Map<NodeState, number>>();
+
+  constructor(private readonly world: World) {
+    this.kinds = new Kinds(world);
+  }
+
+  figuresOf(request: PlacementRequest, decision: Decision): DecisionFigures {
+    const { key, outcome, placement, moveReason, message } = decision;
+    const told: DecisionFigures = { key, outcome, placement, moveReason, message, isNextKnown: false };
+    if (outcome !== "placed" || placement === undefined || this.world.liveByKey.locate(key).length > 0) return told;
+    const kind = this.kinds.newcomerKindOf(request);
+    if (!looksAtNodesOnly(kind)) return told;
+    const node = this.world.clusterById.get(placement.cluster)?.nodeByName.get(placement.node);
+    const index = node === undefined ? undefined : this.positionsOf(kind.candidates).get(node);
+    if (node === undefined || index === undefined) return told;
+    const shape = new Shape(kind, request);
+    count(shape, index, -1);
+    told.score = shape.score(index);
+    const chooser = new BoundedScanChooser(shape, this.figuresFor(kind.candidates), index);
+    const next = chooser.choose();
+    if (next !== undefined) {
+      const { cluster, facts } = kind.candidates.nodes[next]!;
+      told.next = { cluster: cluster.facts.id, node: facts.name, score: shape.score(next) };
+      told.margin = told.score - told.next.score;
+    }
+    count(shape, index, 1);
+    told.isNextKnown = true;
+    return told;
+  }
+
+  private figuresFor(candidates: Candidates): NodeFigures {
+    const known = this.figures.get(candidates);
+    if (known !== undefined) return known;
+    const figures = new NodeFigures(candidates, this.world.changes, "without-storage");
+    this.figures.set(candidates, figures);
+    return figures;
+  }
+
+  private positionsOf(candidates: Candidates): Map<NodeState, number> {
+    const known = this.positions.get(candidates);
+    if (known !== undefined) return known;
+    const positions = new Map(candidates.nodes.map((node, index) => [node, index]));
+    this.positions.set(candidates, positions);
+    return positions;
+  }
+}
+
+/** Whether the guest's own presence matters to no node but its own, beyond sums. */
+function looksAtNodesOnly({ ask: { rules, world } }: Kind): boolean {
+  return (
+    world.survival === undefined &&
+    rules.spread.length === 0 &&
+    rules.soft.every(({ rule }) => rule.type !== "spread") &&
+    rules.apart.every(({ rule }) => rule.scope !== "cluster")
+  );
+}
+
+/** Takes the guest out of the sums (-1) or puts it back (1), without telling the readers of the log: it is a look only. */
+function count({ kind, load, classBytes }: Shape, index: number, sign: 1 | -1): void {
+  const { nodes, storages } = kind.candidates;
+  const node = nodes[index]!;
+  node.cpuAllocatedMilli += sign * load.cpuMilli;
+  node.memoryAllocatedMiB += sign * load.memoryMiB;
+  node.memoryUsedMiB += sign * load.memoryMiB;
+  node.cluster.guests += sign;
+  adjustTagCounts(node, load.tags, sign);
+  adjustTagCounts(node.cluster, load.tags, sign);
+  classBytes.forEach((bytes, slot) => {
+    const storage = storages[index * classBytes.length + slot];
+    if (storage !== undefined) addToStorage(storage, sign * bytes);
+  });
+}

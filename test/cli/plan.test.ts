@@ -1,0 +1,148 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PlanReport } from "../../src/cli/plan/report";
+import { setClusterStatus } from "../../src/cli/simulated-config";
+import { createProxmoxClient } from "../../src/proxmox";
+import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { federate } from "./run";
+
+const CLUSTER = "worldstream-prod";
+
+let simulated: SimulatedFederation;
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "plan-"));
+  simulated = await startSimulatedFederation();
+  const cluster = simulated.simulator.clusters.find(({ id }) => id === CLUSTER)!;
+  const api = createProxmoxClient({
+    clusterId: CLUSTER,
+    endpoints: cluster.endpoints.map(({ url }) => url),
+    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
+    tls: { fingerprint: cluster.fingerprint, verify: true },
+    connectTimeoutMs: 5_000,
+    requestTimeoutMs: 30_000,
+  });
+  await api.pools.create("production-pool", "");
+  for (const [vmid, name, node] of [
+    [101, "web-1", "ams-1"],
+    [102, "web-2", "ams-2"],
+  ] as const) {
+    const shape = { vmid, name, cores: 2, memory: 4096, scsi0: "nvme:4", net0: "virtio,bridge=vmbr0,tag=20", pool: "production-pool" };
+    await api.tasks.wait(await api.qemu.create(node, shape));
+  }
+  await api.tasks.wait(await api.qemu.create("ams-1", { vmid: 900, name: "not-ours", cores: 1, memory: 512 }));
+  await api.close();
+});
+afterAll(async () => {
+  await simulated.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function run(...argv: string[]): Promise<{ code: number; report: PlanReport; err: string }> {
+  const { code, out, err } = await federate([...argv, "--format", "json"], simulated.env);
+  return { code, report: out === "" ? (undefined as never) : (JSON.parse(out) as PlanReport), err };
+}
+
+async function withStatus<T>(status: "active" | "draining", work: () => Promise<T>): Promise<T> {
+  await simulated.edit((text) => setClusterStatus(text, CLUSTER, status));
+  try {
+    return await work();
+  } finally {
+    await simulated.edit((text) => setClusterStatus(text, CLUSTER, "active"));
+  }
+}
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(directory, name);
+  await writeFile(path, text);
+  return path;
+}
+
+describe("federate plan", () => {
+  it("leaves a federation at rest alone", async () => {
+    const { code, report } = await run("plan");
+    expect(code).toBe(0);
+    expect(report).toMatchObject({ counts: { kept: 2, moved: 0, placed: 0, rejected: 0 }, changes: [] });
+  });
+
+  it("says what a drained cluster's guests would do, how much travels and how long that takes", async () => {
+    const { code, report } = await withStatus("draining", () => run("plan"));
+    expect(code).toBe(0);
+    expect(report.counts).toEqual({ kept: 0, moved: 2, placed: 0, rejected: 0 });
+    expect(report.movedBytes).toBe(8 * 1024 ** 3);
+    expect(report.changes.map(({ name, from, why }) => [name, from, why])).toEqual([
+      ["web-1", `${CLUSTER}/ams-1`, expect.stringContaining("draining")],
+      ["web-2", `${CLUSTER}/ams-2`, expect.stringContaining("draining")],
+    ]);
+    expect(report.changes.every(({ to }) => to?.startsWith("databarn-dr/"))).toBe(true);
+    expect(report.schedule!.ok).toBe(true);
+    expect(report.schedule!.makespanSeconds).toBeGreaterThanOrEqual(report.schedule!.lowerBoundSeconds);
+    const { out } = await withStatus("draining", () => federate(["plan"], simulated.env));
+    expect(out).toMatch(/0 guests stay, 2 to move \(8 GiB between clusters\)/);
+    expect(out).toMatch(/times the least possible \(bottleneck: /);
+  });
+
+  it("places VMs of a layout together, and draws them", async () => {
+    const layout = await file(
+      "layout.yaml",
+      "vms:\n  - { name: api, count: 3, pool: production-pool, cores: 2, memory: 8GiB, tags: [api], antiAffinity: [api] }\n",
+    );
+    const html = join(directory, "plan.html");
+    const { code, report } = await run("plan", "--layout", layout, "--html", html);
+    expect(code).toBe(0);
+    expect(report.changes.map(({ name, outcome }) => [name, outcome])).toEqual(["api-1", "api-2", "api-3"].map((name) => [name, "placed"]));
+    expect(new Set(report.changes.map(({ to }) => to)).size).toBe(3);
+    expect(await readFile(html, "utf8")).toContain("api-2");
+  });
+
+  it("ends with 1 and the reason when something has no place", async () => {
+    const layout = await file("huge.yaml", "vms: [{ name: huge, pool: production-pool, cores: 1, memory: 900GiB }]");
+    const { code, report } = await run("plan", "--layout", layout);
+    expect(code).toBe(1);
+    expect(report.changes).toEqual([expect.objectContaining({ name: "huge", outcome: "rejected", why: expect.stringMatching(/memory/) })]);
+  });
+
+  it.each([
+    ["vms: [", /layout: |bad\.yaml: /],
+    ["vms: []", /bad\.yaml: vms/],
+    ["vms: [{ name: a, cores: 0, memory: 1GiB }]", /bad\.yaml: vms\[0\]\.cores/],
+    ["vms: [{ name: a, cores: 1, memory: 1GiB, colour: red }]", /bad\.yaml: vms\[0\].*colour/],
+    ["vms: [{ name: a, pool: nope, cores: 1, memory: 1GiB }]", /there is no pool nope/],
+    [
+      "vms: [{ name: a, pool: production-pool, cores: 1, memory: 1GiB }, { name: a, pool: production-pool, cores: 1, memory: 1GiB }]",
+      /two VMs are called a/,
+    ],
+  ])("refuses the layout %s", async (text, message) => {
+    const layout = await file("bad.yaml", text);
+    const { code, err } = await run("plan", "--layout", layout);
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
+
+describe("federate whatif", () => {
+  it("says for each node whether its loss can be taken", async () => {
+    const { code, out } = await federate(["whatif"], simulated.env);
+    expect(out).toContain(`${CLUSTER}/ams-1: absorbed`);
+    // The only node of its cluster holds nothing, so nothing is lost with it.
+    expect([code, out]).toEqual([0, expect.stringContaining("hetzner-edge/fsn-1: absorbed")]);
+  });
+
+  it("moves the guests of a lost node or cluster and shows the fullness before and after", async () => {
+    const node = await run("whatif", "--lose", `${CLUSTER}/ams-1`);
+    expect(node.report.changes).toEqual([expect.objectContaining({ name: "web-1", outcome: "moved", from: `${CLUSTER}/ams-1` })]);
+    const cluster = await run("whatif", "--lose", CLUSTER);
+    expect(cluster.report.changes.map(({ to }) => to?.split("/")[0])).toEqual(["databarn-dr", "databarn-dr"]);
+    const { out } = await federate(["whatif", "--drain", CLUSTER], simulated.env);
+    expect(out).toMatch(/databarn-dr +cores 0 % → \d+ % +memory 0 % → \d+ %/);
+  });
+
+  it.each([
+    ["nowhere", /there is no cluster nowhere.*worldstream-prod/],
+    [`${CLUSTER}/ams-9`, /has no node ams-9. It has ams-1, ams-2, ams-3/],
+  ])("refuses --lose %s", async (place, message) => {
+    const { code, err } = await run("whatif", "--lose", place);
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
