@@ -10,7 +10,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const io = { stdout: process.stdout, stderr: process.stderr, environment: process.env };
+const io = { stdout: process.stdout, stderr: process.stderr, environment: process.env, stdin: process.stdin };
 void runCli(process.argv.slice(2), io, version).then((exitCode) => {
   process.exitCode = exitCode;
 });

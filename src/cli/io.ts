@@ -12,6 +12,8 @@ export interface CliIo {
   stdout: TextOutput;
   stderr: TextOutput;
   environment: Record<string, string | undefined>;
+  /** Where answers to questions come from; absent: nobody can be asked. */
+  stdin?: NodeJS.ReadableStream;
 }
 
 export type Style = "red" | "green" | "yellow" | "cyan" | "bold" | "dim";

@@ -51,10 +51,10 @@ export class MoveState {
 
   /** Changes the journal on the source. Proxmox refuses it while the guest is locked, during a backup for instance. */
   async writeJournal(changed: MoveJournal): Promise<void> {
-    const { step, reached, upids = [] } = changed;
+    const { step, reached = {}, upids = [] } = changed;
     const journal: MoveJournal = {
       ...changed,
-      reached: { [step]: Math.floor(this.pace.nowMs() / 1000), ...reached },
+      reached: step in reached ? reached : { ...reached, [step]: Math.floor(this.pace.nowMs() / 1000) },
       upids: [...new Set([...upids, ...this.startedTasks])].slice(-MOST_UPIDS),
     };
     this.source = await writeMark(

@@ -152,7 +152,7 @@ function statusOf(upid: Upid, stopped: boolean, exitStatus: string | undefined, 
 }
 
 /** In listings `status` is the exit status, or `RUNNING`. */
-function listedTask(row: Row): TaskStatus | undefined {
+export function listedTask(row: Row): TaskStatus | undefined {
   if (!isUpid(row.upid)) return undefined;
   const status = nonEmptyOf(row.status);
   const stopped = row.endtime !== undefined || (status !== undefined && status !== "RUNNING");

@@ -1,3 +1,4 @@
+import type { Highs } from "highs";
 import type { LinearSolver } from "../placement";
 
 /** `highs` is an optional package; without it there is no exact mode, and everything else works. */
@@ -34,14 +35,15 @@ function primalValues({ Columns: columns }: { Columns: object }): Record<string,
   return Object.fromEntries(entries.map(([name, { Primal: value }]) => [name, value ?? 0]));
 }
 
-async function importHighs() {
+async function importHighs(): Promise<() => Promise<Highs>> {
   try {
-    const { default: loader } = await import("highs");
-    // The package declares the types of its CommonJS build; what an import gets is the loader itself.
-    return loader as unknown as typeof loader.default;
+    // What an import gets is the loader itself; the declared types are those of the CommonJS build.
+    const loader: unknown = (await import("highs")).default;
+    return loader as () => Promise<Highs>;
   } catch (error) {
-    throw new SolverMissingError("The exact mode needs the package highs. Install it (npm install highs) or leave the exact mode out.", {
-      cause: error,
-    });
+    throw new SolverMissingError(
+      "The exact mode needs the package highs, which cannot be loaded. Install it (npm install highs) or leave the exact mode out.",
+      { cause: error },
+    );
   }
 }

@@ -1,6 +1,7 @@
 /** Commands for setting up and trying out. */
 import { Argument, type Command } from "commander";
 import { SHELLS, type Shell } from "../completion/scripts";
+import type { InitOptions } from "../init/command";
 import { parseAmount, parsePort } from "../option-values";
 import type { SimulateOptions } from "../simulate";
 import type { CommandContext } from "./context";
@@ -15,6 +16,11 @@ export function addSetupCommands(program: Command, { io, finish, file }: Command
     .option("--time-scale <factor>", "how many times as fast as real time (0: only by the admin API)", parseAmount)
     .option("--write-config <file>", "write the federation's file there with endpoints and fingerprints of the simulated clusters")
     .action(async (options: SimulateOptions) => finish(await (await import("../simulate.js")).simulate(file(), options, io)));
+  program
+    .command("init")
+    .description("write a federation file: asks for each cluster's address and token, and looks at what is there")
+    .option("--force", "replace a file that exists")
+    .action(async (options: InitOptions) => finish(await (await import("../init/command.js")).init(file(), options, io)));
   program
     .command("completion")
     .description('print what makes a shell complete federate\'s commands and names: eval "$(federate completion bash)"')

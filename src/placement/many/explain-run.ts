@@ -27,6 +27,8 @@ export interface DecisionFigures {
   isNextKnown: boolean;
 }
 
+const NOT_SCORED = { score: undefined, next: undefined, margin: undefined, isNextKnown: false };
+
 /** Explains decisions from the state in which a run has left the world. The world is the same afterwards. */
 export class RunExplainer {
   private readonly kinds: Kinds;
@@ -39,7 +41,7 @@ export class RunExplainer {
 
   figuresOf(request: PlacementRequest, decision: Decision): DecisionFigures {
     const { key, outcome, placement, moveReason, message } = decision;
-    const told: DecisionFigures = { key, outcome, placement, moveReason, message, isNextKnown: false };
+    const told: DecisionFigures = { key, outcome, placement, moveReason, message, ...NOT_SCORED };
     if (outcome !== "placed" || placement === undefined || this.world.liveByKey.locate(key).length > 0) return told;
     const kind = this.kinds.newcomerKindOf(request);
     if (!looksAtNodesOnly(kind)) return told;

@@ -16,10 +16,10 @@ export const cost: Scorer = {
   term: "cost",
   measure(ask, node) {
     const { facts } = node.cluster;
-    const price = priceInThousandths(ask.request, facts);
+    const price = comparablePrice(ask.request, facts);
     if (price === undefined) return { value: 0, detail: `${facts.id} declares no usable prices` };
     const lowest = lowestPrice(ask.request, ask.world);
-    return { value: costPermille(price, lowest), detail: `${price / 1000} per month, the cheapest cluster asks ${lowest / 1000}` };
+    return { value: costPermille(price, lowest), detail: `${shown(price)} per month, the cheapest cluster asks ${shown(lowest)}` };
   },
 };
 
@@ -27,25 +27,34 @@ export const cost: Scorer = {
 export function costPermilles(request: PlacementRequest, clusters: readonly ClusterState[], world: World): number[] {
   const lowest = lowestPrice(request, world);
   return clusters.map(({ facts }) => {
-    const price = priceInThousandths(request, facts);
+    const price = comparablePrice(request, facts);
     return price === undefined ? 0 : costPermille(price, lowest);
   });
 }
 
-/** One is added on both sides: free is possible, and free against free is 1000, not a division by zero. */
+/**
+ * A share of two prices, so that the currency and its size do not matter. Free against free is the best there is. What
+ * binary fractions may have lost is added before rounding down.
+ */
 function costPermille(price: number, lowest: number): number {
-  return Math.floor(((lowest + 1) * 1000) / (price + 1));
+  return price <= lowest ? 1000 : Math.floor((lowest * 1000) / price + 1e-6);
 }
 
 function lowestPrice(request: Ask["request"], world: World): number {
   return world.clusters
     .filter(({ facts }) => request.pool === undefined || request.pool.clusters.includes(facts.id))
-    .reduce((lowest, { facts }) => Math.min(lowest, priceInThousandths(request, facts) ?? lowest), Number.MAX_SAFE_INTEGER);
+    .reduce((lowest, { facts }) => Math.min(lowest, comparablePrice(request, facts) ?? lowest), Number.MAX_SAFE_INTEGER);
 }
 
-function priceInThousandths(request: PlacementRequest, cluster: ClusterFacts): number | undefined {
+/** Finite, so that two of them can be divided. */
+function comparablePrice(request: PlacementRequest, cluster: ClusterFacts): number | undefined {
   const price = monthlyPrice(request, cluster);
-  return price === undefined ? undefined : Math.min(Number.MAX_SAFE_INTEGER, Math.round(price * 1000));
+  return price === undefined ? undefined : Math.min(Number.MAX_SAFE_INTEGER, price);
+}
+
+/** Six digits, without what binary fractions add. */
+function shown(price: number): string {
+  return `${Number(price.toPrecision(6))}`;
 }
 
 /** In the currency of the declared prices; `undefined` when none is declared or one is no number of at least 0. */

@@ -26,7 +26,7 @@ export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: bo
     news.recovery !== undefined ||
     olds.drift !== undefined ||
     // Later operations read the connection from the state: it must not go stale there.
-    !["description", "claim", "kubernetes", "quiesce"].every(same) ||
+    !["description", "claim", "kubernetes"].every(same) ||
     diffDisk({ ...olds.__disk, sizeBytes: readDiskInputs(news.__disk).__sizeBytes }, news.__disk).changes;
   return { changes, replaces: [] };
 }

@@ -3,7 +3,7 @@
  * `get` fails when the thing is absent, `find` returns `undefined`, `list` shows what the token may see.
  * Every method rejects with a {@link ProxmoxError} subclass from `errors.ts`.
  */
-import type { CallOptions, Permissions, ProxmoxApi, Upid } from "../api";
+import type { CallOptions, Permissions, ProxmoxApi, TaskStatus, Upid } from "../api";
 
 /** A place for backups inside a datastore; `namespace` "" is the root. */
 export interface BackupLocation {
@@ -133,7 +133,13 @@ export interface BackupServerApi {
     delete(id: string, mark: string, o?: CallOptions): Promise<void>;
   };
 
-  readonly tasks: ProxmoxApi["tasks"];
+  readonly tasks: Omit<ProxmoxApi["tasks"], "list"> & {
+    /** Newest first; of others only with Sys.Audit on `/system/tasks`. */
+    list(
+      filter?: { typeFilter?: string; running?: boolean; sinceSeconds?: number; limit?: number },
+      o?: CallOptions,
+    ): Promise<TaskStatus[]>;
+  };
 
   /** Any other call. Writes are never repeated. */
   request: ProxmoxApi["request"];

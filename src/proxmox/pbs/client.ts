@@ -6,8 +6,8 @@ import { type Clock, systemClock } from "../clock";
 import { EndpointSet } from "../endpoints";
 import { isProxmoxError } from "../errors";
 import { Requester, type RequestInfo } from "../requester";
-import { booleanOf, isRow, nonEmptyOf } from "../rows";
-import { taskCalls } from "../tasks";
+import { booleanOf, isRow, nonEmptyOf, rowsOf } from "../rows";
+import { listedTask, taskCalls } from "../tasks";
 import type { TlsOptions } from "../tls";
 import { Transport } from "../transport";
 import type { BackupServerApi } from "./api";
@@ -80,8 +80,14 @@ export function createBackupServerClient(options: BackupServerClientOptions): Ba
     snapshots: snapshotCalls(call),
     remotes: remoteCalls(call),
     syncJobs: syncJobCalls(call),
-    // Whatever the server's name is, it takes `localhost`; and it counts the lines of a log from 1.
-    tasks: taskCalls(call, { node: "localhost", firstLine: 1 }),
+    tasks: {
+      // Whatever the server's name is, it takes `localhost`; and it counts the lines of a log from 1.
+      ...taskCalls(call, { node: "localhost", firstLine: 1 }),
+      list: async ({ typeFilter, running, sinceSeconds, limit } = {}, o) => {
+        const wanted = { typefilter: typeFilter, running, since: sinceSeconds, limit };
+        return rowsOf(await call.get("/nodes/localhost/tasks", wanted, o)).flatMap((row) => listedTask(row) ?? []);
+      },
+    },
     request: async <T>(...[method, path, params, o]: Parameters<ProxmoxApi["request"]>) =>
       (await requester.request(method, path, params, o)) as T,
     close: () => requester.close(),
@@ -91,6 +97,9 @@ export function createBackupServerClient(options: BackupServerClientOptions): Ba
 function permissionsOf(row: Record<string, unknown>): Permissions {
   const paths = Object.entries(row).filter((entry): entry is [string, Record<string, unknown>] => isRow(entry[1]));
   return Object.fromEntries(
-    paths.map(([path, privileges]) => [path, Object.fromEntries(Object.entries(privileges).map(([name, below]) => [name, booleanOf(below)]))]),
+    paths.map(([path, privileges]) => [
+      path,
+      Object.fromEntries(Object.entries(privileges).map(([name, below]) => [name, booleanOf(below)])),
+    ]),
   );
 }

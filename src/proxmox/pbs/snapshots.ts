@@ -50,8 +50,9 @@ function snapshotOf(row: Row): Snapshot | undefined {
   const id = textOf(row["backup-id"]);
   const timeSeconds = numberOf(row["backup-time"]);
   if (type === undefined || id === undefined || timeSeconds === undefined) return undefined;
-  const state = isRow(row.verification) ? row.verification.state : undefined;
-  return compact({
+  const verified = isRow(row.verification) ? row.verification.state : undefined;
+  const verification = verified === "ok" || verified === "failed" ? verified : undefined;
+  return compact<Snapshot>({
     type,
     id,
     timeSeconds,
@@ -60,7 +61,7 @@ function snapshotOf(row: Row): Snapshot | undefined {
     notes: nonEmptyOf(row.comment),
     protected: booleanOf(row.protected),
     keyFingerprint: nonEmptyOf(row.fingerprint),
-    verification: state === "ok" || state === "failed" ? state : undefined,
+    verification,
     files: rowsOf(row.files).flatMap(({ filename }) => nonEmptyOf(filename) ?? []),
   });
 }

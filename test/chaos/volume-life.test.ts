@@ -1,0 +1,209 @@
+/** A Kubernetes volume through its life, and that life interrupted at every call to Proxmox and to Kubernetes. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../../src/proxmox";
+import { type Fault, matters } from "../support/fake-world";
+import { QUIESCE, VolumeScenario } from "../support/volume-scenario";
+
+let scenario: VolumeScenario;
+beforeEach(() => {
+  scenario = new VolumeScenario();
+  vi.spyOn(systemClock, "nowMs").mockImplementation(() => scenario.world.nowMs);
+  vi.spyOn(systemClock, "sleep").mockImplementation((ms) => scenario.world.pace.sleep(ms));
+});
+afterEach(() => vi.restoreAllMocks());
+
+const here = { region: "a", zone: "a1" };
+const moves = { allowMove: true, quiesce: QUIESCE };
+
+/** A volume in `a/a1` whose pod has written to it. */
+async function inUse(): Promise<void> {
+  await scenario.up(here);
+  scenario.kubernetes.setReplicas(1);
+  scenario.kubernetes.write("orders");
+}
+
+async function expectServing(place: { region: string; zone: string }): Promise<void> {
+  expect(scenario.litter()).toEqual([]);
+  expect(scenario.writes()).toEqual(["filesystem", "orders"]);
+  expect(scenario.kubernetes.podNode).toBe(place.zone);
+  expect(scenario.owners()).toEqual([`${place.region}/${place.zone} settled`]);
+  expect((await scenario.preview({ ...place, ...moves })).step).toBe("same");
+  expect(await scenario.refresh()).toBeUndefined();
+}
+
+describe("a volume", () => {
+  it("is created once, mounted once blank, and needs nothing more", async () => {
+    await inUse();
+    await expectServing(here);
+  });
+
+  it.each([
+    ["zone", { region: "a", zone: "a2" }],
+    ["region", { region: "b", zone: "b1" }],
+  ])("moves to another %s with its data, claim and pod", async (_kind, there) => {
+    await inUse();
+    const handle = scenario.state!.outputs.volumeHandle;
+    expect(await scenario.up({ ...there, ...moves })).toBe("replace");
+    await expectServing(there);
+    expect(scenario.state!.outputs.volumeHandle).not.toBe(handle);
+  });
+
+  it("is refused another place without allowMove, and while in use without quiesce", async () => {
+    await inUse();
+    await expect(scenario.preview({ region: "b", zone: "b1" })).rejects.toThrow(
+      /must leave a\/a1 for b\/b1.*in use: pods default\/db-0.*Set allowMove/s,
+    );
+    await expect(scenario.preview({ region: "b", zone: "b1", allowMove: true })).rejects.toThrow(
+      /in use: pods default\/db-0; attachments csi-1 \(on a1\)/,
+    );
+    await expectServing(here);
+  });
+
+  it("on shared storage belongs to its region, whatever node its owner is on", async () => {
+    await scenario.up({ region: "a", storageClass: "common" });
+    expect(scenario.state!.outputs.volumeHandle).toMatch(/^a\/\/common\//);
+    for (const guest of scenario.a.guests.values()) if (guest.config.template === "1") guest.node = guest.node === "a1" ? "a2" : "a1";
+    expect((await scenario.preview({ region: "a", storageClass: "common" })).step).toBe("same");
+    await expect(scenario.preview({ region: "a", storageClass: "common", shared: false })).rejects.toThrow(/is shared by its nodes/);
+  });
+
+  it("is not made anew and empty when its disk is gone", async () => {
+    await inUse();
+    scenario.kubernetes.setReplicas(0);
+    for (const [vmid, guest] of scenario.a.guests) if (guest.config.template === "1") scenario.a.guests.delete(vmid);
+    await scenario.refresh();
+    expect(scenario.state).toBeUndefined();
+    await expect(scenario.up(here)).rejects.toThrow(/an empty one is never put in its place/);
+  });
+
+  it("grows through its owner while nobody has it", async () => {
+    await scenario.up(here);
+    expect(await scenario.up({ ...here, size: "3GiB" })).toBe("update");
+    expect([...scenario.kubernetes.volumes.values()].map((volume) => volume.spec?.capacity?.storage)).toEqual(["3Gi"]);
+    expect((await scenario.preview({ ...here, size: "3GiB" })).step).toBe("same");
+    await expect(scenario.preview(here)).rejects.toThrow(/disks only grow/);
+  });
+
+  it("is kept while it is in use, and leaves nothing behind", async () => {
+    await inUse();
+    await expect(scenario.destroy()).rejects.toThrow(/is kept, because it is in use: pods default\/db-0/);
+    scenario.kubernetes.setReplicas(0);
+    await scenario.destroy();
+    expect(scenario.owners()).toEqual([]);
+    expect(scenario.litter()).toEqual([]);
+    expect(scenario.kubernetes.claim).toBeUndefined();
+  });
+
+  it("gets its claim and its pod back when the move fails", async () => {
+    await inUse();
+    scenario.world.fault = (call) => (call.name === "backup.start" ? "fail-task" : undefined);
+    await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    await expectServing(here);
+  });
+
+  it("gets its claim and its pod back when the move is given up after a kill", async () => {
+    await inUse();
+    scenario.world.fault = (call) => (call.name === "backup.start" ? "kill-after" : undefined);
+    await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    scenario.world.revive(60_000);
+    expect(scenario.kubernetes.podNode).toBeUndefined();
+    expect((await scenario.preview({ ...here, ...moves })).inputs.recovery).toBeDefined();
+    expect(await scenario.up({ ...here, ...moves })).toBe("update");
+    await expectServing(here);
+  });
+});
+
+describe("interrupted at every call, one more run converges", () => {
+  const faults: Fault[] = ["kill", "kill-after", "lose-reply", "refuse"];
+
+  /** Runs `work` with that fault at each of its calls in turn, on a scenario of its own each time. */
+  async function sweep(
+    fault: Fault,
+    before: () => Promise<void>,
+    work: () => Promise<unknown>,
+    after: () => Promise<void>,
+  ): Promise<number> {
+    let points = 0;
+    for (let nth = 1; ; nth++) {
+      scenario = new VolumeScenario();
+      await before();
+      const first = scenario.world.calls.length;
+      let hit = "";
+      scenario.world.fault = (call) => {
+        if (call.index !== first + nth) return undefined;
+        if (!matters(call, fault)) return undefined;
+        hit = `${call.cluster} ${call.name}`;
+        return fault;
+      };
+      let failure: unknown;
+      try {
+        await work();
+      } catch (error) {
+        failure = error;
+      }
+      const total = scenario.world.calls.length - first;
+      scenario.world.fault = () => undefined;
+      if (nth > total) return points;
+      if (hit === "") continue;
+      points++;
+      if (scenario.world.isKilled) scenario.world.revive(0);
+      try {
+        await work();
+        await after();
+      } catch (error) {
+        throw new Error(`${fault} at call ${nth}, ${hit} (first run: ${failure}): ${error}`, { cause: error });
+      }
+    }
+  }
+
+  it.each(faults)("%s in a create", async (fault) => {
+    const points = await sweep(
+      fault,
+      async () => undefined,
+      () => scenario.up(here),
+      async () => {
+        scenario.kubernetes.setReplicas(1);
+        scenario.kubernetes.write("orders");
+        await expectServing(here);
+      },
+    );
+    expect(points).toBeGreaterThan(5);
+  });
+
+  it.each(faults)("%s in a move to another zone", async (fault) => {
+    const there = { region: "a", zone: "a2" };
+    const points = await sweep(
+      fault,
+      inUse,
+      () => scenario.up({ ...there, ...moves }),
+      () => expectServing(there),
+    );
+    expect(points).toBeGreaterThan(8);
+  });
+
+  it.each(faults)("%s in a move to another region", async (fault) => {
+    const there = { region: "b", zone: "b1" };
+    const points = await sweep(
+      fault,
+      inUse,
+      () => scenario.up({ ...there, ...moves }),
+      () => expectServing(there),
+    );
+    expect(points).toBeGreaterThan(20);
+  });
+
+  it.each(faults)("%s in a destroy", async (fault) => {
+    const points = await sweep(
+      fault,
+      () => scenario.up(here).then(() => undefined),
+      () => scenario.destroy(),
+      async () => {
+        expect(scenario.owners()).toEqual([]);
+        expect(scenario.litter()).toEqual([]);
+      },
+    );
+    expect(points).toBeGreaterThan(3);
+  });
+});
