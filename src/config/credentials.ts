@@ -1,7 +1,7 @@
 /** Reads secrets from where the file says they are, when a connection is made. They are never part of the model. */
 import { isAbsolute, join } from "node:path";
 import { CredentialError } from "./errors";
-import type { Cluster, Credentials, SecretSource } from "./model";
+import type { BackupStore, Cluster, CredentialSource, Credentials, SecretSource } from "./model";
 import { tokenId as tokenIdSchema } from "./schema/connection";
 
 /** Everything secrets may come from, passed in so that nothing here reads the process or the disk by itself. */
@@ -26,15 +26,36 @@ export async function resolveCredentials(cluster: Cluster, env: CredentialEnviro
       `cluster \`${cluster.id}\` has no connection: add \`connection\` to it in federation.yaml`,
       cluster.id,
     );
-  const read = (secret: SecretSource, key: string) => readSecret(cluster.id, secret, key, env);
+  return readCredentials({ label: `cluster \`${cluster.id}\``, cluster: cluster.id }, source, env);
+}
+
+/**
+ * The credentials for a backup store's own API.
+ * @throws CredentialError that names the variable, file or key, and never a value.
+ */
+export async function resolveBackupServerCredentials(store: BackupStore, env: CredentialEnvironment): Promise<Credentials> {
+  const label = `backup store \`${store.name}\``;
+  if (!store.api) throw new CredentialError("NO_CONNECTION", `${label} has no \`api\`: add it in federation.yaml`);
+  return readCredentials({ label }, store.api.credentials, env);
+}
+
+/** Whose credentials they are. */
+interface Subject {
+  /** How messages begin. */
+  label: string;
+  cluster?: string;
+}
+
+async function readCredentials(subject: Subject, source: CredentialSource, env: CredentialEnvironment): Promise<Credentials> {
+  const read = (secret: SecretSource, key: string) => readSecret(subject, secret, key, env);
   if (source.kind === "password") return { kind: "password", username: source.username, password: await read(source.password, "password") };
-  const tokenId = source.tokenIdFile === undefined ? source.tokenId : await readTokenId(cluster.id, source.tokenIdFile, env);
+  const tokenId = source.tokenIdFile === undefined ? source.tokenId : await readTokenId(subject, source.tokenIdFile, env);
   const secret = await read(source.secret, "token_secret");
   if (/[!=\s]/.test(secret)) {
     throw new CredentialError(
       "CREDENTIAL_INVALID",
-      `cluster \`${cluster.id}\`: ${describe(source.secret)} does not hold a token secret. Put only the secret in it, without \`user@realm!name=\` and without spaces`,
-      cluster.id,
+      `${subject.label}: ${describe(source.secret)} does not hold a token secret. Put only the secret in it, without \`user@realm!name=\` and without spaces`,
+      subject.cluster,
     );
   }
   return { kind: "token", tokenId, secret };
@@ -55,65 +76,65 @@ export async function readCaFile(path: string, env: Pick<CredentialEnvironment, 
   return text;
 }
 
-async function readTokenId(cluster: string, path: string, env: CredentialEnvironment): Promise<string> {
-  const text = (await readNamedFile(path, env, `file ${path} (\`token_id_file\`)`, cluster)).trim();
+async function readTokenId(subject: Subject, path: string, env: CredentialEnvironment): Promise<string> {
+  const text = (await readNamedFile(path, env, `file ${path} (\`token_id_file\`)`, subject)).trim();
   if (!tokenIdSchema().safeParse(text).success) {
     throw new CredentialError(
       "CREDENTIAL_INVALID",
-      `cluster \`${cluster}\`: file ${path} (\`token_id_file\`) holds no token id. Write user@realm!name into it`,
-      cluster,
+      `${subject.label}: file ${path} (\`token_id_file\`) holds no token id. Write user@realm!name into it`,
+      subject.cluster,
     );
   }
   return text;
 }
 
-async function readSecret(cluster: string, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
-  const value = await readRaw(cluster, source, key, env);
+async function readSecret(subject: Subject, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
+  const value = await readRaw(subject, source, key, env);
   // Files and `export X=$(cat …)` end with a line break that belongs to nobody.
   const secret = value.replace(/[\r\n]+$/, "");
   if (secret === "")
     throw new CredentialError(
       "CREDENTIAL_MISSING",
-      `cluster \`${cluster}\`: ${describe(source)} is empty. Put the ${words(key)} into it`,
-      cluster,
+      `${subject.label}: ${describe(source)} is empty. Put the ${words(key)} into it`,
+      subject.cluster,
     );
   if (hasControlCharacter(secret))
     throw new CredentialError(
       "CREDENTIAL_INVALID",
-      `cluster \`${cluster}\`: ${describe(source)} holds line breaks or control characters. Put only the ${words(key)} into it`,
-      cluster,
+      `${subject.label}: ${describe(source)} holds line breaks or control characters. Put only the ${words(key)} into it`,
+      subject.cluster,
     );
   return secret;
 }
 
-async function readRaw(cluster: string, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
+async function readRaw(subject: Subject, source: SecretSource, key: string, env: CredentialEnvironment): Promise<string> {
   switch (source.kind) {
     case "environment": {
       const value = env.environment[source.variable];
       if (value === undefined)
         throw new CredentialError(
           "CREDENTIAL_MISSING",
-          `cluster \`${cluster}\`: ${describe(source)} is not set. Set it to the ${words(key)}`,
-          cluster,
+          `${subject.label}: ${describe(source)} is not set. Set it to the ${words(key)}`,
+          subject.cluster,
         );
       return value;
     }
     case "file":
-      return readNamedFile(source.path, env, `${describe(source)} (\`${key}_file\`)`, cluster);
+      return readNamedFile(source.path, env, `${describe(source)} (\`${key}_file\`)`, subject);
     case "pulumi": {
       if (!env.pulumiSecret) {
         throw new CredentialError(
           "CREDENTIAL_MISSING",
-          `cluster \`${cluster}\`: ${describe(source)} can be read by a Pulumi program only. Use \`${key}_env\` or \`${key}_file\` outside of one`,
-          cluster,
+          `${subject.label}: ${describe(source)} can be read by a Pulumi program only. Use \`${key}_env\` or \`${key}_file\` outside of one`,
+          subject.cluster,
         );
       }
       const value = env.pulumiSecret(source.key);
       if (value === undefined)
         throw new CredentialError(
           "CREDENTIAL_MISSING",
-          `cluster \`${cluster}\`: ${describe(source)} is not set. Run \`pulumi config set --secret ${source.key}\``,
-          cluster,
+          `${subject.label}: ${describe(source)} is not set. Run \`pulumi config set --secret ${source.key}\``,
+          subject.cluster,
         );
       return value;
     }
@@ -124,17 +145,17 @@ async function readNamedFile(
   path: string,
   env: Pick<CredentialEnvironment, "readFile" | "baseDir" | "environment">,
   what: string,
-  cluster?: string,
+  subject?: Subject,
 ): Promise<string> {
   try {
     return await env.readFile(resolvePath(path, env));
   } catch (error) {
-    const prefix = cluster === undefined ? "" : `cluster \`${cluster}\`: `;
+    const prefix = subject === undefined ? "" : `${subject.label}: `;
     const reason = (error as NodeJS.ErrnoException).code ?? "unknown error";
     throw new CredentialError(
       "CREDENTIAL_UNREADABLE",
       `${prefix}${what} cannot be read (${reason}). Relative names start from ${env.baseDir}`,
-      cluster,
+      subject?.cluster,
     );
   }
 }

@@ -1,6 +1,6 @@
 /** `federation.yaml`: what it means, how it is loaded, where its secrets come from. */
 export { DEFAULT_CAPACITY_RULES, mergeCapacityRules } from "./capacity";
-export { type CredentialEnvironment, readCaFile, resolveCredentials } from "./credentials";
+export { type CredentialEnvironment, readCaFile, resolveBackupServerCredentials, resolveCredentials } from "./credentials";
 export { CredentialError, type CredentialErrorCode, FederationConfigError, formatIssue } from "./errors";
 export type { DocumentKind } from "./findings";
 export { federationJsonSchema } from "./json-schema";

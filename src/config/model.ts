@@ -296,6 +296,17 @@ export interface BackupStore {
   type: "pbs" | "nfs" | "cifs" | "dir";
   /** Cluster id → how that cluster reaches the store. */
   access: Record<string, BackupStoreAccess>;
+  /** Type pbs: the server's own API. */
+  api?: BackupServerConnection;
+}
+
+/** Reaching a Proxmox Backup Server itself, not through a cluster's storage. */
+export interface BackupServerConnection extends Omit<Connection, "apiUrls"> {
+  /** https://host:port, no path. */
+  url: string;
+  /** Absent: as the clusters' storages name it. */
+  datastore?: string;
+  namespace?: string;
 }
 
 export interface BackupStoreAccess {

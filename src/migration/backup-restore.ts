@@ -48,6 +48,7 @@ async function warmUp(move: MoveState, bitsPerSecond: number | undefined): Promi
   const { source, route, name } = move.request;
   if (!route.warm || !(move.begun.step === "preparing" || move.begun.step === "warming")) return;
   if (!(await isRunning(source))) return;
+  move.stopIfCancelled();
   if (move.begun.step === "preparing") await move.change({ step: "warming" });
   move.pace.report(`${name}: backing up to ${storeOf(route).name} while it runs`);
   const archive = await ensureArchive(
@@ -81,6 +82,7 @@ const BEFORE_BACKUP: ReadonlySet<MoveStep> = new Set(["preparing", "warming", "s
 
 async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsPerSecond: number | undefined): Promise<void> {
   if ((await move.readTarget(target)).mark?.phase === "restored") return;
+  move.stopIfCancelled();
   const { route, name, tags, text, source } = move.request;
   const volid = await waitUntilVisible(move.request.target, archive, source.vmid, route, move.pace);
   if (route.encrypted) await requireEncrypted(move.request, archive);

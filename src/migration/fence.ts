@@ -14,6 +14,7 @@ export async function stopAndFenceSource(move: MoveState): Promise<void> {
       throw new Error(
         `vm ${source.vmid} on ${source.api.clusterId} is started again each time it is shut down: something else manages it. Stop that first.`,
       );
+    move.stopIfCancelled();
     await releaseFromHa(source, move.begun, move.pace);
     if (status.status === "running") {
       if (move.begun.step === "preparing" || move.begun.step === "warming") await move.change({ step: "stopping" });

@@ -37,7 +37,7 @@ export {
   stopGuest,
   waitForTask,
 } from "./operations";
-export { findOwnedGuests, mayBeUnfinished, waitUntilCreated } from "./owned-guests";
+export { findOwnedGuests, mayBeUnfinished, waitForCreates, waitUntilCreated } from "./owned-guests";
 export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
 export { type PreflightFacts, preflight, type StorageRoom } from "./preflight";
 export { isRestoreWreck } from "./restore-wreck";

@@ -66,6 +66,11 @@ export class MoveState {
     this.journal = journal;
   }
 
+  /** Between steps: a cancelled move goes no further. */
+  stopIfCancelled(): void {
+    this.pace.signal?.throwIfAborted();
+  }
+
   change(changes: Partial<MoveJournal>): Promise<void> {
     return this.writeJournal({ ...this.begun, ...changes });
   }

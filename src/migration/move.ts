@@ -39,6 +39,7 @@ export async function moveGuest(request: MoveRequest, pace: Pace): Promise<{ tar
 async function runMove(move: MoveState): Promise<GuestRef> {
   await beginMove(move);
   const method = methodOf(move.begun);
+  move.stopIfCancelled();
   const target = await method.takeTarget(move);
   if ((await move.readTarget(target)).mark?.phase !== "settled") {
     await method.carry(move, target);
@@ -58,7 +59,8 @@ async function fail(move: MoveState, cause: unknown): Promise<void> {
   if (move.journal === undefined) return;
   const canGoBack = !(cause instanceof TargetNotAliveError) && move.journal.step !== "finishing";
   try {
-    if (canGoBack) await rollBackMove(await rollbackRequest(move, true), move.pace);
+    // A cancelled move goes back all the same: the signal ends the way there only.
+    if (canGoBack) await rollBackMove(await rollbackRequest(move, true), { ...move.pace, signal: undefined });
   } catch (error) {
     const { source, route } = move.request;
     const both = new Error(
@@ -74,12 +76,14 @@ async function fail(move: MoveState, cause: unknown): Promise<void> {
 /** Once: afterwards the target is adapted and no longer equal in everything. */
 async function verify(move: MoveState, target: GuestRef): Promise<void> {
   if (move.begun.step === "verified" || move.begun.step === "finishing") return;
+  move.stopIfCancelled();
   move.pace.report(`${move.request.name}: verifying`);
   verifyRestored(await move.readSource(), await move.readTarget(target));
   await move.change({ step: "verified" });
 }
 
 async function finish(move: MoveState, target: GuestRef): Promise<void> {
+  if (move.begun.step !== "finishing") move.stopIfCancelled();
   // Written before the start: whoever reads the journal from now on must not start the source again.
   await move.change({ step: "finishing" });
   if (move.request.running) await start(move, target);

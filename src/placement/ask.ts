@@ -13,15 +13,13 @@ export interface Ask {
   prior?: Placement;
 }
 
-/** @param rules what binds the request, where the caller has worked it out already */
-export function askFor(request: PlacementRequest, world: World, rules: RuleSets = ruleSets(request, world)): Ask {
-  return {
-    request: atInstant(request, world.instantMs),
-    world,
-    rules,
-    held: world.liveByKey.get(request.key) ?? [],
-    prior: request.prior,
-  };
+export function askFor(request: PlacementRequest, world: World): Ask {
+  return { ...askOfKind(request, world, ruleSets(request, world)), held: world.liveByKey.get(request.key) ?? [] };
+}
+
+/** For questions that have the same answer for all requests of a kind: what this one holds is not looked up. */
+export function askOfKind(request: PlacementRequest, world: World, rules: RuleSets): Ask {
+  return { request: atInstant(request, world.instantMs), world, rules, held: [], prior: request.prior };
 }
 
 /** The request with its pool's policy as it holds then. */

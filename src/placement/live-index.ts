@@ -7,6 +7,8 @@ export interface LiveGuests {
   get(key: string): Held[] | undefined;
   /** The same guests as the inventory has them; empty for an unknown key. */
   locate(key: string): readonly Located[];
+  /** Makes the first answer as quick as the others. */
+  prepare(): void;
 }
 
 export interface Located {
@@ -30,9 +32,9 @@ export class LiveIndex implements LiveGuests {
   }
 
   locate(key: string): readonly Located[] {
-    this.nodes ??= this.build();
+    this.prepare();
     // Not even the key is looked at where no guest is ours: a hundred thousand strings all over the memory.
-    const nodes = this.nodes.size === 0 ? undefined : this.nodes.get(key);
+    const nodes = this.nodes?.size === 0 ? undefined : this.nodes?.get(key);
     if (nodes === undefined) return NOTHING;
     return (Array.isArray(nodes) ? nodes : [nodes]).flatMap((node) =>
       node.facts.guests
@@ -40,6 +42,10 @@ export class LiveIndex implements LiveGuests {
         .sort((left, right) => left.vmid - right.vmid)
         .map((guest) => ({ node, guest })),
     );
+  }
+
+  prepare(): void {
+    this.nodes ??= this.build();
   }
 
   private build(): Map<string, NodeState | NodeState[]> {

@@ -13,12 +13,16 @@ export function forResource<T>(urn: unknown, operation: () => Promise<T>): Promi
   return resource.run(typeof urn === "string" ? urn : "", operation);
 }
 
-/** @param engineAddress `host:port`; without one, reports go to stdout, which the engine shows under the stack */
-export function createPace(engineAddress: string | undefined): Pace {
+/**
+ * @param engineAddress `host:port`; without one, reports go to stdout, which the engine shows under the stack
+ * @param signal ends long waits
+ */
+export function createPace(engineAddress: string | undefined, signal?: AbortSignal): Pace {
   const log = /^[^\s:]+:\d+$/.test(engineAddress ?? "") ? engineLog(engineAddress!) : (message: string) => console.log(message);
   return {
     nowMs: () => Date.now(),
     sleep: (ms) => delay(ms),
+    ...(signal ? { signal } : {}),
     report: (message) => log(message, false),
     progress: (message) => log(message, true),
   };

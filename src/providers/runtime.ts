@@ -2,6 +2,7 @@
  * Entry of the dynamic-provider process: `proxmox-federation/runtime`. The text in every stack's state calls the
  * functions at the bottom for ever; their names are a promise.
  */
+import { watchCancellation } from "./cancellation";
 import { createDisk } from "./disk/create";
 import { deleteDisk, diffDisk, readDisk } from "./disk/disk";
 import { checkDisk } from "./disk/plan";
@@ -40,7 +41,8 @@ const engineAddress = process.argv.at(-1);
 exitWithEngine(engineAddress);
 
 /** One process serves all resources of one preview or update: they share the look at the federation and its promises. */
-const session = new Session(createPace(engineAddress));
+const cancellation = watchCancellation();
+const session = new Session(createPace(engineAddress, cancellation.signal));
 
 const vmHandlers = handlers({
   check: (olds, news) => checkVm(session, olds, news),
@@ -113,7 +115,7 @@ async function failuresOf(news: Inputs, check: () => Promise<{ inputs: Inputs; f
 /** The process prints the stack of what read and delete throw; the message says what is to be done, the stack does not. */
 async function plainly<T>(properties: Inputs, operation: () => Promise<T>): Promise<T> {
   try {
-    return withoutUndefined(await forResource(properties.__urn, operation));
+    return withoutUndefined(await cancellation.during(() => forResource(properties.__urn, operation)));
   } catch (error) {
     if (error instanceof PartialCreateError) throw error;
     // A new error: one with an `id` of its own would make the engine record a half-made resource.

@@ -27,6 +27,7 @@ import {
   mayBeUnfinished,
   type Pace,
   readMarkedGuest,
+  waitForCreates,
   waitUntilCreated,
 } from "../migration";
 import type { Inventory, Promised } from "../placement";
@@ -128,7 +129,18 @@ export class Session {
 
   /** The same on one cluster, asked anew. */
   async ownedGuestsNow(identity: Identity, clusterId: string): Promise<MarkedGuest[]> {
+    await this.once(`creates ${clusterId}`, () => this.awaitCreates(clusterId));
     return findOwnedGuests(await this.client(clusterId), identity, this.pace);
+  }
+
+  /**
+   * Creates of an interrupted run: until they end, a token whose rights come from a pool sees only their tasks. Asked before
+   * the first create of this run, so that none of its own is among them.
+   */
+  private async awaitCreates(clusterId: string): Promise<void> {
+    const api = await this.client(clusterId);
+    const nodes = (await this.reachable(clusterId))?.nodes ?? [];
+    for (const { node, status } of nodes) if (status === "online") await waitForCreates({ api, node }, this.pace);
   }
 
   /** Bandwidth of the links between clusters, shared by all moves of this process. */

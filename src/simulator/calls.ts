@@ -54,7 +54,7 @@ export async function performCall(world: World & { tasks: TaskRunner }, request:
   const target = targetNode(request);
   if (target !== undefined && target !== request.node) await forward(world, cluster, target);
   if (target !== undefined) call.localNode = target;
-  call.params = verifyParameters(route.parameters, { ...request.parameters, ...request.pathVariables });
+  call.params = verifyParameters(route.parameters, { ...request.parameters, ...request.pathVariables }, cluster.era);
   return runAs({ held: new Map() }, async () => {
     const refused = await refuseWithoutQuorum(route, call);
     const result = refused ? refused.data : await route.handler(call);

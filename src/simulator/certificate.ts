@@ -34,3 +34,18 @@ export async function createCertificate(clusterId: string, wallClockMs: number):
 export function fingerprintOf(certificate: ClusterCertificate): string {
   return new X509Certificate(certificate.certificatePem).fingerprint256;
 }
+
+/** As `certificates/info` shows it, beside file name and fingerprint. */
+export function describeCertificate(certificate: ClusterCertificate): Record<string, string | number | string[]> {
+  const parsed = new X509Certificate(certificate.certificatePem);
+  return {
+    issuer: parsed.issuer,
+    subject: parsed.subject,
+    notbefore: Math.floor(Date.parse(parsed.validFrom) / 1000),
+    notafter: Math.floor(Date.parse(parsed.validTo) / 1000),
+    pem: certificate.certificatePem,
+    "public-key-type": "id-ecPublicKey",
+    "public-key-bits": 256,
+    san: (parsed.subjectAltName ?? "").split(", ").map((name) => name.replace(/^(DNS|IP Address):/, "")),
+  };
+}

@@ -1,7 +1,16 @@
 /** A simulated federation that looks like a parsed `federation.yaml`. */
 import { randomUUID } from "node:crypto";
 import type { BackupStore, Cluster, Federation, MigrationMethod, NodeSettings, StorageBackend } from "../config/model";
-import type { LayoutBackend, LayoutCluster, LayoutImage, LayoutLink, LayoutNode, LayoutStorage, SimulatedLayout } from "./layout";
+import type {
+  LayoutBackend,
+  LayoutBackupServer,
+  LayoutCluster,
+  LayoutImage,
+  LayoutLink,
+  LayoutNode,
+  LayoutStorage,
+  SimulatedLayout,
+} from "./layout";
 import { type ProvisionerOptions, provisionerAcl, provisionerRoles } from "./provisioner";
 import type { Era, StorageState } from "./state";
 
@@ -34,7 +43,44 @@ export function layoutFromFederation(federation: Federation): SimulatedLayout {
   for (const store of federation.backupStores) backends.set(storeBackendId(store), storeBackend(store));
   const reachable = federation.clusters.filter((cluster) => cluster.connection !== undefined);
   const clusters = reachable.map((cluster, index) => buildCluster(federation, cluster, index, backends));
-  return { clusters, backends: [...backends.values()], links: linksOf(federation) };
+  return { clusters, backends: [...backends.values()], backupServers: backupServersOf(federation), links: linksOf(federation) };
+}
+
+/** The server behind a store that has an API; stores with the same URL share one. */
+export function simulatedBackupServerId(federation: Federation, store: BackupStore): string | undefined {
+  const first = federation.backupStores.find((other) => other.api !== undefined && other.api.url === store.api?.url);
+  return first && `pbs-${first.name}`;
+}
+
+function backupServersOf(federation: Federation): LayoutBackupServer[] {
+  const servers = new Map<string, LayoutBackupServer>();
+  for (const store of federation.backupStores) {
+    const id = simulatedBackupServerId(federation, store);
+    if (id === undefined || store.type !== "pbs") continue;
+    const server = servers.get(id) ?? { id, site: storeSite(store), datastores: [], users: [], tokens: [], acl: [] };
+    servers.set(id, server);
+    server.datastores.push({ name: datastoreOf(store), backend: storeBackendId(store) });
+    const credentials = store.api!.credentials;
+    const userid = credentials.kind === "token" ? (credentials.tokenId.split("!")[0] ?? "") : credentials.username;
+    if (credentials.kind === "token") server.tokens!.push({ tokenid: credentials.tokenId });
+    else if (userid !== "root@pam") server.users!.push({ userid, password: randomUUID() });
+    for (const subject of credentials.kind === "token" ? [userid, credentials.tokenId] : [userid])
+      server.acl!.push(
+        { path: `/datastore/${datastoreOf(store)}`, role: "DatastoreAdmin", subject },
+        { path: "/remote", role: "RemoteAdmin", subject },
+      );
+  }
+  return [...servers.values()];
+}
+
+function datastoreOf(store: BackupStore): string {
+  return store.api?.datastore ?? store.name;
+}
+
+/** A store that only one cluster writes to stands at that cluster's site. */
+function storeSite(store: BackupStore): string | undefined {
+  const clusters = Object.keys(store.access);
+  return clusters.length === 1 ? clusters[0] : undefined;
 }
 
 /** Cross connects; where both ends declare one, the slower counts. */
@@ -151,15 +197,13 @@ function storeBackendId(store: BackupStore): string {
   return `store:${store.name}`;
 }
 
-/** A store that only one cluster uses stands at that cluster's site. */
 function storeBackend(store: BackupStore): LayoutBackend {
-  const clusters = Object.keys(store.access);
   return {
     id: storeBackendId(store),
     kind: store.type === "pbs" ? "pbs" : "directory",
     totalBytes: storeBytes,
     bytesPerSecond: storeSpeed,
-    ...(clusters.length === 1 ? { site: clusters[0]! } : {}),
+    site: storeSite(store),
   };
 }
 
@@ -167,13 +211,14 @@ function storeBackend(store: BackupStore): LayoutBackend {
 function storeStorages(store: BackupStore, federation: Federation, clusterId: string): LayoutStorage[] {
   const access = store.access[clusterId];
   if (!access) return [];
+  const server = `${simulatedBackupServerId(federation, store) ?? "pbs"}.simulated.invalid`;
   const mount = (storage: string, namespace: string): LayoutStorage => ({
     storage,
     type: store.type,
     shared: true,
     backend: storeBackendId(store),
     content: ["backup"],
-    options: store.type === "pbs" ? { server: "pbs.simulated.invalid", datastore: store.name, namespace } : optionsOf(store.type, storage),
+    options: store.type === "pbs" ? { server, datastore: datastoreOf(store), namespace } : optionsOf(store.type, storage),
   });
   const contactable = new Set(federation.clusters.filter((cluster) => cluster.connection !== undefined).map((cluster) => cluster.id));
   contactable.delete(clusterId);

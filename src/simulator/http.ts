@@ -40,6 +40,8 @@ export function parseTarget(target: string): ApiPath {
   return { format, path: inner, query };
 }
 
+const bodyTypes = /^(?:application\/x-www-form-urlencoded|application\/json|multipart\/form-data)\b/;
+
 /** Refuses what pveproxy refuses from the headers alone. */
 export function checkRequestHead(request: IncomingMessage): void {
   const method = request.method ?? "";
@@ -48,6 +50,9 @@ export function checkRequestHead(request: IncomingMessage): void {
   const length = Number(request.headers["content-length"] ?? 0);
   if (length > 0 && (method === "GET" || method === "DELETE")) throw new RequestRefused(501, `Unexpected content for method '${method}'`);
   if (length > maxBodyBytes) throw new RequestRefused(501, "for data too large");
+  const type = request.headers["content-type"];
+  if (length > 0 && type !== undefined && !bodyTypes.test(type))
+    throw new RequestRefused(506, `upload 'Content-Type '${type}' not implemented`);
 }
 
 /** Query and body together; a repeated key is an array. */

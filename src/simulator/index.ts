@@ -1,7 +1,7 @@
 /** Simulated Proxmox VE clusters in one process: HTTPS on loopback, virtual time, state on disk. */
 import { AdminServer } from "./admin";
 import { startBroadcasts } from "./broadcast";
-import { type ClusterCertificate, createCertificate, fingerprintOf } from "./certificate";
+import { type ClusterCertificate, createCertificate, describeCertificate, fingerprintOf } from "./certificate";
 import { FaultTable } from "./faults";
 import { startHaManagers } from "./ha";
 import { startSchedulers } from "./jobs/scheduler";
@@ -17,7 +17,7 @@ import type { ClusterState, Era, FederationState } from "./state";
 import { SimulatorWorld } from "./world";
 
 export type { ActiveFault, FaultAction, FaultRule } from "./faults";
-export { layoutFromFederation } from "./from-federation";
+export { layoutFromFederation, simulatedBackupServerId } from "./from-federation";
 export type * from "./layout";
 export { provisionerAcl, provisionerRoles } from "./provisioner";
 export { smallLayout, smallLayoutToken } from "./small-layout";
@@ -140,6 +140,7 @@ async function createMissingCertificates(
   const created = await Promise.all(missing.map(async (id) => [id, await createCertificate(id, Date.now())] as const));
   const certificates = { ...present, ...Object.fromEntries(created) };
   for (const [id, owner] of Object.entries(owners)) owner.fingerprint = fingerprintOf(certificates[id]!);
+  for (const [id, cluster] of Object.entries(state.clusters)) cluster.certificate = describeCertificate(certificates[id]!);
   return certificates;
 }
 

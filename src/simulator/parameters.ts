@@ -1,13 +1,14 @@
 /** Parameter verification with Proxmox's words. Values become what the table says; errors are collected. */
 import { ApiError, type ParameterRule, type ParameterTable } from "./kernel";
+import type { Era } from "./state";
 
 export type RawParameters = Record<string, unknown>;
 export type Parameters = Record<string, string | number | boolean | string[]>;
 
 const unknownProperty = "property is not defined in schema and the schema does not allow additional properties";
 
-/** Throws `400 Parameter verification failed.` with one text per bad parameter. */
-export function verifyParameters(table: ParameterTable, raw: RawParameters): Parameters {
+/** Throws `400 Parameter verification failed.` with one text per bad parameter; one text has another wording up to 8. */
+export function verifyParameters(table: ParameterTable, raw: RawParameters, era: Era = "9.2"): Parameters {
   const errors: Record<string, string> = {};
   const values: Parameters = {};
   for (const [key, value] of Object.entries(raw)) {
@@ -21,7 +22,8 @@ export function verifyParameters(table: ParameterTable, raw: RawParameters): Par
     if (typeof checked === "object" && "error" in checked) errors[key] = checked.error;
     else values[key] = checked.value;
     if (rule.requires && (raw[rule.requires] === undefined || raw[rule.requires] === null)) {
-      errors[rule.requires] = `missing property required by '${key}'`;
+      errors[rule.requires] =
+        era === "8.4" ? `missing property - '${key}' requires this property` : `missing property required by '${key}'`;
     }
   }
   for (const [key, rule] of Object.entries(table)) {

@@ -1,6 +1,8 @@
 /** Every API method the simulator has, per era. */
 import { accessRoutes } from "./access";
 import { indexRoutes } from "./cluster/indexes";
+import { logRoutes } from "./cluster/log";
+import { nodeFactRoutes } from "./cluster/node-facts";
 import { nodeRoutes } from "./cluster/nodes";
 import { clusterRoutes } from "./cluster/resources";
 import { taskRoutes } from "./cluster/task-routes";
@@ -21,6 +23,8 @@ export function routesOf(era: Era): Route[] {
     ...accessRoutes(era),
     ...clusterRoutes(era),
     ...nodeRoutes(era),
+    ...nodeFactRoutes(era),
+    ...logRoutes,
     ...taskRoutes,
     ...poolRoutes,
     ...guestRoutes(era),

@@ -52,6 +52,18 @@ export interface ClusterState {
   down?: boolean;
   /** SHA-256 of the certificate, `AA:BB:…`; set when the cluster's servers start. */
   fingerprint?: string;
+  /** What the API shows of it beside that. */
+  certificate?: Record<string, string | number | string[]>;
+  /** By node, oldest first. */
+  loadHistory?: Record<string, LoadSample[]>;
+}
+
+export interface LoadSample {
+  /** Start of the minute, seconds since the epoch. */
+  timeSeconds: number;
+  /** Share of all cores. */
+  cpu: number;
+  memoryBytes: number;
 }
 
 export interface ReplicationState {

@@ -1,5 +1,6 @@
 /** A move that is killed at any call, and run again: it must end as if nothing had happened. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { MoveRecord, MoveResult } from "../../src/migration";
 import { type CallRecord, type Fault, matters } from "../support/fake-world";
 import {
   attempt,
@@ -167,6 +168,37 @@ describe("a move in which one call goes wrong", () => {
     if (fault === "kill-task") return [...scenario.world.violations];
     return flawsOfRolledBack(scenario, options);
   }
+});
+
+describe("a move that is cancelled", () => {
+  it.each(KINDS)("at any call (%s) is rolled back, or has all but arrived and is finished by the next run", async (_kind, options) => {
+    const found: string[] = [];
+    let rolledBack = 0;
+    for (const { index: nth } of await callsOf(options)) {
+      const scenario = begin(options);
+      const controller = new AbortController();
+      scenario.world.fault = (call) => {
+        if (call.index === nth) controller.abort(new Error("cancelled by the user"));
+        return undefined;
+      };
+      const results: MoveResult[] = [];
+      const onEnd = async ({ result }: MoveRecord) => void results.push(result);
+      const first = await attempt(scenario, { onEnd }, controller.signal);
+      const at = scenario.world.calls[nth - 1]!;
+      scenario.world.fault = () => undefined;
+      scenario.world.advance(60_000);
+      if (!first.ok && sourceJournal(scenario)?.step !== "finishing") {
+        rolledBack++;
+        if (results.length > 0 && results[0] !== "rolled-back") found.push(`${nth}: recorded as ${results.join()}`);
+        for (const flaw of flawsOfRolledBack(scenario, options))
+          found.push(`${nth} ${at.cluster} ${at.name}: ${flaw} (${first.error.message})`);
+      }
+      const again = await attempt(scenario);
+      for (const flaw of again.ok ? flawsOfFinished(scenario, options) : [again.error.message]) found.push(`${nth}, run again: ${flaw}`);
+    }
+    expect(found).toEqual([]);
+    expect(rolledBack).toBeGreaterThan(10);
+  });
 });
 
 function sourceJournal(scenario: MoveScenario): { step: string } | undefined {

@@ -258,6 +258,7 @@ describe("killed at any call, and run again,", () => {
   /** Where the VM is when all is done; `undefined`: nowhere. */
   const CASES: [string, () => Promise<void>, () => Promise<unknown>, string | undefined][] = [
     ["a create", async () => undefined, () => scenario.up(web()), "a"],
+    ["a create with tokens that see only their pool", async () => undefined, () => scenario.up(web()), "a"],
     ["an update", async () => void (await scenario.up(web())), () => scenario.up(GROWN), "a"],
     [
       "a move",
@@ -295,7 +296,7 @@ describe("killed at any call, and run again,", () => {
     ),
   )("(%s) %s ends the same", async (fault, what, prepare, act, where) => {
     const begin = async () => {
-      scenario = new ProgramScenario({ store: what.includes("warm") ? "pbs" : "nfs" });
+      scenario = new ProgramScenario({ store: what.includes("warm") ? "pbs" : "nfs", poolOnly: what.includes("only their pool") });
       await prepare();
       return scenario.world.calls.length;
     };

@@ -84,6 +84,18 @@ describe("a volume", () => {
     await expect(scenario.preview(here)).rejects.toThrow(/disks only grow/);
   });
 
+  it("whose owner somebody has moved goes back to its zone, once nobody uses it", async () => {
+    await inUse();
+    const owner = [...scenario.a.guests.values()].find((guest) => guest.config.template === "1")!;
+    owner.node = "a2";
+    expect(await scenario.refresh()).toEqual(["its disk is on node a2 instead of a1"]);
+    await expect(scenario.up({ ...here, ...moves, quiesce: undefined })).rejects.toThrow(/is in use: pods default\/db-0/);
+    scenario.kubernetes.setReplicas(0);
+    expect(await scenario.up({ ...here, ...moves })).toBe("update");
+    scenario.kubernetes.setReplicas(1);
+    await expectServing(here);
+  });
+
   it("is kept while it is in use, and leaves nothing behind", async () => {
     await inUse();
     await expect(scenario.destroy()).rejects.toThrow(/is kept, because it is in use: pods default\/db-0/);
@@ -124,6 +136,7 @@ describe("interrupted at every call, one more run converges", () => {
     before: () => Promise<void>,
     work: () => Promise<unknown>,
     after: () => Promise<void>,
+    between: () => Promise<void> = async () => undefined,
   ): Promise<number> {
     let points = 0;
     for (let nth = 1; ; nth++) {
@@ -150,6 +163,7 @@ describe("interrupted at every call, one more run converges", () => {
       points++;
       if (scenario.world.isKilled) scenario.world.revive(0);
       try {
+        await between();
         await work();
         await after();
       } catch (error) {
@@ -169,7 +183,7 @@ describe("interrupted at every call, one more run converges", () => {
         await expectServing(here);
       },
     );
-    expect(points).toBeGreaterThan(5);
+    expect(points).toBeGreaterThan(4);
   });
 
   it.each(faults)("%s in a move to another zone", async (fault) => {
@@ -192,6 +206,27 @@ describe("interrupted at every call, one more run converges", () => {
       () => expectServing(there),
     );
     expect(points).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ["zone", { region: "a", zone: "a2" }],
+    ["region", { region: "b", zone: "b1" }],
+  ])("killed in a move to another %s, given up, and done after all", async (_kind, there) => {
+    const points = await sweep(
+      "kill",
+      inUse,
+      () => scenario.up({ ...there, ...moves }),
+      async () => {
+        await expectServing(there);
+      },
+      async () => {
+        // Too late to go back is a refusal, and no harm.
+        const back = await scenario.up({ ...here, ...moves }).catch((error: unknown) => String(error));
+        if (/^Error/.test(back)) expect(back).toMatch(/all but arrived|cannot be rolled back: its successor may have run/);
+        else await expectServing(here);
+      },
+    );
+    expect(points).toBeGreaterThan(8);
   });
 
   it.each(faults)("%s in a destroy", async (fault) => {

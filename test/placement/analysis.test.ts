@@ -28,9 +28,9 @@ describe("whatIf", () => {
     expect(without.plan.counts).toMatchObject({ kept: 1, rejected: 1 });
     const more = whatIf([grow, { kind: "add-nodes", cluster: "b", nodes: [node("b2")] }], [vm], facts());
     expect(more.plan.counts).toMatchObject({ kept: 1, placed: 1 });
-    // a: 4 of 16 cores before, 12 after: an empty node ties with b's and wins by its hash.
+    // Two empty nodes tie, a2 and the new b2, and b2 wins by its hash: 8 of b's 12 cores.
     expect(more.clusters.map(({ before }) => before.cpuPermille)).toEqual([250, 0]);
-    expect(more.clusters.map(({ after }) => after.cpuPermille)).toEqual([750, 0]);
+    expect(more.clusters.map(({ after }) => after.cpuPermille)).toEqual([250, 667]);
   });
 
   it("refuses a change of what does not exist", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Inventory, type PlacementRequest, type PoolPolicy, placeMany, type Rule } from "../../src/placement";
 import { afterApply, arbitraryInventory, arbitraryRequests, inOrder, shuffled } from "./arbitraries";
-import { pool, rule } from "./builders";
+import { cluster, inventory, node, pool, request, rule } from "./builders";
 
 /** What must not matter, and what must never be traded, with every kind of rule at once. */
 
@@ -46,11 +46,11 @@ function places(requests: readonly PlacementRequest[], facts: Inventory): Map<st
 
 function settle(requests: readonly PlacementRequest[], facts: Inventory) {
   const { decisions } = placeMany(requests, facts);
-  const placed = requests.flatMap((request, index) => {
+  const placed = requests.flatMap((each, index) => {
     const placement = decisions[index]?.placement;
-    return placement === undefined ? [] : [{ request, ...placement }];
+    return placement === undefined ? [] : [{ request: each, ...placement }];
   });
-  const again = placed.map(({ request, cluster, node, storages }) => ({ ...request, prior: { cluster, node, storages } }));
+  const again = placed.map(({ request: each, ...prior }) => ({ ...each, prior }));
   return { placed, again, after: { ...afterApply(facts, placed), survive: facts.survive, instantMs: facts.instantMs } };
 }
 
@@ -98,6 +98,20 @@ describe("with every kind of rule", () => {
         expect(places(scaled.requests, scaled.facts)).toEqual(places(even.requests, even.facts));
       }),
     );
+  });
+
+  it("the unit of memory and disks does not decide between equal nodes either", () => {
+    const facts = (factor: number) =>
+      inventory(
+        cluster(
+          "a",
+          Array.from({ length: 9 }, (_, index) => node(`a${index}`, { memoryMiB: 65536 * factor })),
+        ),
+      );
+    const limited = (factor: number) => pool({ limits: { maxMemoryMiB: (1 << 20) << factor } });
+    const asked = (factor: number) =>
+      Array.from({ length: 6 }, (_, index) => request(`vm-${index}`, { memoryMiB: (1 + index) * 1024 * factor, pool: limited(factor) }));
+    for (const factor of [2, 3, 7]) expect(places(asked(factor), facts(factor))).toEqual(places(asked(1), facts(1)));
   });
 
   it("reruns move nothing, as long as no window opens", () => {

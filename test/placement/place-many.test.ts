@@ -188,7 +188,7 @@ describe("placeMany, for any federation", () => {
         }
       }),
     );
-    expect(known).toBeGreaterThan(100);
+    expect(known).toBeGreaterThan(20);
   });
 
   it("gives the same plan whatever the order of inventory and requests", () => {

@@ -17,7 +17,7 @@ import type {
 } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
 import { FakeBackups, LOCKING_TASKS } from "./fake-backups";
-import { alreadyExists, fileLocked, locked, notFound, refused } from "./fake-errors";
+import { alreadyExists, cancelled, fileLocked, locked, notFound, refused } from "./fake-errors";
 import type { FakeGuest } from "./fake-guest";
 import type { FakeWorld } from "./fake-world";
 
@@ -263,6 +263,8 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
     stop: (upid) => this.write("tasks.stop", {}, () => this.world.stopTask(upid)),
     wait: (upid, options) =>
       this.read("tasks.wait", {}, (context) => {
+        // Cancelled while the task was under way: nobody waits for its end.
+        if (options?.signal?.aborted) throw cancelled(context);
         const result = this.world.awaitTask(upid, context);
         options?.onLog?.(result.log);
         return result;

@@ -1,6 +1,7 @@
 /** The errors the real client would have thrown, built from what Proxmox says. */
 import {
   AlreadyExistsError,
+  CancelledError,
   ConnectionError,
   LockedError,
   NotFoundError,
@@ -46,4 +47,8 @@ export function outcomeUnknown(context: CallContext): OutcomeUnknownError {
 
 export function offline(context: CallContext): ConnectionError {
   return new ConnectionError(details(context, "No route to host"));
+}
+
+export function cancelled(context: CallContext): CancelledError {
+  return new CancelledError({ ...details(context, "cancelled"), outcomeUnknown: false });
 }

@@ -143,9 +143,9 @@ export function useWorldClock(world: () => FakeWorld): void {
 
 export type Outcome = { ok: true } | { ok: false; error: Error };
 
-export async function attempt(scenario: MoveScenario, changes: Partial<MoveRequest> = {}): Promise<Outcome> {
+export async function attempt(scenario: MoveScenario, changes: Partial<MoveRequest> = {}, signal?: AbortSignal): Promise<Outcome> {
   try {
-    await moveGuest(scenario.request(changes), scenario.world.pace);
+    await moveGuest(scenario.request(changes), signal ? { ...scenario.world.pace, signal } : scenario.world.pace);
     return { ok: true };
   } catch (error) {
     if (error instanceof Error) return { ok: false, error };

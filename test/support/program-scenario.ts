@@ -57,10 +57,11 @@ export class ProgramScenario {
   private readonly state = new Map<string, Kept>();
   private condemned: Kept[] = [];
 
-  /** Cluster b is draining at first, so that everything begins on a. With a PBS moves are warm. */
-  constructor(options: { store?: "nfs" | "pbs" } = {}) {
+  /** Cluster b is draining at first, so that everything begins on a. With a PBS moves are warm; tokens may see their pool only. */
+  constructor(options: { store?: "nfs" | "pbs"; poolOnly?: boolean } = {}) {
     forbidTwins(this.world, [this.a, this.b]);
     for (const each of [this.a, this.b]) each.proxmoxPools.set(POOL, { comment: "" });
+    if (options.poolOnly) for (const each of [this.a, this.b]) each.onlyPool = POOL;
     const declared = (id: string) =>
       cluster(id, {
         storage: { primary: "fast", classes: { fast: "fast", slow: "slow" }, backends: [], replicationTargets: [] },

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { environmentOf } from "../../src/cli/simulate";
+import { environmentOf, storeApisOf, storeEnvironmentOf } from "../../src/cli/simulate";
 import { pointAtSimulator } from "../../src/cli/simulated-config";
 import { parseFederation } from "../../src/config";
 import { layoutFromFederation, type Simulator, startSimulator } from "../../src/simulator";
@@ -28,9 +28,10 @@ export async function startSimulatedFederation(options: { text?: string; timeSca
   const simulator = await startSimulator({ layout: layoutFromFederation(federation), timeScale: options.timeScale ?? 200 });
   const directory = await mkdtemp(join(tmpdir(), "proxmox-federation-"));
   const file = join(directory, "federation.yaml");
-  await writeFile(file, pointAtSimulator(text, simulator.clusters));
+  await writeFile(file, pointAtSimulator(text, simulator.clusters, storeApisOf(federation, simulator.backupServers)));
   const env: Record<string, string> = { FEDERATION_CONFIG: file };
   for (const cluster of simulator.clusters) Object.assign(env, environmentOf(federation, cluster));
+  for (const server of simulator.backupServers) Object.assign(env, storeEnvironmentOf(federation, server));
   return {
     simulator,
     directory,

@@ -1,7 +1,7 @@
 /** Commands that decide where guests would go, and change nothing. */
 import type { Command } from "commander";
 import type { AllocateOptions } from "../allocate/command";
-import { parseCores, parseInstant } from "../option-values";
+import { parseCores, parseInstant, repeated } from "../option-values";
 import type { PlanOptions } from "../plan/command";
 import type { WhatIfOptions } from "../whatif/command";
 import { type CommandContext, formatOption } from "./context";
@@ -34,14 +34,10 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
   program
     .command("whatif")
     .description("what would become of the guests; without options: whether every cluster survives the loss of each of its nodes")
-    .option("--lose <place>", "a cluster, or a node as cluster/node, is gone; may be repeated", collect, [])
-    .option("--drain <place>", "the same, emptied in good order", collect, [])
+    .option("--lose <place>", "a cluster, or a node as cluster/node, is gone; may be repeated", repeated, [])
+    .option("--drain <place>", "the same, emptied in good order", repeated, [])
     .option("--grow <file>", "VMs to come, as `plan --layout` takes them")
     .option("--html <file>", "write the outcome as a page with a picture")
     .addOption(formatOption())
     .action(async (options: WhatIfOptions) => finish(await (await import("../whatif/command.js")).whatif(file(), options, io)));
-}
-
-function collect(value: string, values: string[]): string[] {
-  return [...values, value];
 }

@@ -2,7 +2,8 @@
 import { Argument, type Command } from "commander";
 import { SHELLS, type Shell } from "../completion/scripts";
 import type { InitOptions } from "../init/command";
-import { parseAmount, parsePort } from "../option-values";
+import { parseAmount, parsePort, repeated } from "../option-values";
+import type { RotateOptions } from "../rotate/command";
 import type { SimulateOptions } from "../simulate";
 import type { CommandContext } from "./context";
 
@@ -21,6 +22,15 @@ export function addSetupCommands(program: Command, { io, finish, file }: Command
     .description("write a federation file: asks for each cluster's address and token, and looks at what is there")
     .option("--force", "replace a file that exists")
     .action(async (options: InitOptions) => finish(await (await import("../init/command.js")).init(file(), options, io)));
+  program
+    .command("rotate")
+    .description("make a new API token per cluster with the same grants, try it, put it into use, and revoke the old one")
+    .option("--cluster <id>", "only this one; may be repeated", repeated, [])
+    .option("--admin <user>", "user that may make tokens and grants; its password is in FEDERATE_ADMIN_PASSWORD", "root@pam")
+    .option("--secrets <file>", "file for secrets that the federation file takes from the environment or from Pulumi", "federation.secrets")
+    .option("--keep-old", "leave the old tokens valid")
+    .option("--dry-run", "only say what would be done")
+    .action(async (options: RotateOptions) => finish(await (await import("../rotate/command.js")).rotate(file(), options, io)));
   program
     .command("completion")
     .description('print what makes a shell complete federate\'s commands and names: eval "$(federate completion bash)"')

@@ -1,6 +1,6 @@
-import type { Connection, CredentialSource, SecretSource } from "../model";
+import type { BackupServerConnection, Connection, CredentialSource, SecretSource } from "../model";
 import type { ClusterFile } from "../schema/cluster";
-import type { ConnectionFile } from "../schema/connection";
+import type { BackupServerApiFile, ConnectionFile } from "../schema/connection";
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
@@ -39,6 +39,19 @@ export function toConnection(cluster: ClusterFile): Connection | undefined {
     tls: { verify: !cluster.insecure },
     connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
     requestTimeoutMs: DEFAULT_REQUEST_TIMEOUT_MS,
+  };
+}
+
+export function toBackupServerConnection(api: BackupServerApiFile): BackupServerConnection {
+  const { url, fingerprint, ca_file: caFile, datastore, namespace } = api;
+  return {
+    url,
+    credentials: toCredentialSource(api),
+    tls: { fingerprint, caFile, verify: fingerprint !== undefined || (api.verify_ssl ?? true) },
+    connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
+    requestTimeoutMs: DEFAULT_REQUEST_TIMEOUT_MS,
+    ...(datastore === undefined ? {} : { datastore }),
+    ...(namespace === undefined ? {} : { namespace }),
   };
 }
 

@@ -4,6 +4,7 @@ import type { FederationFile } from "../schema/federation";
 import type { BackupStoreFile, MigrationPoliciesFile } from "../schema/migration";
 import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
 import { toCapacityRules, toCluster } from "./cluster";
+import { toBackupServerConnection } from "./connection";
 
 const DEFAULT_NAME = "default";
 const DEFAULT_SYNC_INTERVAL_MS = 300_000;
@@ -109,5 +110,10 @@ function toBackupStore(store: BackupStoreFile): BackupStore {
     ([cluster, given]) =>
       [cluster, typeof given === "string" ? { storage: given, readAs: {} } : { storage: given.storage, readAs: given.from ?? {} }] as const,
   );
-  return { name: store.name, type: store.type, access: Object.fromEntries(access) };
+  return {
+    name: store.name,
+    type: store.type,
+    access: Object.fromEntries(access),
+    ...(store.api === undefined ? {} : { api: toBackupServerConnection(store.api) }),
+  };
 }

@@ -51,7 +51,7 @@ function checkEndpoints({ findings }: CheckInput, path: Path): void {
   if (!single && !several) findings.error(path, "`api_url` is missing", "Add api_url: https://host:8006.", "key");
 }
 
-function checkCredentials({ findings }: CheckInput, path: Path): void {
+export function checkCredentials({ findings }: CheckInput, path: Path): void {
   const given = (keys: string[]) => keys.filter((key) => findings.has([...path, key]));
   const tokenIds = given(["token_id", "token_id_file"]);
   const tokenKeys = [...tokenIds, ...given([...TOKEN_SECRET_KEYS, "token_secret"])];

@@ -2,12 +2,13 @@ import { z } from "zod";
 import { duration, environmentVariable, literalSecret, pulumiKey, refined, secretFile, text, ValueError } from "./scalars";
 
 const DEFAULT_PORT = "8006";
+const BACKUP_SERVER_PORT = "8007";
 
 /** https://host:port. The path `/api2/json`, which other tools want, is accepted and dropped. */
-export const apiUrl = () =>
+export const apiUrl = (defaultPort = DEFAULT_PORT) =>
   refined(z.string().min(1, "must not be empty"), (value) => {
     const url = URL.canParse(value) ? new URL(value) : undefined;
-    const example = "Write https://host:8006.";
+    const example = `Write https://host:${defaultPort}.`;
     // Never quoted: it may hold `user:password@`.
     if (!url) throw new ValueError("is not a URL", example);
     if (url.username || url.password)
@@ -18,7 +19,7 @@ export const apiUrl = () =>
       throw new ValueError("the URL has a path", `${example} The API path is added by itself.`);
     // URL drops an explicit :443, which is how a reverse proxy in front of Proxmox is named.
     const explicitHttpsPort = /^https:\/\/[^/?#]*:443(\/|$)/i.test(value);
-    return `https://${url.hostname}:${url.port || (explicitHttpsPort ? "443" : DEFAULT_PORT)}`;
+    return `https://${url.hostname}:${url.port || (explicitHttpsPort ? "443" : defaultPort)}`;
   });
 
 /** Each node of a cluster has a certificate of its own: several fingerprints may stand behind each other. */
@@ -79,3 +80,15 @@ export const connection = z.strictObject({
   request_timeout: duration().optional().describe("Time for one call; a bare number is in seconds. Default 60s."),
 });
 export type ConnectionFile = z.output<typeof connection>;
+
+/** The API of a Proxmox Backup Server, for what the clusters cannot ask it: syncing with another one. */
+export const backupServerApi = z.strictObject({
+  url: apiUrl(BACKUP_SERVER_PORT).describe("https://host:port; without a port 8007."),
+  ...credentialKeys,
+  fingerprint: fingerprint().optional().describe("SHA-256 fingerprint of the server's certificate; pins it."),
+  ca_file: text().optional().describe("PEM file of the certificate authority; relative to federation.yaml."),
+  verify_ssl: z.boolean().optional().describe("Default true. false trusts any certificate."),
+  datastore: text().optional().describe("Datastore on the server. Default: that of the clusters' storages."),
+  namespace: text().optional().describe("Namespace in it. Default: that of the cluster's storage."),
+});
+export type BackupServerApiFile = z.output<typeof backupServerApi>;

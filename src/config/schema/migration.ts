@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { MigrationMethod } from "../model";
+import { backupServerApi } from "./connection";
 import { bandwidth, clusterId, count, duration, logicalName, nodeName, storageId, text } from "./scalars";
 import { timeWindow } from "./window";
 
@@ -60,5 +61,6 @@ export const backupStore = z.strictObject({
       ]),
     )
     .describe("Cluster id → its storage id for the store."),
+  api: backupServerApi.optional().describe("Type pbs: the server's own API, for syncing with the store of another site."),
 });
 export type BackupStoreFile = z.output<typeof backupStore>;

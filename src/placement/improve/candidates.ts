@@ -1,7 +1,9 @@
 import type { PlacementRequest } from "../model";
 import { compareText } from "../order";
 import { scoreNode } from "../scores";
-import type { NodeState, World } from "../world";
+import { headroom } from "../scores/headroom";
+import { STRATEGIES } from "../scores/strategies";
+import { cpuMilli, type NodeState, type World } from "../world";
 import { fitsOn, withoutGuest } from "./scoreboard";
 
 /** A guest that would score more elsewhere. */
@@ -9,8 +11,8 @@ export interface Candidate {
   request: PlacementRequest;
   from: NodeState;
   to: NodeState;
-  /** Points more for the guest itself; what it means for others is not in it. */
-  ownGain: number;
+  /** Points more for the guest itself and, estimated by how full the two nodes become, for the others on them. */
+  estimate: number;
 }
 
 /** Pairs of guest and node that are looked at; in larger federations those of the nodes that are worst off. */
@@ -23,6 +25,8 @@ const MOST_PAIRS = 50_000;
 export class Candidates {
   private readonly versions = new Map<string, number>();
   private readonly known = new Map<string, { stamp: string; gain: number | undefined }>();
+
+  constructor(private readonly crossesClusters: boolean) {}
 
   /** Answers about these nodes are out of date. */
   forget(nodes: Iterable<NodeState>): void {
@@ -38,7 +42,7 @@ export class Candidates {
     );
     return candidates.sort(
       (left, right) =>
-        right.ownGain - left.ownGain || compareText(left.request.key, right.request.key) || compareText(left.to.key, right.to.key),
+        right.estimate - left.estimate || compareText(left.request.key, right.request.key) || compareText(left.to.key, right.to.key),
     );
   }
 
@@ -56,19 +60,24 @@ export class Candidates {
   }
 
   private better(request: PlacementRequest, from: NodeState, targets: readonly NodeState[], world: World): Candidate[] {
-    const unknown = targets.filter((to) => to !== from && this.known.get(`${request.key} ${to.key}`)?.stamp !== this.stamp(from, to));
+    const others = targets.filter((to) => to !== from && (this.crossesClusters || to.cluster === from.cluster));
+    const unknown = others.filter((to) => this.known.get(`${request.key} ${to.key}`)?.stamp !== this.stamp(from, to));
     if (unknown.length > 0) {
+      const use = usePermille(from);
       withoutGuest(request, from, world, (ask) => {
         const now = scoreNode(ask, from).score;
+        const weight = STRATEGIES[ask.request.pool?.strategy ?? "balanced"].find(({ scorer }) => scorer === headroom)?.weight ?? 0;
+        const relief = from.occupants.length * (use - usePermille(from));
         for (const to of unknown) {
-          const gain = fitsOn(ask, to) ? scoreNode(ask, to).score - now : undefined;
+          const burden = to.occupants.length * (usePermille(to, cpuMilli(request.cores), request.memoryMiB) - usePermille(to));
+          const gain = fitsOn(ask, to) ? scoreNode(ask, to).score - now + ((relief - burden) * weight) / 1000 : undefined;
           this.known.set(`${request.key} ${to.key}`, { stamp: this.stamp(from, to), gain });
         }
       });
     }
-    return targets.flatMap((to): Candidate[] => {
-      const gain = to === from ? undefined : this.known.get(`${request.key} ${to.key}`)?.gain;
-      return gain === undefined || gain <= 0 ? [] : [{ request, from, to, ownGain: gain }];
+    return others.flatMap((to): Candidate[] => {
+      const gain = this.known.get(`${request.key} ${to.key}`)?.gain;
+      return gain === undefined || gain <= 0 ? [] : [{ request, from, to, estimate: gain }];
     });
   }
 
@@ -81,10 +90,13 @@ export class Candidates {
   }
 }
 
-/** The scarcer of cores and memory, in thousandths. */
-export function usePermille(node: NodeState): number {
+/** How much of the scarcer of cores and memory is taken, in thousandths, with so much more. */
+export function usePermille(node: NodeState, cpu = 0, memoryMiB = 0): number {
   const share = (used: number, capacity: number) => (capacity === 0 ? 0 : Math.round((1000 * used) / capacity));
-  return Math.max(share(node.cpuAllocatedMilli, node.cpuCapacityMilli), share(node.memoryAllocatedMiB, node.memoryCapacityMiB));
+  return Math.max(
+    share(node.cpuAllocatedMilli + cpu, node.cpuCapacityMilli),
+    share(node.memoryAllocatedMiB + memoryMiB, node.memoryCapacityMiB),
+  );
 }
 
 function isOpen({ facts, cluster }: NodeState): boolean {

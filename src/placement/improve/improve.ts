@@ -89,7 +89,7 @@ class Improver {
   private readonly movable: Map<string, PlacementRequest>;
   private readonly places = new Map<string, Relocation>();
   private readonly moves: ImprovementMove[] = [];
-  private readonly candidates = new Candidates();
+  private readonly candidates: Candidates;
   private readonly arePreferencesMutual: boolean;
   private requests: Map<string, PlacementRequest>;
   private world: World;
@@ -104,6 +104,7 @@ class Improver {
     excluded: ReadonlySet<string>,
   ) {
     this.inventory = before;
+    this.candidates = new Candidates((budget.linkBytes ?? 0) > 0);
     this.world = buildWorld(before, []);
     this.requests = new Map(all.filter(({ prior }) => prior !== undefined).map((request) => [request.key, request]));
     const content = [...this.requests].filter(
@@ -228,7 +229,7 @@ function isContent(request: PlacementRequest, world: World): boolean {
 function imbalanceOf(before: World, after: World): Improvement["imbalance"] {
   return before.clusters.map((cluster) => {
     const later = after.clusterById.get(cluster.facts.id) ?? cluster;
-    return { cluster: cluster.facts.id, before: deviation(cluster.nodes.map(usePermille)), after: deviation(later.nodes.map(usePermille)) };
+    return { cluster: cluster.facts.id, before: deviation(cluster.nodes.map((node) => usePermille(node))), after: deviation(later.nodes.map((node) => usePermille(node))) };
   });
 }
 

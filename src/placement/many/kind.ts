@@ -1,4 +1,4 @@
-import { type Ask, askFor } from "../ask";
+import { type Ask, askOfKind } from "../ask";
 import { ruleShortfalls } from "../filters/request-valid";
 import type { PlacementRequest } from "../model";
 import { hashText, mixHashes } from "../order";
@@ -86,7 +86,7 @@ export class Kinds {
     const from = request.prior === undefined ? "" : `from ${request.prior.cluster}`;
     const prior = request.prior === undefined ? undefined : { cluster: request.prior.cluster, node: "", storages: [] };
     const rules = this.rulesOf(request, number);
-    const ask = { ...askFor(request, world, rules), held: [], prior };
+    const ask = { ...askOfKind(request, world, rules), prior };
     const candidatesKey = `${this.placesOf(request, number)} ${from}`;
     const candidates = this.candidates.get(candidatesKey) ?? new Candidates(ask);
     this.candidates.set(candidatesKey, candidates);

@@ -4,26 +4,38 @@ import type { NodeState, World } from "../world";
 /** For fewer requests than this share of the live guests, the index by key is the shorter way. */
 const FEW = 8;
 
-/** Per request the live guest it is about, where exactly one guest has its key and stands at the prior place. */
-export function matchLive(requests: readonly PlacementRequest[], world: World): (GuestFacts | undefined)[] {
-  const nodes = world.clusters.flatMap((cluster) => cluster.nodes);
-  const liveGuests = nodes.reduce((sum, { facts }) => sum + facts.guests.length, 0);
-  if (requests.length * FEW < liveGuests) return requests.map((request) => locateOne(request, world));
-  return new JointMatch(nodes, liveGuests).match(requests, world);
+/** Finds for a request the one live guest of its key at its prior place. */
+export interface LiveMatch {
+  /** @param node where the request says it is */
+  find(request: PlacementRequest, node: NodeState): GuestFacts | undefined;
+  /** Asked when all requests have been looked for: keys that other guests have as well, so that what was found is in doubt. */
+  doubtfulKeys(): ReadonlySet<string>;
 }
 
-function locateOne({ key, prior }: PlacementRequest, world: World): GuestFacts | undefined {
-  if (prior === undefined) return undefined;
-  const located = world.liveByKey.locate(key);
-  const only = located.length === 1 ? located[0] : undefined;
-  return only !== undefined && only.node === nodeAt(world, prior) ? only.guest : undefined;
+export function liveMatchFor(requests: readonly PlacementRequest[], world: World): LiveMatch {
+  const nodes = world.clusters.flatMap((cluster) => cluster.nodes);
+  const liveGuests = nodes.reduce((sum, { facts }) => sum + facts.guests.length, 0);
+  return requests.length * FEW < liveGuests ? new IndexedMatch(world) : new JointMatch(nodes, liveGuests);
+}
+
+class IndexedMatch implements LiveMatch {
+  constructor(private readonly world: World) {}
+
+  find({ key }: PlacementRequest, node: NodeState): GuestFacts | undefined {
+    const [only, ...others] = this.world.liveByKey.locate(key);
+    return only !== undefined && others.length === 0 && only.node === node ? only.guest : undefined;
+  }
+
+  doubtfulKeys(): ReadonlySet<string> {
+    return new Set();
+  }
 }
 
 /**
  * Looks for each guest on the node where its request says it is, and in the end at whom nobody asked for: their keys are
  * the only ones that can occur twice. So no index over all guests is needed when everybody is where he should be.
  */
-class JointMatch {
+class JointMatch implements LiveMatch {
   private readonly starts: Int32Array;
   private readonly isMatched: Uint8Array;
   /** Per node the guest that is probably the next to be asked for: requests and guests tend to be in one order. */
@@ -44,23 +56,25 @@ class JointMatch {
     });
   }
 
-  match(requests: readonly PlacementRequest[], world: World): (GuestFacts | undefined)[] {
-    const found = requests.map(({ key, prior }) => {
-      const node = prior === undefined ? undefined : nodeAt(world, prior);
-      return node === undefined ? undefined : this.take(node, key);
-    });
-    const unclaimed = this.unclaimedKeys();
-    if (unclaimed.size === 0) return found;
-    return found.map((guest, index) => (unclaimed.has(requests[index]!.key) ? undefined : guest));
-  }
-
-  private take({ index, facts: { guests } }: NodeState, key: string): GuestFacts | undefined {
+  find({ key }: PlacementRequest, { index, facts: { guests } }: NodeState): GuestFacts | undefined {
     let position: number | undefined = this.next[index]!;
     if (guests[position]?.key !== key) position = this.positionsOn(index, guests).get(key);
     if (position === undefined) return undefined;
     this.next[index] = position + 1;
     this.isMatched[this.starts[index]! + position] = 1;
     return guests[position];
+  }
+
+  doubtfulKeys(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    this.nodes.forEach(({ facts: { guests } }, index) => {
+      for (let position = 0; position < guests.length; position++) {
+        if (this.isMatched[this.starts[index]! + position] === 1) continue;
+        const { key } = guests[position]!;
+        if (key !== undefined) keys.add(key);
+      }
+    });
+    return keys;
   }
 
   private positionsOn(index: number, guests: readonly GuestFacts[]): Map<string, number> {
@@ -73,20 +87,4 @@ class JointMatch {
     this.positions[index] = positions;
     return positions;
   }
-
-  private unclaimedKeys(): Set<string> {
-    const keys = new Set<string>();
-    this.nodes.forEach(({ facts: { guests } }, index) => {
-      for (let position = 0; position < guests.length; position++) {
-        if (this.isMatched[this.starts[index]! + position] === 1) continue;
-        const { key } = guests[position]!;
-        if (key !== undefined) keys.add(key);
-      }
-    });
-    return keys;
-  }
-}
-
-function nodeAt(world: World, place: { cluster: string; node: string }): NodeState | undefined {
-  return world.clusterById.get(place.cluster)?.nodeByName.get(place.node);
 }

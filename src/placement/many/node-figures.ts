@@ -44,7 +44,6 @@ export class NodeFigures {
   hint = 0;
   /** Position by node number. */
   private readonly positions = new Map<number, number>();
-  private readonly blockOf: Int32Array;
   private read: number;
 
   /** @param storage whether pressure on storages counts; only where storages never become emptier again */
@@ -59,8 +58,6 @@ export class NodeFigures {
     this.hashes = Uint32Array.from(this.indexes, (index) => candidates.nodeHashes[index]!);
     this.cpuUsed = new Float64Array(nodes.length);
     this.memoryUsed = new Float64Array(nodes.length);
-    this.blockOf = new Int32Array(nodes.length);
-    this.blocks.forEach(({ start, end }, block) => this.blockOf.fill(block, start, end));
     this.indexes.forEach((index, position) => {
       this.positions.set(nodes[index]!.index, position);
       this.update(position);
@@ -112,7 +109,7 @@ function permille(allocated: number, capacity: number): number {
 function arrange(candidates: Candidates, indexes: Int32Array): Block[] {
   const { nodes, percents, basePoints, extraPoints, pressureWeight, costWeight, segments, nodeHashes } = candidates;
   const segmentOf = new Int32Array(nodes.length);
-  segments.forEach(({ start, end }, segment) => segmentOf.fill(segment, start, end));
+  for (const [segment, { start, end }] of segments.entries()) segmentOf.fill(segment, start, end);
   const size = (capacity: number) => Math.round(Math.log(Math.max(1, capacity)) / SAME_CAPACITY);
   const traits = [
     // Clusters of different prices are kept apart where prices count.

@@ -9,7 +9,7 @@ import { BoundedScanChooser } from "./bounded-scan";
 import type { Candidates } from "./candidates";
 import { type Chooser, HeapChooser, ScanChooser } from "./chooser";
 import { Kinds } from "./kind";
-import { matchLive } from "./live-match";
+import { liveMatchFor } from "./live-match";
 import { NodeFigures } from "./node-figures";
 import { Shape } from "./shape";
 import { forEachShape } from "./shape-groups";
@@ -56,14 +56,7 @@ export class PlacementRun {
 
   /** Decides every request that stays and returns the positions of those that have to leave, all still in their place. */
   keep(requests: readonly PlacementRequest[], decisions: Decision[]): number[] {
-    const doubtful: number[] = [];
-    const live = matchLive(requests, this.world);
-    for (let index = 0; index < requests.length; index++) {
-      const request = requests[index]!;
-      if (request.prior === undefined) continue;
-      if (!this.stayCheck.surelyStays(request, live[index])) doubtful.push(index);
-      else decisions[index] = { key: request.key, name: request.name, outcome: "kept", placement: request.prior };
-    }
+    const doubtful = this.keepSure(requests, decisions);
     // The cheapest first: each that leaves may make it possible for the dearer ones to stay.
     const inOrder = doubtful.map((index) => ({ index, request: requests[index]!, bytes: bytesToMove(requests[index]!) }));
     inOrder.sort((left, right) => left.bytes - right.bytes || compareText(left.request.key, right.request.key));
@@ -83,6 +76,35 @@ export class PlacementRun {
     }
     for (const { withdrawn } of leaving) restore(this.world, withdrawn);
     return leaving.map(({ index }) => index);
+  }
+
+  /** Decides those that surely stay and returns the positions of the others that have a place. */
+  private keepSure(requests: readonly PlacementRequest[], decisions: Decision[]): number[] {
+    const match = liveMatchFor(requests, this.world);
+    const inCompany: number[] = [];
+    const doubtful: number[] = [];
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index]!;
+      if (request.prior === undefined) continue;
+      const stays = this.stayCheck.stays(request, match);
+      if (stays === "no") doubtful.push(index);
+      else decisions[index] = { key: request.key, name: request.name, outcome: "kept", placement: request.prior };
+      if (stays === "alone") inCompany.push(index);
+    }
+    const keys = match.doubtfulKeys();
+    if (keys.size > 0) {
+      requests.forEach(({ key }, index) => {
+        if (decisions[index] === undefined || !keys.has(key)) return;
+        delete decisions[index];
+        doubtful.push(index);
+      });
+    }
+    for (const index of inCompany) {
+      if (decisions[index] === undefined || this.stayCheck.keepsCompany(requests[index]!)) continue;
+      delete decisions[index];
+      doubtful.push(index);
+    }
+    return doubtful;
   }
 
   /** Finds new places for those that have to leave. */

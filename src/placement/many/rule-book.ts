@@ -30,7 +30,7 @@ export class RuleBook {
     return joined(base, ruleSets({ ...request, pool }, this.world));
   }
 
-  /** Of the pool's text, the same in every run. */
+  /** Of the pool's text, the same in every run; without its limits, whose unit must not decide between equals. */
   poolHash(request: PlacementRequest, poolNumber: number): number {
     return this.poolRules(request.pool, poolNumber).hash;
   }
@@ -46,7 +46,7 @@ export class RuleBook {
       const tag = rule.value.toLowerCase();
       byTag.set(tag, [...(byTag.get(tag) ?? []), rule]);
     }
-    const rules = { base, byTag, hash: pool === undefined ? 0 : hashText(JSON.stringify(pool)) };
+    const rules = { base, byTag, hash: pool === undefined ? 0 : hashText(JSON.stringify({ ...pool, limits: undefined })) };
     this.pools.set(poolNumber, rules);
     return rules;
   }

@@ -11,7 +11,10 @@ export class PlacementSession {
   private readonly decided = new Set<string>();
 
   constructor(inventory: Inventory, promised: readonly Promised[] = []) {
-    this.run = new PlacementRun(buildWorld(inventory, promised), "heap");
+    const world = buildWorld(inventory, promised);
+    // Opening is when it may take a while.
+    world.liveByKey.prepare();
+    this.run = new PlacementRun(world, "heap");
     for (const { request } of promised) this.decided.add(request.key);
   }
 

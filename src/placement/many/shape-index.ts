@@ -45,7 +45,7 @@ export class ShapeIndex {
 }
 
 /** Of the amounts as they are written, the same in every run. */
-export function amountsHash({ cores, memoryMiB, disks }: PlacementRequest): number {
+function amountsHash({ cores, memoryMiB, disks }: PlacementRequest): number {
   let hash = mixHashes(numberHash(cores), numberHash(memoryMiB));
   for (let index = 0; index < disks.length; index++) hash = mixHashes(hash, numberHash(disks[index]!.sizeBytes));
   return hash;

@@ -4,7 +4,6 @@ import { guestAffinity } from "../filters/guest-affinity";
 import type { Placement, PlacementRequest } from "../model";
 import { type Load, loadOf } from "../node-state";
 import { wholeNonNegative } from "../numbers";
-import { mixHashes } from "../order";
 import { costPermilles } from "../scores/cost";
 import { headroomPermille } from "../scores/headroom";
 import { clusterWeightPoints, weightedPoints } from "../scores/normalize";
@@ -14,7 +13,6 @@ import { skewBeyond } from "../spread";
 import { countTag } from "../tag-counts";
 import { addToStorage, type ClusterState, occupyNode, type StorageState, settle } from "../world";
 import type { Kind } from "./kind";
-import { amountsHash } from "./shape-index";
 
 /**
  * Requests of one kind and the same amounts: interchangeable, so that what is known about a node for one of them holds
@@ -52,7 +50,8 @@ export class Shape {
       for (const disk of request.disks) if (disk.storageClass === name) bytes += wholeNonNegative(disk.sizeBytes);
       return bytes;
     });
-    this.hash = mixHashes(kind.hash, amountsHash(request));
+    // Not of the amounts: the unit they are given in must not decide between equals.
+    this.hash = kind.hash;
     if (candidates.costWeight === 0) return;
     const clusters = candidates.segments.map(({ cluster }) => cluster);
     const priced = { ...request, pool: ask.request.pool };
@@ -82,7 +81,7 @@ export class Shape {
     return placement;
   }
 
-  /** Who wins among equals: the nodes lie on a ring by their hashes, and each shape begins somewhere else on it. */
+  /** Who wins among equals: the nodes lie on a ring by their hashes, and each kind begins somewhere else on it. */
   tie(index: number): number {
     return (this.kind.candidates.nodeHashes[index]! + this.hash) >>> 0;
   }

@@ -1,4 +1,4 @@
-import { askFor } from "../ask";
+import { askOfKind } from "../ask";
 import type { GuestFacts, PlacementRequest } from "../model";
 import { cpuMilli, occupantOfRequest } from "../node-state";
 import { wholeNonNegative } from "../numbers";
@@ -7,6 +7,7 @@ import { countTag } from "../tag-counts";
 import { guard, type NodeState, type World } from "../world";
 import { passesCluster, passesNode } from "./candidates";
 import type { Kinds } from "./kind";
+import type { LiveMatch } from "./live-match";
 
 /** What the fixed filters say about a node; 0 means that they have not been asked. */
 const PASSES = 1;
@@ -29,20 +30,23 @@ export class StayCheck {
     this.nodeCount = world.clusters.reduce((sum, { nodes }) => sum + nodes.length, 0);
   }
 
-  /** @param live the one live guest of the request, at its prior place; see `matchLive` */
-  surelyStays(request: PlacementRequest, live: GuestFacts | undefined): boolean {
+  /**
+   * `yes` and `no` are final; `alone` means yes as far as no other guest is concerned: ask `keepsCompany` as well, once it is
+   * known who is there.
+   */
+  stays(request: PlacementRequest, match: LiveMatch): "yes" | "no" | "alone" {
     const { prior } = request;
-    if (prior === undefined) return false;
-    const cluster = this.world.clusterById.get(prior.cluster);
-    if (cluster === undefined) return false;
-    if (!cluster.facts.reachable) return cluster.facts.status !== "lost";
+    const cluster = prior === undefined ? undefined : this.world.clusterById.get(prior.cluster);
+    if (prior === undefined || cluster === undefined) return "no";
     const node = cluster.nodeByName.get(prior.node);
-    if (node === undefined || live === undefined || !isUnchanged(request, live) || !keepsStorages(request, live, node)) return false;
+    const live = node === undefined ? undefined : match.find(request, node);
+    if (!cluster.facts.reachable) return cluster.facts.status === "lost" ? "no" : "yes";
+    if (node === undefined || live === undefined || !isUnchanged(request, live) || !keepsStorages(request, live, node)) return "no";
     const kind = this.kinds.numberOf(request);
     const known = this.knownOf(request, kind);
     known.places[node.index] ||= this.passes(request, kind, node) ? PASSES : FAILS;
-    if (known.places[node.index] === FAILS) return false;
-    return !known.company || this.keepsCompany(request, kind, node);
+    if (known.places[node.index] === FAILS) return "no";
+    return known.company ? "alone" : "yes";
   }
 
   private knownOf(request: PlacementRequest, kind: number): NonNullable<StayCheck["last"]> {
@@ -56,14 +60,15 @@ export class StayCheck {
   }
 
   private passes(request: PlacementRequest, kind: number, node: NodeState): boolean {
-    const ask = askFor(request, this.world, this.kinds.rulesOf(request, kind));
+    const ask = askOfKind(request, this.world, this.kinds.rulesOf(request, kind));
     return passesCluster(ask, node.cluster) && passesNode(ask, node);
   }
 
-  /** Rules between guests, counting the guest itself out. A spread is never broken by staying. */
-  private keepsCompany(request: PlacementRequest, kind: number, node: NodeState): boolean {
-    const { apart, together } = this.kinds.rulesOf(request, kind);
-    if (together.length > 0) return false;
+  /** Rules between guests, counting the guest itself out; its own rules bind newcomers from then on. */
+  keepsCompany(request: PlacementRequest): boolean {
+    const { apart, together } = this.kinds.rulesOf(request, this.kinds.numberOf(request));
+    const node = this.world.clusterById.get(request.prior?.cluster ?? "")?.nodeByName.get(request.prior?.node ?? "");
+    if (together.length > 0 || node === undefined) return false;
     for (const { rule } of apart) {
       const own = hasTag(request.tags, rule.value) ? 1 : 0;
       if (countTag(rule.scope === "cluster" ? node.cluster : node, rule.value.toLowerCase()) > own) return false;

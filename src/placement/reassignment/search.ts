@@ -32,12 +32,12 @@ const STEPS_PER_LOOK = 256;
 /** The first temperature as a share of what an average process costs where it is too much: hot enough for all but the largest. */
 const HOT_SHARE = 0.4;
 /** How often each kind of move is tried, relative to the others. */
-const SHARES = { shift: 35, swap: 25, returnHome: 25, follow: 8 };
+const SHARES = { shift: 35, swap: 18, returnHome: 40 };
 /**
- * The same once the temperature is no longer far above what a typical move costs by itself: from then on what remains to
- * be won is mostly that those who are away without need go home.
+ * The same for moves that take dependants along, where there are dependencies: more often if neighbourhoods hold few
+ * machines, because then most moves leave the neighbourhood.
  */
-const HOMEWARD = { shares: { shift: 40, swap: 10, returnHome: 40, follow: 4 }, wayCosts: 5 };
+const FOLLOW_SHARE = { least: 4, most: 40 };
 /**
  * The same for ejections, each of which takes as long as dozens of others. A few large processes need many of them; with
  * many processes nearly all is won by simple moves, and time is short.
@@ -60,19 +60,14 @@ export function search(problem: ReassignmentProblem, options: SearchOptions): Se
   if (problem.processes === 0 || problem.machines < 2) return { assignment: best, cost, steps };
 
   const random = new SeededRandom(options.seed);
-  const createWheel = wheelMaker(problem, state, random);
-  const wheelWhileHot = createWheel(SHARES);
-  const wheelHomeward = createWheel(HOMEWARD.shares);
-  const homewardTemperature = HOMEWARD.wayCosts * typicalWayCost(problem);
+  const wheel = createWheel(problem, state, random);
   const schedule = new CoolingSchedule(hotTemperature(problem));
-  let wheel = wheelWhileHot;
   let temperature = 0;
   for (;;) {
     if (steps % STEPS_PER_LOOK === 0) {
       const used = options.progress(steps);
       if (used >= 1) return { assignment: best, cost: bestCost, steps };
       temperature = schedule.temperature(used, cost, bestCost);
-      wheel = temperature > homewardTemperature ? wheelWhileHot : wheelHomeward;
     }
     steps += 1;
     // Drawn before the change is known, so that most changes that would be refused need not be worked out in full.
@@ -85,34 +80,22 @@ export function search(problem: ReassignmentProblem, options: SearchOptions): Se
   }
 }
 
-/** Makes lists that hold every kind of move as often as it is to be tried. */
-function wheelMaker(problem: ReassignmentProblem, state: ReassignmentState, random: SeededRandom) {
+/** A list that holds every kind of move as often as it is to be tried. */
+function createWheel(problem: ReassignmentProblem, state: ReassignmentState, random: SeededRandom): readonly MoveKind[] {
   const picks = new Picks(problem, state, random);
-  const shift = new Shift(state, picks);
-  const swap = new Swap(state, picks);
-  const returnHome = new ReturnHome(problem, state, picks);
-  const follow = new Follow(problem, state, picks);
-  const eject = new Eject(problem, state, picks);
-  const fewness = Math.min(1, EJECT_SHARE.fewProcesses / problem.processes);
-  const ejectShare = Math.round(EJECT_SHARE.least + EJECT_SHARE.most * fewness ** 0.8);
+  const fewProcesses = Math.min(1, EJECT_SHARE.fewProcesses / problem.processes);
+  const ejectShare = EJECT_SHARE.least + EJECT_SHARE.most * fewProcesses ** 0.8;
+  const smallNeighbourhoods = new Set(problem.neighbourhood).size / problem.machines;
   const hasDependencies = problem.dependencies.some((needed) => needed.length > 0);
-  return (shares: typeof SHARES): readonly MoveKind[] => {
-    const kinds: [MoveKind, number][] = [
-      [shift, shares.shift],
-      [swap, shares.swap],
-      [returnHome, shares.returnHome],
-      [follow, hasDependencies ? shares.follow : 0],
-      [eject, ejectShare],
-    ];
-    return kinds.flatMap(([kind, share]) => new Array<MoveKind>(share).fill(kind));
-  };
-}
-
-/** What it costs on average that a process is anywhere but at home. */
-function typicalWayCost({ weights, processMoveCost, machineMoveCost }: ReassignmentProblem): number {
-  const ofProcess = processMoveCost.reduce((sum, cost) => sum + cost, 0) / processMoveCost.length;
-  const ofWay = machineMoveCost.reduce((sum, cost) => sum + cost, 0) / machineMoveCost.length;
-  return weights.processMove * ofProcess + weights.machineMove * ofWay;
+  const followShare = hasDependencies ? FOLLOW_SHARE.least + FOLLOW_SHARE.most * smallNeighbourhoods : 0;
+  const shares: [MoveKind, number][] = [
+    [new Shift(state, picks), SHARES.shift],
+    [new Swap(state, picks), SHARES.swap],
+    [new ReturnHome(problem, state, picks), SHARES.returnHome],
+    [new Follow(problem, state, picks), followShare],
+    [new Eject(problem, state, picks), ejectShare],
+  ];
+  return shares.flatMap(([kind, share]) => new Array<MoveKind>(Math.round(share)).fill(kind));
 }
 
 function hotTemperature({ requirement, loadWeight, resources, processes }: ReassignmentProblem): number {

@@ -8,7 +8,7 @@ import { type Session, UserError } from "../session";
 import { findWhereabouts } from "../whereabouts";
 import { type VolumeContext, volumeContext } from "./context";
 import { listRegistrations, type Registration } from "./kubernetes";
-import { moveToNode, raiseGeneration } from "./node-move";
+import { awaitNodeMove, moveToNode, raiseGeneration } from "./node-move";
 import { clusterOfRegion } from "./place";
 import { isAt } from "./plan";
 import { ensureClaim, ensureRegistration } from "./register";
@@ -20,6 +20,7 @@ export async function createVolume(session: Session, inputs: Inputs): Promise<{ 
   const { placement } = readVolumeInputs(inputs);
   const [newest, ...older] = await listRegistrations(context.kubernetes, context.identity);
   await refuseLostDisk(context, newest);
+  await awaitNodeMove(session, context.identity);
   const moves = newest !== undefined && !isAt(newest.volume, placement);
   const disk = await givingBackOnFailure(context, async () => {
     if (moves) await releaseVolume(context, newest);

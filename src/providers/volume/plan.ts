@@ -102,6 +102,8 @@ async function planVolume(session: Session, planning: Planning): Promise<{ input
   const registrations = late || !(before || live) ? [] : await lookAtRegistrations(session, spec, news);
   if (!home || samePlace(home, placement)) {
     const interrupted = registrations.find(findReleaseNote);
+    if (live && placement.zone !== undefined && live.node !== placement.zone)
+      inputs.recovery = `its disk is on node ${live.node} and goes back to ${placement.zone}`;
     if (interrupted) inputs.recovery = `the interrupted move of ${interrupted.name} is undone: claim and workload are put back`;
     return { inputs };
   }

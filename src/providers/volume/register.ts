@@ -1,25 +1,35 @@
 /** The PersistentVolume of a disk, and its claim. */
-import { isKubernetesError, type PersistentVolume, parseStorageQuantity, toClaim, toPersistentVolume } from "../../kubernetes";
+import {
+  isKubernetesError,
+  MARK_ANNOTATION,
+  type PersistentVolume,
+  parseStorageQuantity,
+  toClaim,
+  toPersistentVolume,
+} from "../../kubernetes";
 import { identityTag } from "../../migration";
 import { readDiskOutputs } from "../disk/state";
 import type { Inputs } from "../inputs";
 import { UserError } from "../session";
 import { bindClaim, waitUntilBound } from "./claim";
 import type { VolumeContext } from "./context";
-import { markOfVolume, persistentVolumeName, type Registration } from "./kubernetes";
+import { listRegistrations, markOfVolume, persistentVolumeName, type Registration } from "./kubernetes";
 import { handleOf, storageReach } from "./place";
 import { readVolumeInputs } from "./state";
 
 /** Makes it, or finds the one that an interrupted run has made. @param disk outputs of the disk */
 export async function ensureRegistration(context: VolumeContext, disk: Inputs): Promise<Registration> {
-  const { kubernetes } = context;
+  const { kubernetes, identity } = context;
   const wanted = await persistentVolumeOf(context, disk);
-  const name = wanted.metadata?.name ?? "";
-  const { __generation } = readDiskOutputs(disk);
-  const existing = (await kubernetes.findVolume(name)) ?? (await createOrFind(context, wanted));
+  const mark = markOfVolume(identity, readDiskOutputs(disk).__generation);
+  const handle = wanted.spec?.csi?.volumeHandle;
+  const registered = await listRegistrations(kubernetes, identity);
+  // By its disk, not by its name: a create that is repeated counts one generation more.
+  const existing =
+    registered.find(({ volume }) => volume.spec?.csi?.volumeHandle === handle)?.volume ?? (await createOrFind(context, wanted));
   requireSame(existing, wanted, context);
-  const volume = await growCapacity(context, existing, wanted);
-  return { volume, name, mark: markOfVolume(context.identity, __generation) };
+  const volume = await update(context, existing, wanted);
+  return { volume, name: volume.metadata?.name ?? "", mark };
 }
 
 async function persistentVolumeOf(context: VolumeContext, disk: Inputs): Promise<PersistentVolume> {
@@ -69,14 +79,16 @@ function requireSame(existing: PersistentVolume, wanted: PersistentVolume, { spe
     );
 }
 
-async function growCapacity(
-  { kubernetes }: VolumeContext,
-  existing: PersistentVolume,
-  wanted: PersistentVolume,
-): Promise<PersistentVolume> {
+/** Capacity and generation follow the disk. */
+async function update({ kubernetes }: VolumeContext, existing: PersistentVolume, wanted: PersistentVolume): Promise<PersistentVolume> {
   const capacity = wanted.spec?.capacity?.storage ?? "0";
-  if (parseStorageQuantity(existing.spec?.capacity?.storage ?? "0") >= parseStorageQuantity(capacity)) return existing;
-  return kubernetes.patchVolume(existing.metadata?.name ?? "", { spec: { capacity: { storage: capacity } } });
+  const grown = parseStorageQuantity(existing.spec?.capacity?.storage ?? "0") < parseStorageQuantity(capacity);
+  const mark = wanted.metadata?.annotations?.[MARK_ANNOTATION];
+  if (!grown && existing.metadata?.annotations?.[MARK_ANNOTATION] === mark) return existing;
+  return kubernetes.patchVolume(existing.metadata?.name ?? "", {
+    metadata: { annotations: { [MARK_ANNOTATION]: mark } },
+    ...(grown ? { spec: { capacity: { storage: capacity } } } : {}),
+  });
 }
 
 /** The declared claim, bound to the PersistentVolume; one that somebody else makes is waited for by nobody. */

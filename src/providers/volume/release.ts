@@ -51,6 +51,15 @@ export async function findUse(context: VolumeContext, { volume }: Registration):
   };
 }
 
+/** @throws UserError with the names of whoever uses it */
+export async function refuseUse(context: VolumeContext, registration: Registration): Promise<void> {
+  const use = describeUse(await findUse(context, registration));
+  if (use !== undefined)
+    throw new UserError(
+      `Volume ${context.spec.name} (${registration.name}) is in use: ${use}. Scale the workload down and run again, or name it as quiesce.`,
+    );
+}
+
 /**
  * Safe to repeat.
  * @returns the former PersistentVolume with the note of what was taken away
@@ -110,17 +119,15 @@ async function scaleDown(context: VolumeContext, former: Registration): Promise<
 
 async function waitUntilUnused(context: VolumeContext, former: Registration): Promise<void> {
   const { spec, session } = context;
+  if (!spec.quiesce) return refuseUse(context, former);
   let use: string | undefined;
   const isUnused = async () => {
     use = describeUse(await findUse(context, former));
     return use === undefined;
   };
-  const timeoutMs = spec.quiesce ? spec.quiesce.timeoutSeconds * 1000 : 0;
-  if (await waitUntil(isUnused, timeoutMs, session.pace)) return;
+  if (await waitUntil(isUnused, spec.quiesce.timeoutSeconds * 1000, session.pace)) return;
   throw new UserError(
-    spec.quiesce
-      ? `Volume ${spec.name} (${former.name}) is still in use ${spec.quiesce.timeoutSeconds} s after ${describeWorkload(spec.quiesce)} was scaled down: ${use}.`
-      : `Volume ${spec.name} (${former.name}) is in use: ${use}. Scale the workload down and run again, or name it as quiesce.`,
+    `Volume ${spec.name} (${former.name}) is still in use ${spec.quiesce.timeoutSeconds} s after ${describeWorkload(spec.quiesce)} was scaled down: ${use}.`,
   );
 }
 

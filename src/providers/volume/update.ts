@@ -1,5 +1,6 @@
 /** Changes of a volume in place: growing, a claim that came later, putting right what an interrupted run has left. */
 import { formatStorageQuantity, isKubernetesError, type PersistentVolumeClaim, parseStorageQuantity } from "../../kubernetes";
+import { attachAndDescribe, diskContext } from "../disk/create";
 import { volumeSizeBytes } from "../disk/owner";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import { updateDisk } from "../disk/update";
@@ -8,6 +9,8 @@ import { type Session, UserError } from "../session";
 import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume, giveBack } from "./create";
 import { listRegistrations, type Registration } from "./kubernetes";
+import { awaitNodeMove, moveToNode } from "./node-move";
+import { refuseUse } from "./release";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
 import { findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
 import { waitUntil } from "./waiting";
@@ -16,16 +19,30 @@ const RESIZE_TIMEOUT_MS = 300_000;
 
 export async function updateVolume(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await volumeContext(session, newInputs);
+  await awaitNodeMove(session, context.identity);
   const olds = readVolumeOutputs(oldOutputs);
   const news = readVolumeInputs(newInputs);
   const [newest, ...older] = await listRegistrations(context.kubernetes, context.identity);
   const { __sizeBytes: wanted } = readDiskInputs(news.__disk);
   if (newest) await growWhileAttached(context, newest, readDiskOutputs(olds.__disk), wanted);
-  const { outs: disk } = await updateDisk(session, olds.__disk, news.__disk);
+  const { outs: updated } = await updateDisk(session, olds.__disk, news.__disk);
+  const disk = await bringToZone(context, newest, updated);
   await giveBack(context);
   const outs = await finishVolume(context, disk, older);
   if (newest) await raiseRequest(context, newest, readDiskOutputs(disk).sizeBytes);
   return { outs };
+}
+
+/** An interrupted move has left the owner on another node, or somebody has moved it. */
+async function bringToZone(context: VolumeContext, newest: Registration | undefined, disk: Inputs): Promise<Inputs> {
+  const { session, inputs, spec } = context;
+  const { placement, __disk } = readVolumeInputs(inputs);
+  const { __at, ownerVmid, lastMove } = readDiskOutputs(disk);
+  if (placement.zone === undefined || __at.node === placement.zone) return disk;
+  if (newest) await refuseUse(context, newest);
+  const ref = { api: await session.client(__at.cluster), node: __at.node, vmid: ownerVmid };
+  const owner = await moveToNode(session, ref, placement.zone, spec.name);
+  return attachAndDescribe(await diskContext(session, __disk), owner, lastMove);
 }
 
 /**

@@ -1,11 +1,13 @@
 /** Diff, refresh and deletion of a volume. */
 import { findVolumeMark, isKubernetesError, sameVolume } from "../../kubernetes";
+import { readMarkedGuest, sameIdentity } from "../../migration";
 import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
-import { readDiskInputs } from "../disk/state";
+import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
-import { type VolumeContext, volumeContext } from "./context";
+import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
 import { listRegistrations, type Registration } from "./kubernetes";
+import { awaitNodeMove } from "./node-move";
 import { samePlace } from "./place";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
 import { describeUse, findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
@@ -37,7 +39,12 @@ export async function readVolume(session: Session, id: string, props: Inputs): P
   if (disk.id === "") return { id: "", props: {} };
   const { drift: _before, ...rest } = props;
   const found = readVolumeOutputs({ ...disk.props });
-  const drift = [...((disk.props.drift as string[] | undefined) ?? []), ...(await readDrift(session, props))];
+  const misplaced = olds.placement.zone !== undefined && readDiskOutputs(disk.props).__at.node !== olds.placement.zone;
+  const drift = [
+    ...(misplaced ? [`its disk is on node ${readDiskOutputs(disk.props).__at.node} instead of ${olds.placement.zone}`] : []),
+    ...((disk.props.drift as string[] | undefined) ?? []),
+    ...(await readDrift(session, props)),
+  ];
   const outputs = withoutUndefined({
     ...rest,
     volid: found.volid,
@@ -74,12 +81,25 @@ async function lacksClaim({ kubernetes, spec }: VolumeContext): Promise<boolean>
 export async function deleteVolume(session: Session, props: Inputs): Promise<void> {
   const context = await volumeContext(session, props);
   const { __generation, __disk } = readVolumeOutputs(props);
+  await awaitNodeMove(session, context.identity);
   const own = (await listRegistrations(context.kubernetes, context.identity)).find(({ mark }) => mark.generation === __generation);
-  await refuseWhileUsed(context, own);
+  const diskServes = await servesSuccessor(session, props);
+  if (!diskServes) await refuseWhileUsed(context, own);
   if (own) await deleteRegistration(context, own);
+  if (diskServes) return;
   // Nothing can attach it any more; what was attached in between still has it.
   await refuseWhileUsed(context, own);
   await deleteDisk(session, __disk);
+}
+
+/** The same disk serves a later generation of the volume, which has moved to another node or was taken up again. */
+async function servesSuccessor(session: Session, props: Inputs): Promise<boolean> {
+  const { ownerVmid, placement, __generation } = readVolumeOutputs(props);
+  const found = await session.locate(placement.cluster, ownerVmid);
+  const owner = found && (await readMarkedGuest(found));
+  return (
+    owner?.mark !== undefined && sameIdentity(owner.mark, await identityOfVolume(session, props)) && owner.mark.generation > __generation
+  );
 }
 
 async function refuseWhileUsed(context: VolumeContext, own: Registration | undefined): Promise<void> {

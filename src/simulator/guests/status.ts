@@ -21,6 +21,7 @@ import {
   stopGuest,
   suspendGuest,
 } from "./power";
+import { backupSupport, blockStatistics } from "./process-facts";
 import { propertyStringFormat } from "./property-string";
 
 const base = "/nodes/{node}/qemu/{vmid}/status";
@@ -198,7 +199,7 @@ function listGuests(call: Call): unknown {
   const place = placeOf(call);
   return Object.values(call.cluster.guests)
     .filter((guest) => guest.node === place.node && call.hasPrivilege(`/vms/${guest.vmid}`, "VM.Audit"))
-    .map((guest) => summaryOf(place, guest));
+    .map((guest) => ({ ...summaryOf(place, guest), ...(flagParameter(call, "full") && guest.running ? processStatus(place, guest) : {}) }));
 }
 
 function currentStatus(call: Call): unknown {
@@ -222,13 +223,16 @@ function haOf({ cluster }: Place, vmid: number): Record<string, unknown> {
   return { managed: 1, state, ...(cluster.era === "8.4" ? { group: resource.group ?? null } : {}) };
 }
 
+const noPressure = Object.fromEntries(
+  ["cpu", "io", "memory"].flatMap((kind) => [`pressure${kind}full`, `pressure${kind}some`]).map((key) => [key, 0]),
+);
+
 /** What only a running process tells. Its counters stay at zero: nobody measures a simulated guest. */
 function processStatus(place: Place, guest: GuestState): Record<string, unknown> {
   const { era } = place.cluster;
   const config = guest.runningConfig ?? guest.config;
   const memoryBytes = memoryMebibytes(config) * 1024 * 1024;
   const cards = Object.keys(config).filter(isNetKey);
-  const pressure = ["cpu", "io", "memory"].flatMap((kind) => [`pressure${kind}full`, `pressure${kind}some`]);
   return {
     "running-machine": machineVersion(era, config),
     "running-qemu": qemuVersion,
@@ -236,7 +240,10 @@ function processStatus(place: Place, guest: GuestState): Record<string, unknown>
       ? {}
       : { nics: Object.fromEntries(cards.map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin: 0, netout: 0 }])) }),
     ...(config.balloon === "0" ? {} : { balloon: memoryBytes, ballooninfo: { actual: memoryBytes, max_mem: memoryBytes } }),
-    ...(era === "9.2" ? Object.fromEntries(pressure.map((key) => [key, 0])) : {}),
+    diskread: 0,
+    diskwrite: 0,
+    blockstat: blockStatistics(config),
+    "proxmox-support": backupSupport(),
   };
 }
 
@@ -261,7 +268,7 @@ function summaryOf(place: Place, guest: GuestState): Record<string, unknown> {
     uptime: Math.floor(upMs / 1000),
     netin: 0,
     netout: 0,
-    ...(guest.running ? { pid: 10_000 + guest.vmid, diskread: 0, diskwrite: 0 } : {}),
+    ...(guest.running ? { pid: 10_000 + guest.vmid, ...(place.cluster.era === "9.2" ? noPressure : {}) } : {}),
     ...(place.cluster.era === "9.2" ? { memhost: 0 } : {}),
     ...(guest.config.tags === undefined ? {} : { tags: guest.config.tags }),
     ...(guest.config.lock === undefined ? {} : { lock: guest.config.lock }),

@@ -67,7 +67,8 @@ function listContent(call: Call): unknown {
 function contentRow(found: FoundVolume, blockBytes: number): Record<string, unknown> {
   const { volid, volume, name, storage, backend } = found;
   const row: Record<string, unknown> = {
-    volid,
+    // File names are read as bytes and written as if each were a letter.
+    volid: Buffer.from(volid, "utf8").toString("latin1"),
     content: volume.content,
     size: volume.sizeBytes,
     ctime: Math.floor(volume.createdAtMs / 1000),

@@ -7,6 +7,7 @@ import { backendUsedBytes } from "../usage";
 import { fail, failParameter, listParameter, type Place, placeOf, textParameter } from "./calls";
 import { contentFormat, nodeRule, onStorage, optional, optionalFlag, storageRule } from "./rules";
 import { findBackend, getBackend, getUsableStorage, isUsable } from "./storages";
+import { imageFormat, traitsOf } from "./types";
 
 const readers = onStorage("Datastore.Audit", "Datastore.AllocateSpace");
 const atStorage = { node: nodeRule, storage: storageRule };
@@ -71,6 +72,7 @@ function listStorages(call: Call): unknown {
   const wanted = textParameter(call, "storage");
   const contents = listParameter(call, "content");
   const target = textParameter(call, "target");
+  if (wanted !== undefined && !call.cluster.storages[wanted]) failParameter({ storage: "No such storage." });
   return Object.values(call.cluster.storages)
     .filter((storage) => wanted === undefined || storage.storage === wanted)
     .filter((storage) => contents.length === 0 || contents.some((content) => storage.content.includes(content)))
@@ -82,8 +84,17 @@ function listStorages(call: Call): unknown {
     .map((storage) => {
       const status = statusOf(place, storage);
       const fraction = Number(status.total) > 0 ? { used_fraction: Number(status.used) / Number(status.total) } : {};
-      return { storage: storage.storage, ...status, ...fraction };
+      return { storage: storage.storage, ...status, ...fraction, ...(call.params.format === true ? formatsOf(call, storage) : {}) };
     });
+}
+
+/** Image formats: Proxmox's old and, from 9 on, its new way to say it. */
+function formatsOf(call: Call, storage: StorageState): Record<string, unknown> {
+  const { formats, naming } = traitsOf(storage);
+  const supported = [...formats, ...(naming === "file" || storage.type === "zfspool" ? ["subvol"] : [])].sort();
+  const standard = imageFormat(storage);
+  const old = { format: [Object.fromEntries(supported.map((format) => [format, 1])), standard] };
+  return call.cluster.era === "9.2" ? { ...old, formats: { default: standard, supported } } : old;
 }
 
 function getStatus(call: Call): unknown {

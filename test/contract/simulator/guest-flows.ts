@@ -94,6 +94,12 @@ function lifecycleCalls(node: string): Unrecorded {
     ...cleanUps,
     { before: 249, method: "PUT", path: `${qemu}/100/config`, params: { delete: "scsi1", force: 1 } },
     { before: 305, method: "POST", path: qemu, params: create112 },
+    {
+      before: 305,
+      method: "POST",
+      path: "/cluster/backup",
+      params: { id: "bj112", schedule: "sun 01:00", vmid: "112,100", storage: "d1" },
+    },
     { before: 305, method: "POST", path: "/pools", params: { poolid: "p112" } },
     { before: 305, method: "PUT", path: "/pools", params: { poolid: "p112", vms: "112" } },
     {
@@ -191,6 +197,7 @@ function backupCalls(node: string): Unrecorded {
     { before: 151, method: "POST", path: `${qemu}/160/status/stop`, params: {} },
     change(151, 160, { net0: "virtio,bridge=vmbr77", scsi4: "gone:0.03125" }),
     { before: 161, method: "POST", path: `${qemu}/161/status/start`, params: {} },
+    change(201, 160, { delete: "scsi4", force: 1 }),
     drop(177, 168),
     drop(182, 163),
     drop(186, 163),

@@ -5,8 +5,6 @@ import { guestFlow } from "./guest-flows";
 import { describeReport, judge, type KnownDifference, replay } from "./replay";
 import { referenceMissing } from "./transcripts";
 
-/** A running process's I/O counters and QEMU's own features are not simulated. */
-export const processCounters = "counters of QEMU's block devices and its feature list are absent";
 /** Other guests, tasks and storages of the machines on which the flows were recorded. */
 export const otherFlows = "the recorded machine still had things of other flows";
 

@@ -22,6 +22,8 @@ const volatileKeys = new Set([
   "used",
   "used_fraction",
 ]);
+/** Counters of block devices; which there are is compared. */
+const isCounter = (key: string): boolean => /_(?:ns|bytes|operations|merged|offset)$/.test(key);
 /** Sizes of the host and its disks, in rows that are no guest's. */
 const hostKeys = new Set(["maxdisk", "maxmem", "maxcpu", "total"]);
 /** Comma-separated lists in no particular order. */
@@ -38,6 +40,8 @@ const patterns: [RegExp, string][] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "<TIME>"],
   [/creation-qemu=[\d.]+,ctime=\d+/g, "creation-qemu=<V>,ctime=<T>"],
   [/\.conf\.tmp\.\d+/g, ".conf.tmp.<PID>"],
+  // Where a machine keeps its temporary files is its own affair.
+  [/\/var\/(?:tmp|srv\/dump)\/vzdumptmp\d+/g, "<TMP>"],
   [/vzdumptmp\d+/g, "vzdumptmp<PID>"],
   [/PVE:([^:\s]+):[0-9A-F]{8}::\S+/g, "PVE:$1:<TICKET>"],
 ];
@@ -56,12 +60,17 @@ export function normalizeBody(value: unknown, key = "", row: Record<string, unkn
   if (typeof value === "object" && value !== null) {
     const object = value as Record<string, unknown>;
     const entries = Object.keys(object)
+      // Only a device that has been used knows how long it has rested since.
+      .filter((name) => name !== "idle_time_ns")
       .sort()
       .map((name) => [normalizeText(name), normalizeBody(object[name], name, object)] as const);
     return Object.fromEntries(entries);
   }
-  if (volatileKeys.has(key)) return "<volatile>";
+  if (volatileKeys.has(key) || (typeof value === "number" && isCounter(key))) return "<volatile>";
+  // How well an archive can be compressed depends on what is on the disk.
+  if (key === "size" && /\.vma\.(?:zst|gz|lzo)$/.test(String(row.volid))) return "<compressed>";
   if (hostKeys.has(key) && row.vmid === undefined) return "<host>";
+  if (key === "pbs-library-version") return "<version>";
   if (key === "value" || key === "ticket" || key === "CSRFPreventionToken" || key === "ssl_fingerprint" || key === "repoid")
     return "<secret>";
   if (typeof value === "string" && listKeys.has(key)) return value.split(",").sort().join(",");

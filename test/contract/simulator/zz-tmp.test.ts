@@ -1,6 +1,7 @@
 import { test } from "vitest";
 import { guestFlow } from "./guest-flows";
 import { describeReport, replay } from "./replay";
+
 for (const name of (process.env.FLOWS ?? "").split(",")) {
   const [era, flow] = [name.slice(0, 3) as "8.4" | "9.2", name.slice(4)];
   test(name, async () => {

@@ -1,0 +1,174 @@
+/** `federate rotate`: a new token per cluster, tried, before the old one is revoked. */
+import path from "node:path";
+import type { Cluster, Connection } from "../../config";
+import { readCaFile } from "../../config";
+import { createProxmoxClient, type Permissions, type ProxmoxApi } from "../../proxmox";
+import { credentialEnvironment, loadWithWarnings } from "../context";
+import { EXIT, type ExitCode, worstOf } from "../exit-codes";
+import { describeFailure, UsageError } from "../failure";
+import { type CliIo, painterFor, printable } from "../io";
+import { keepSecret, writeTokenId } from "./keep";
+import {
+  copyGrants,
+  createToken,
+  deleteToken,
+  joinTokenId,
+  listTokens,
+  MADE,
+  nextName,
+  REPLACED,
+  setComment,
+  splitTokenId,
+  type TokenId,
+} from "./tokens";
+
+export interface RotateOptions {
+  /** Ids; empty: all clusters that use a token. */
+  cluster: string[];
+  /** User that may make tokens and grant privileges. */
+  admin: string;
+  /** File for secrets that come from the environment or from Pulumi. */
+  secrets: string;
+  /** Leave old tokens valid. */
+  keepOld?: boolean;
+  dryRun?: boolean;
+}
+
+/** The administrator's password; one cluster's may differ: `FEDERATE_ADMIN_PASSWORD_WORLDSTREAM_PROD`. */
+const PASSWORD = "FEDERATE_ADMIN_PASSWORD";
+
+export class RotationError extends Error {
+  readonly code = "ROTATION";
+}
+
+type Rotatable = Cluster & { connection: Connection & { credentials: { kind: "token" } } };
+
+export async function rotate(file: string, options: RotateOptions, io: CliIo): Promise<ExitCode> {
+  const { federation } = await loadWithWarnings(file, io);
+  const clusters = chosen(federation.clusters, options.cluster);
+  const paint = painterFor(io.stderr);
+  const codes: ExitCode[] = [];
+  // One after the other: whoever watches can stop after the first that goes wrong.
+  for (const cluster of clusters) {
+    try {
+      await rotateCluster(file, cluster, options, io);
+    } catch (error) {
+      const { message, exitCode } = describeFailure(error);
+      io.stderr.write(`${paint("red", `${cluster.id}:`)} ${printable(message)}\n`);
+      codes.push(exitCode);
+    }
+  }
+  return worstOf([EXIT.ok, ...codes]);
+}
+
+function chosen(clusters: readonly Cluster[], wanted: readonly string[]): Rotatable[] {
+  const unknown = wanted.find((id) => !clusters.some((cluster) => cluster.id === id));
+  if (unknown !== undefined)
+    throw new UsageError(`there is no cluster ${unknown}. The file declares ${clusters.map(({ id }) => id).join(", ")}.`);
+  const usable = clusters.filter(
+    (cluster): cluster is Rotatable => cluster.connection?.credentials.kind === "token" && cluster.status !== "lost",
+  );
+  const without = wanted.find((id) => !usable.some((cluster) => cluster.id === id));
+  if (without !== undefined) throw new UsageError(`cluster ${without} uses no API token that could be rotated.`);
+  return wanted.length === 0 ? usable : usable.filter(({ id }) => wanted.includes(id));
+}
+
+async function rotateCluster(file: string, cluster: Rotatable, options: RotateOptions, io: CliIo): Promise<void> {
+  const say = (text: string) => io.stdout.write(`${printable(`${cluster.id}: ${text}`)}\n`);
+  const { credentials } = cluster.connection;
+  const environment = credentialEnvironment(file, io);
+  const oldId =
+    credentials.tokenIdFile === undefined
+      ? credentials.tokenId
+      : (await environment.readFile(path.resolve(environment.baseDir, credentials.tokenIdFile))).trim();
+  const old = splitTokenId(oldId);
+  const admin = await connect(cluster, file, io, { kind: "password", username: options.admin, password: passwordFor(cluster, io) });
+  try {
+    const tokens = await listTokens(admin, old.user);
+    const current = tokens.find(({ name }) => name === old.name);
+    if (!current)
+      throw new RotationError(`token ${oldId} does not exist there. Set token_id to one that does, or make it anew by docs/privileges.md.`);
+    const fresh: TokenId = {
+      user: old.user,
+      name: nextName(
+        old.name,
+        tokens.map(({ name }) => name),
+      ),
+    };
+    const leftovers = tokens.filter(({ name, comment }) => name !== old.name && (comment === REPLACED || comment === MADE));
+    if (options.dryRun === true) {
+      say(
+        `would make ${joinTokenId(fresh)} with the grants of ${oldId}${options.keepOld === true ? "" : `, and revoke ${[old.name, ...leftovers.map(({ name }) => name)].join(", ")}`}`,
+      );
+      return;
+    }
+    const secret = await createToken(admin, fresh, current);
+    if (current.separated) await copyGrants(admin, old, fresh);
+    await proveEqual(cluster, file, io, admin, old, fresh, secret);
+    const todo = await keepSecret(credentials.secret, secret, options.secrets, environment.baseDir);
+    await writeTokenId(file, cluster, joinTokenId(fresh));
+    // From here on the file names the new token: an interruption leaves an old one too many, which the next run revokes.
+    await setComment(admin, old, REPLACED);
+    say(`${joinTokenId(fresh)} is in use${todo === undefined ? "" : `: ${todo}`}`);
+    if (options.keepOld === true) return;
+    for (const name of [old.name, ...leftovers.map((token) => token.name)]) {
+      await deleteToken(admin, { user: old.user, name });
+      say(`${joinTokenId({ user: old.user, name })} is revoked`);
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+function passwordFor({ id }: Cluster, io: CliIo): string {
+  const own = `${PASSWORD}_${id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")}`;
+  const password = io.environment[own] || io.environment[PASSWORD];
+  if (password) return password;
+  throw new UsageError(`an administrator's password is needed to make tokens: set ${PASSWORD}, or ${own} for this cluster.`);
+}
+
+/** A token that may do less would fail in the middle of a move: it has to have exactly the same privileges before it is used. */
+async function proveEqual(
+  cluster: Rotatable,
+  file: string,
+  io: CliIo,
+  admin: ProxmoxApi,
+  old: TokenId,
+  fresh: TokenId,
+  secret: string,
+): Promise<void> {
+  const api = await connect(cluster, file, io, { kind: "token", tokenId: joinTokenId(fresh), secret });
+  try {
+    const [mine, wanted] = await Promise.all([
+      api.getPermissions(),
+      admin.request<Permissions>("GET", "/access/permissions", { userid: joinTokenId(old) }),
+    ]);
+    const missing = Object.entries(wanted).flatMap(([where, privileges]) =>
+      Object.keys(privileges)
+        .filter((privilege) => mine[where]?.[privilege] === undefined)
+        .map((privilege) => `${privilege} on ${where}`),
+    );
+    if (missing.length === 0) return;
+    await deleteToken(admin, fresh);
+    throw new RotationError(`the new token lacks ${missing.slice(0, 5).join(", ")}: it was removed again, and the old one stays in use.`);
+  } finally {
+    await api.close();
+  }
+}
+
+async function connect(
+  { id, connection }: Rotatable,
+  file: string,
+  io: CliIo,
+  credentials: Parameters<typeof createProxmoxClient>[0]["credentials"],
+): Promise<ProxmoxApi> {
+  const ca = connection.tls.caFile === undefined ? undefined : await readCaFile(connection.tls.caFile, credentialEnvironment(file, io));
+  return createProxmoxClient({
+    clusterId: id,
+    endpoints: connection.apiUrls,
+    credentials,
+    tls: { fingerprint: connection.tls.fingerprint, ca, verify: connection.tls.verify },
+    connectTimeoutMs: connection.connectTimeoutMs,
+    requestTimeoutMs: connection.requestTimeoutMs,
+  });
+}
