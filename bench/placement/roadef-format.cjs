@@ -3,6 +3,7 @@
 
 const ZERO = 48;
 const SPACE = 32;
+const MOST_INT32 = 2 ** 31 - 1;
 
 /** Reads numbers byte by byte: the largest models have tens of millions of them, too many for one string each. */
 class Reader {
@@ -14,7 +15,8 @@ class Reader {
     this.name = name;
   }
 
-  next() {
+  /** @param most the largest number that makes sense here */
+  next(most = Number.MAX_SAFE_INTEGER) {
     const { bytes } = this;
     let offset = this.skipSpace();
     if (offset === bytes.length) throw new Error(`${this.name}: ends after ${this.read} numbers, more expected`);
@@ -25,7 +27,7 @@ class Reader {
       if (!(digit >= 0 && digit <= 9)) this.refuse(start);
       value = value * 10 + digit;
     }
-    if (!Number.isSafeInteger(value)) this.refuse(start);
+    if (value > most) throw new Error(`${this.name}: number ${this.read + 1} is ${value}, at most ${most} expected`);
     this.offset = offset;
     this.read += 1;
     return value;
@@ -55,6 +57,7 @@ class Reader {
 function parseModel(content, name = "model") {
   const reader = new Reader(content, name);
   const next = () => reader.next();
+  const nextInt32 = () => reader.next(MOST_INT32);
   const resources = next();
   const transient = new Uint8Array(resources);
   const loadWeight = new Float64Array(resources);
@@ -69,17 +72,17 @@ function parseModel(content, name = "model") {
   const safety = new Float64Array(machines * resources);
   const machineMoveCost = new Int32Array(machines * machines);
   for (let machine = 0; machine < machines; machine++) {
-    neighbourhood[machine] = next();
-    location[machine] = next();
+    neighbourhood[machine] = nextInt32();
+    location[machine] = nextInt32();
     for (let resource = 0; resource < resources; resource++) capacity[machine * resources + resource] = next();
     for (let resource = 0; resource < resources; resource++) safety[machine * resources + resource] = next();
-    for (let to = 0; to < machines; to++) machineMoveCost[machine * machines + to] = next();
+    for (let to = 0; to < machines; to++) machineMoveCost[machine * machines + to] = nextInt32();
   }
   const services = next();
   const spreadMin = new Int32Array(services);
   const dependencies = [];
   for (let service = 0; service < services; service++) {
-    spreadMin[service] = next();
+    spreadMin[service] = nextInt32();
     dependencies.push(Array.from({ length: next() }, next));
   }
   const processes = next();
@@ -87,7 +90,7 @@ function parseModel(content, name = "model") {
   const requirement = new Float64Array(processes * resources);
   const processMoveCost = new Float64Array(processes);
   for (let process = 0; process < processes; process++) {
-    service[process] = next();
+    service[process] = nextInt32();
     for (let resource = 0; resource < resources; resource++) requirement[process * resources + resource] = next();
     processMoveCost[process] = next();
   }
@@ -118,7 +121,7 @@ function parseModel(content, name = "model") {
 
 function parseAssignment(content, processes, machines, name = "assignment") {
   const reader = new Reader(content, name);
-  const assignment = Int32Array.from({ length: processes }, () => reader.next());
+  const assignment = Int32Array.from({ length: processes }, () => reader.next(MOST_INT32));
   reader.end();
   assignment.forEach((machine, process) => {
     if (machine < 0 || machine >= machines) throw new Error(`${name}: process ${process} is on machine ${machine}, there are ${machines}`);

@@ -39,3 +39,9 @@ export function parseInstant(text: string): number {
 export function repeated(text: string, before: string[]): string[] {
   return [...before, text];
 }
+
+/** A whole number from 0 on. */
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text.trim())) throw new InvalidArgumentError("a whole number of at least 0");
+  return Number(text);
+}

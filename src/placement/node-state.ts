@@ -121,7 +121,8 @@ function occupantOfGuest(guest: GuestFacts): Occupant {
 }
 
 export function occupantOfRequest(request: PlacementRequest): Occupant {
-  return { ...loadOf(request), key: request.key, name: request.name, memoryUsedMiB: wholeNonNegative(request.memoryMiB) };
+  const { cpuMilli: cpu, memoryMiB, diskBytes, tags, pool } = loadOf(request);
+  return { key: request.key, name: request.name, tags, cpuMilli: cpu, memoryMiB, pool, memoryUsedMiB: memoryMiB, diskBytes };
 }
 
 export function loadOf(request: PlacementRequest): Load {

@@ -1,4 +1,5 @@
 /** Guests of a cluster that have an address which an arriving guest brings along: both would answer on the network. */
+import { isIP } from "node:net";
 import { isIdentityTag } from "../migration";
 import { type GuestConfig, isProxmoxError, parseNet } from "../proxmox";
 import type { Session } from "./session";
@@ -26,7 +27,11 @@ export function addressesOf(values: Record<string, string>): Addresses[] {
 }
 
 function fixedIps(ipConfig: string | undefined): string[] {
-  return [...(ipConfig ?? "").matchAll(/(?:^|,)ip6?=([0-9a-fA-F.:]+)(?:\/\d+)?/g)].map((match) => match[1]!.toLowerCase());
+  return (ipConfig ?? "").split(",").flatMap((part) => {
+    const address = /^ip6?=([^/]+)/.exec(part)?.[1]?.toLowerCase();
+    // `dhcp`, `auto` and `manual` are none.
+    return address !== undefined && isIP(address) !== 0 ? [address] : [];
+  });
 }
 
 /** In words with what to do; our own guests are left out: their addresses are the programs' business. */

@@ -56,9 +56,11 @@ export async function destroyExpiredSources(session: Session, identity: Identity
       await destroyWithArchives(session, identity, other);
 }
 
-/** A retired source that is not to be destroyed yet; says when it will be. */
-export function keepsFor(session: Session, guest: MarkedGuest): boolean {
+/** A retired source that is not to be destroyed yet: says when it will be, and removes what is left of the move beside it. */
+export async function leaveKeptSource(session: Session, guest: MarkedGuest): Promise<boolean> {
   if (!isKept(session, guest)) return false;
+  // An interrupted move may have left its archives; they would outlast it by as long as the source is kept.
+  if (guest.mark?.move) await cleanUpMove(guest.ref, guest.mark.move, session.pace);
   session.pace.report(
     `${guest.mark?.name}: vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} stays, stopped and fenced, until ${guest.mark?.keepUntil} (keep_source); the first update after that removes it`,
   );

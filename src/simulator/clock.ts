@@ -117,7 +117,12 @@ export class VirtualClock implements Clock {
   }
 
   private exactNowMs(): number {
-    return this.pinnedMs ?? this.anchorVirtualMs + (this.realNowMs() - this.anchorRealMs) * this.scale;
+    return this.pinnedMs ?? this.flowingNowMs();
+  }
+
+  /** What the wall clock has made of the time, whatever is firing. */
+  private flowingNowMs(): number {
+    return this.anchorVirtualMs + (this.realNowMs() - this.anchorRealMs) * this.scale;
   }
 
   private moveTo(virtualMs: number): void {
@@ -147,16 +152,19 @@ export class VirtualClock implements Clock {
     if (!next || this.scale === 0 || this.stopped) return;
     const realDelayMs = Math.ceil((next.dueMs - this.exactNowMs()) / this.scale);
     this.wake = setTimeout(
-      () => void this.fireUntil(this.exactNowMs()).then(() => this.arm()),
+      () => void this.fireUntil(this.exactNowMs(), () => this.flowingNowMs()).then(() => this.arm()),
       Math.min(longestRealDelayMs, Math.max(0, realDelayMs)),
     );
     this.wake.unref();
   }
 
-  /** Fires what is due up to `targetMs`; one drain at a time, so that order does not depend on who drains. */
-  private async fireUntil(targetMs: number): Promise<void> {
+  /**
+   * Fires what is due up to `targetMs`; one drain at a time, so that order does not depend on who drains. `limitMs` is
+   * asked before each timer: time that was slowed down or stopped meanwhile does not go on to the old target.
+   */
+  private async fireUntil(targetMs: number, limitMs = () => targetMs): Promise<void> {
     while (this.draining) await this.draining;
-    this.draining = this.drain(targetMs);
+    this.draining = this.drain(() => Math.min(targetMs, limitMs()));
     try {
       await this.draining;
     } finally {
@@ -164,8 +172,8 @@ export class VirtualClock implements Clock {
     }
   }
 
-  private async drain(targetMs: number): Promise<void> {
-    for (let next = this.timers[0]; next && next.dueMs <= targetMs; next = this.timers[0]) {
+  private async drain(targetMs: () => number): Promise<void> {
+    for (let next = this.timers[0]; next && next.dueMs <= targetMs(); next = this.timers[0]) {
       this.timers.shift();
       this.moveTo(next.dueMs);
       this.pinnedMs = Math.max(next.dueMs, this.anchorVirtualMs);

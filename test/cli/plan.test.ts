@@ -146,3 +146,46 @@ describe("federate whatif", () => {
     expect([code, err]).toEqual([2, expect.stringMatching(message)]);
   });
 });
+
+describe("federate rebalance", () => {
+  it("finds nothing to gain in a layout that is even", async () => {
+    const { code, out } = await federate(["rebalance"], simulated.env);
+    expect([code, out]).toEqual([0, "nothing to gain: the layout stays as it is\n"]);
+  });
+
+  it("spreads what somebody has piled up on one node, inside the budget, and moves nothing itself", async () => {
+    const guests = simulated.simulator.world.state.clusters[CLUSTER]!.guests;
+    const before = structuredClone(guests);
+    for (let vmid = 300; vmid < 306; vmid++)
+      guests[String(vmid)] = { ...structuredClone(guests["101"]!), vmid, config: { name: `piled-${vmid}`, cores: "8", memory: "32768" } };
+    simulated.simulator.world.touch();
+    try {
+      const { code, out } = await federate(["rebalance", "--max-moves", "2", "--least-gain", "1", "--format", "json"], simulated.env);
+      expect(code).toBe(0);
+      const plan = JSON.parse(out) as {
+        moves: { from: { node: string }; to: { cluster: string; node: string } }[];
+        linkBytes: number;
+        scoreBefore: number;
+        scoreAfter: number;
+      };
+      expect(plan.moves.map(({ from, to }) => [from.node, to.cluster])).toEqual([
+        ["ams-1", CLUSTER],
+        ["ams-1", CLUSTER],
+      ]);
+      expect(plan.moves.every(({ to }) => to.node !== "ams-1")).toBe(true);
+      expect(plan.linkBytes).toBe(0);
+      expect(plan.scoreAfter).toBeGreaterThan(plan.scoreBefore);
+      expect(Object.values(guests).filter(({ node }) => node === "ams-1").length).toBeGreaterThanOrEqual(7);
+    } finally {
+      simulated.simulator.world.state.clusters[CLUSTER]!.guests = before;
+    }
+  });
+
+  it.each([
+    [["--max-bytes", "lots"], /--max-bytes/],
+    [["--max-moves", "-1"], /max-moves/],
+  ])("refuses %s", async (argv, message) => {
+    const { code, err } = await federate(["rebalance", ...argv], simulated.env);
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+  });
+});

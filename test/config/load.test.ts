@@ -193,6 +193,15 @@ describe("scenario 1: production, disaster recovery and development at three com
           "worldstream-prod": { storage: "vault", readAs: {} },
           "databarn-dr": { storage: "vault-own", readAs: { "worldstream-prod": "vault-ams" } },
         },
+        api: {
+          url: "https://vault.example.net:8007",
+          credentials: { kind: "token", tokenId: "federation@pbs!mover", secret: { kind: "environment", variable: "VAULT_TOKEN_SECRET" } },
+          tls: { caFile: "vault-ca.pem", verify: true },
+          connectTimeoutMs: 10_000,
+          requestTimeoutMs: 60_000,
+          datastore: "main",
+          namespace: "prod",
+        },
       },
     ]);
   });

@@ -45,7 +45,10 @@ function factsOf(
     storages: rows.storages ?? [],
   };
   const inventory = toInventory(
-    { federation: federation({ clusters: [declared], placement: mergeCapacityRules(DEFAULT_CAPACITY_RULES, placement) }), clusters: new Map([[declared.id, snapshot]]) },
+    {
+      federation: federation({ clusters: [declared], placement: mergeCapacityRules(DEFAULT_CAPACITY_RULES, placement) }),
+      clusters: new Map([[declared.id, snapshot]]),
+    },
     (_cluster, guest) => keys[guest.vmid],
   );
   return inventory.clusters[0]!;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { VirtualClock } from "../../src/simulator/clock";
 
 const still = () => new VirtualClock({ startMs: 1_000_000, timeScale: 0 });
@@ -71,6 +71,24 @@ describe("VirtualClock", () => {
     clock.timeScale = 2;
     realMs = 10;
     expect(clock.nowMs()).toBe(510);
+    clock.stop();
+  });
+
+  test("stopped while timers are overdue, it goes no further", async () => {
+    let realMs = 0;
+    const clock = new VirtualClock({ startMs: 0, timeScale: 1000, realNowMs: () => realMs });
+    const fired: number[] = [];
+    for (const dueMs of [5, 50, 500]) {
+      void clock.sleep(dueMs).then(() => {
+        fired.push(dueMs);
+        if (dueMs === 5) clock.timeScale = 0;
+      });
+    }
+    realMs = 10;
+    await vi.waitFor(() => expect(fired).toEqual([5]));
+    expect(clock.nowMs()).toBe(5);
+    await clock.advance(45);
+    expect(fired).toEqual([5, 50]);
     clock.stop();
   });
 

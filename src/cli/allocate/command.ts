@@ -1,5 +1,5 @@
 /** `federate allocate`: where a VM of that size would go now. */
-import { type Federation, parseSizeBytes, type ResourcePool, UnitError } from "../../config";
+import type { Federation, ResourcePool } from "../../config";
 import { createClusterClients } from "../../inventory";
 import { askClusters } from "../ask-clusters";
 import { credentialEnvironment, loadWithWarnings } from "../context";
@@ -8,6 +8,7 @@ import { UsageError } from "../failure";
 import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
+import { sizeOf } from "../size-option";
 import { readVisibleRows } from "../snapshot";
 import { allocateExitCode, decide, type Wish } from "./decide";
 import { allocationText, toAllocationReport } from "./report";
@@ -42,15 +43,6 @@ export async function allocate(file: string, options: AllocateOptions, io: CliIo
     return allocateExitCode(allocation, asked);
   } finally {
     await clients.close();
-  }
-}
-
-function sizeOf(option: string, text: string): number {
-  try {
-    return parseSizeBytes(text);
-  } catch (error) {
-    if (!(error instanceof UnitError)) throw error;
-    throw new UsageError(`${option}: ${error.message}${error.suggestion === undefined ? "" : `. ${error.suggestion}`}`);
   }
 }
 

@@ -1,8 +1,9 @@
 /** Commands that decide where guests would go, and change nothing. */
 import type { Command } from "commander";
 import type { AllocateOptions } from "../allocate/command";
-import { parseCores, parseInstant, repeated } from "../option-values";
+import { parseCores, parseCount, parseInstant, parseSeconds, repeated } from "../option-values";
 import type { PlanOptions } from "../plan/command";
+import type { RebalanceOptions } from "../rebalance/command";
 import type { WhatIfOptions } from "../whatif/command";
 import { type CommandContext, formatOption } from "./context";
 
@@ -40,4 +41,14 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
     .option("--html <file>", "write the outcome as a page with a picture")
     .addOption(formatOption())
     .action(async (options: WhatIfOptions) => finish(await (await import("../whatif/command.js")).whatif(file(), options, io)));
+  program
+    .command("rebalance")
+    .description("moves that would make the layout better by the pools' strategies, within a budget; prints a plan, moves nothing")
+    .option("--max-moves <count>", "moves at most", parseCount, 10)
+    .option("--max-bytes <size>", "bytes between clusters at most; 0B: only moves inside clusters, which are live", "0B")
+    .option("--max-link-seconds <seconds>", "how long each link between clusters may be busy", parseSeconds)
+    .option("--least-gain <points>", "points that a move has to gain at least (50)", parseCount)
+    .option("--html <file>", "write the plan as a page with a picture")
+    .addOption(formatOption())
+    .action(async (options: RebalanceOptions) => finish(await (await import("../rebalance/command.js")).rebalance(file(), options, io)));
 }

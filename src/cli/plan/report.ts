@@ -85,7 +85,7 @@ export function planText({ counts, movedBytes, changes, schedule, notes }: PlanR
   return lines.join("\n");
 }
 
-function scheduleLine({ ok, makespanSeconds, lowerBoundSeconds, bottleneck, message }: MoveSchedule): string {
+export function scheduleLine({ ok, makespanSeconds, lowerBoundSeconds, bottleneck, message }: MoveSchedule): string {
   if (!ok) return `no order of moves gets there: ${message ?? ""}`;
   const ratio = lowerBoundSeconds > 0 ? `, ${(makespanSeconds / lowerBoundSeconds).toFixed(2)} times the least possible` : "";
   return `all moves take about ${roundedSpan(makespanSeconds)}${ratio} (bottleneck: ${bottleneck})`;

@@ -1,5 +1,4 @@
 import { type Ask, askOfKind } from "../ask";
-import { ruleShortfalls } from "../filters/request-valid";
 import type { PlacementRequest } from "../model";
 import { hashText, mixHashes } from "../order";
 import { type AppliedRule, concernsGuests, type RuleSets } from "../rules";
@@ -97,7 +96,7 @@ export class Kinds {
       hash: mixHashes(poolHash, hashText(`${kindText(request)}${from}`)),
       candidates,
       softGuestRules,
-      hasSoundRules: ruleShortfalls(request, world.instantMs).length === 0,
+      hasSoundRules: this.book.isSound(request, this.signatures.ofPool(request)),
       hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
       worsensOnly:
         world.survival === undefined &&

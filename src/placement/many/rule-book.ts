@@ -1,3 +1,4 @@
+import { ruleShortfalls } from "../filters/request-valid";
 import type { PlacementRequest, PoolPolicy, Rule } from "../model";
 import { hashText } from "../order";
 import { type AppliedRule, type RuleSets, ruleSets } from "../rules";
@@ -10,6 +11,8 @@ interface PoolRules {
   /** By lower-case tag: rules that bind only requests with that tag. */
   byTag: ReadonlyMap<string, Rule[]>;
   hash: number;
+  /** False: one of its rules means nothing. */
+  isSound: boolean;
 }
 
 /**
@@ -35,6 +38,16 @@ export class RuleBook {
     return this.poolRules(request.pool, poolNumber).hash;
   }
 
+  /** Whether every rule of the request and its pool means something. */
+  isSound(request: PlacementRequest, poolNumber: number): boolean {
+    if (!this.poolRules(request.pool, poolNumber).isSound) return false;
+    return request.rules.length === 0 || this.hasSoundRules({ ...BARE_REQUEST, rules: request.rules });
+  }
+
+  private hasSoundRules(request: PlacementRequest): boolean {
+    return ruleShortfalls(request, this.world.instantMs).length === 0;
+  }
+
   private poolRules(pool: PoolPolicy | undefined, poolNumber: number): PoolRules {
     const known = this.pools.get(poolNumber);
     if (known !== undefined) return known;
@@ -46,7 +59,12 @@ export class RuleBook {
       const tag = rule.value.toLowerCase();
       byTag.set(tag, [...(byTag.get(tag) ?? []), rule]);
     }
-    const rules = { base, byTag, hash: pool === undefined ? 0 : hashText(JSON.stringify({ ...pool, limits: undefined })) };
+    const rules: PoolRules = {
+      base,
+      byTag,
+      hash: pool === undefined ? 0 : hashText(JSON.stringify({ ...pool, limits: undefined })),
+      isSound: this.hasSoundRules({ ...BARE_REQUEST, pool }),
+    };
     this.pools.set(poolNumber, rules);
     return rules;
   }

@@ -41,6 +41,13 @@ export class Picks {
     return host.length === 0 ? -1 : host[this.random.below(host.length)]!;
   }
 
+  /** Any other process of the same service, -1 if there is none. */
+  sibling(process: number): number {
+    const members = this.state.services.members[this.problem.service[process]!]!;
+    const other = members[this.random.below(members.length)]!;
+    return other === process ? -1 : other;
+  }
+
   /** A machine where the process could be. */
   target(process: number): number {
     return this.candidates.pick(process, this.random);

@@ -44,6 +44,11 @@ export interface ReassignmentProblem {
 export function checkProblem(problem: ReassignmentProblem): void {
   const { machines, resources, processes, services } = problem;
   const lengths: [string, number, number][] = [
+    ["transient", problem.transient.length, resources],
+    ["loadWeight", problem.loadWeight.length, resources],
+    ["neighbourhood", problem.neighbourhood.length, machines],
+    ["location", problem.location.length, machines],
+    ["processMoveCost", problem.processMoveCost.length, processes],
     ["capacity", problem.capacity.length, machines * resources],
     ["safety", problem.safety.length, machines * resources],
     ["machineMoveCost", problem.machineMoveCost.length, machines * machines],
@@ -58,6 +63,11 @@ export function checkProblem(problem: ReassignmentProblem): void {
   }
   checkIndexes("initial", problem.initial, machines);
   checkIndexes("service", problem.service, services);
+  checkIndexes(
+    "balances",
+    problem.balances.flatMap(({ first, second }) => [first, second]),
+    resources,
+  );
   for (const dependencies of problem.dependencies) checkIndexes("dependencies", dependencies, services);
 }
 

@@ -29,8 +29,11 @@ export interface SearchResult {
 
 /** Steps between two looks at the budget: a few milliseconds at most. */
 const STEPS_PER_LOOK = 256;
-/** The first temperature as a share of what an average process costs where it is too much: hot enough for all but the largest. */
-const HOT_SHARE = 0.4;
+/**
+ * The first temperature as a share of what an average process costs where it is too much. The fewer processes there are, the
+ * more time there is for each, and the hotter the start may be, so that the largest find their places too.
+ */
+const HOT_SHARE = { least: 0.4, manyProcesses: 5000 };
 /** How often each kind of move is tried, relative to the others. */
 const SHARES = { shift: 35, swap: 18, returnHome: 40 };
 /**
@@ -100,5 +103,6 @@ function createWheel(problem: ReassignmentProblem, state: ReassignmentState, ran
 
 function hotTemperature({ requirement, loadWeight, resources, processes }: ReassignmentProblem): number {
   const weight = requirement.reduce((sum, amount, index) => sum + amount * loadWeight[index % resources]!, 0);
-  return Math.max(1, (HOT_SHARE * weight) / processes);
+  const fewness = Math.max(1, HOT_SHARE.manyProcesses / processes);
+  return Math.max(1, (HOT_SHARE.least * fewness * weight) / processes);
 }

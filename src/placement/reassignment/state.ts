@@ -25,10 +25,7 @@ export class ReassignmentState {
   private readonly touched: Int32Array;
   private touchedLength = 0;
 
-  constructor(
-    readonly problem: ReassignmentProblem,
-    start: Int32Array,
-  ) {
+  constructor(problem: ReassignmentProblem, start: Int32Array) {
     const { machines, processes } = problem;
     this.assignment = Int32Array.from(start);
     this.home = problem.initial;

@@ -20,7 +20,7 @@ const WHOLE_SHARE = 0.3;
 /** Each time as many guests may be displaced; few suffice mostly, and are found much sooner. */
 const DISPLACED = [0, 2, 6];
 /** The least; up to eight times as many. */
-const STEPS_PER_PART = 100;
+const STEPS_PER_PART = 400;
 const SEED = 20_120_417;
 
 /**

@@ -1,7 +1,7 @@
 /** Diff, refresh and deletion of a disk. */
 import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
-import { destroyRetiredSources, destroyWithArchives, keepsFor, refuseWithoutSuccessor } from "../predecessors";
+import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseWithoutSuccessor } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { detachVolume, findReferences } from "./attachment";
@@ -83,7 +83,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
   if (owner.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, owner);
-    if (keepsFor(session, owner)) return;
+    if (await leaveKeptSource(session, owner)) return;
   }
   const volid = volidOf(owner);
   if (volid !== undefined) {

@@ -1,7 +1,7 @@
 /** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
 import { readMarkedGuest, sameIdentity } from "../../migration";
 import { type Inputs, identityOf } from "../inputs";
-import { destroyRetiredSources, destroyWithArchives, keepsFor, refuseTwin, refuseWithoutSuccessor } from "../predecessors";
+import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseTwin, refuseWithoutSuccessor } from "../predecessors";
 import type { Session } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { readVmOutputs } from "./state";
@@ -18,7 +18,7 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   if (guest.mark.generation > __generation) return;
   if (guest.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, guest);
-    if (keepsFor(session, guest)) return;
+    if (await leaveKeptSource(session, guest)) return;
   }
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
   if (guest.mark.phase === "settled") {

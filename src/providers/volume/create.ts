@@ -18,7 +18,7 @@ import { readVolumeInputs } from "./state";
 export async function createVolume(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
   const context = await volumeContext(session, inputs);
   const { placement } = readVolumeInputs(inputs);
-  const [newest, ...older] = await listRegistrations(context.kubernetes, context.identity);
+  const [newest] = await listRegistrations(context.kubernetes, context.identity);
   await refuseLostDisk(context, newest);
   await awaitNodeMove(session, context.identity);
   const moves = newest !== undefined && !isAt(newest.volume, placement);
@@ -26,19 +26,15 @@ export async function createVolume(session: Session, inputs: Inputs): Promise<{ 
     if (moves) await releaseVolume(context, newest);
     return moveOrCreateDisk(context, newest, moves);
   });
-  const outs = await finishVolume(context, disk, moves ? [newest] : older);
+  const outs = await finishVolume(context, disk);
   return { id: `${placement.region}/${readDiskOutputs(disk).ownerVmid}`, outs };
 }
 
 /** Registers the disk, puts back what was taken out of use for it, and tells the outputs. */
-export async function finishVolume(context: VolumeContext, disk: Inputs, formers: Registration[]): Promise<Inputs> {
+export async function finishVolume(context: VolumeContext, disk: Inputs): Promise<Inputs> {
   const registration = await ensureRegistration(context, disk);
   const { volid, sizeBytes, ownerVmid, lastMove, __generation } = readDiskOutputs(disk);
-  // Read anew: what was released is noted on the object since the first look.
-  for (const { name } of formers) {
-    const noted = (await listRegistrations(context.kubernetes, context.identity)).find((candidate) => candidate.name === name);
-    if (noted) await restoreUse(context, noted, registration);
-  }
+  for (const former of await listRegistrations(context.kubernetes, context.identity)) await restoreUse(context, former, registration);
   await ensureClaim(context, registration, sizeBytes);
   const { recovery: _done, drift: _mended, ...lasting } = context.inputs;
   return withoutUndefined({
@@ -110,7 +106,7 @@ async function givingBackOnFailure<T>(context: VolumeContext, work: () => Promis
 }
 
 /** Claim and workload on the former disk again, if that is whole and serves. */
-export async function giveBack(context: VolumeContext): Promise<void> {
+async function giveBack(context: VolumeContext): Promise<void> {
   const noted = (await listRegistrations(context.kubernetes, context.identity)).find(findReleaseNote);
   if (noted && (await serves(context, noted))) await restoreUse(context, noted, noted);
 }

@@ -97,8 +97,14 @@ async function planVolume(session: Session, planning: Planning): Promise<{ input
     ...(recovery ? { recovery } : {}),
     __disk: disk,
   };
-  const home =
-    before?.placement ?? (live && { ...live, region: regionOfCluster(federation, live.cluster), ...(shared ? {} : { zone: live.node }) });
+  const livePlace = live && {
+    cluster: live.cluster,
+    region: regionOfCluster(federation, live.cluster),
+    ...(shared ? {} : { zone: live.node }),
+  };
+  // An interrupted run has moved it to another cluster: what the state says is a retired source.
+  const hasMoved = before !== undefined && livePlace !== undefined && livePlace.cluster !== before.placement.cluster;
+  const home = hasMoved ? livePlace : (before?.placement ?? livePlace);
   const registrations = late || !(before || live) ? [] : await lookAtRegistrations(session, spec, news);
   if (!home || samePlace(home, placement)) {
     const interrupted = registrations.find(findReleaseNote);

@@ -52,7 +52,7 @@ export async function findUse(context: VolumeContext, { volume }: Registration):
 }
 
 /** @throws UserError with the names of whoever uses it */
-export async function refuseUse(context: VolumeContext, registration: Registration): Promise<void> {
+async function refuseUse(context: VolumeContext, registration: Registration): Promise<void> {
   const use = describeUse(await findUse(context, registration));
   if (use !== undefined)
     throw new UserError(

@@ -7,11 +7,12 @@ import { updateDisk } from "../disk/update";
 import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
 import { type VolumeContext, volumeContext } from "./context";
-import { finishVolume, giveBack } from "./create";
+import { finishVolume } from "./create";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { awaitNodeMove, moveToNode } from "./node-move";
-import { refuseUse } from "./release";
+import { releaseVolume } from "./release";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
+import { deleteRegistration } from "./unregister";
 import { findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
 import { waitUntil } from "./waiting";
 
@@ -22,14 +23,14 @@ export async function updateVolume(session: Session, oldOutputs: Inputs, newInpu
   await awaitNodeMove(session, context.identity);
   const olds = readVolumeOutputs(oldOutputs);
   const news = readVolumeInputs(newInputs);
-  const [newest, ...older] = await listRegistrations(context.kubernetes, context.identity);
+  const [newest] = await listRegistrations(context.kubernetes, context.identity);
   const { __sizeBytes: wanted } = readDiskInputs(news.__disk);
   if (newest) await growWhileAttached(context, newest, readDiskOutputs(olds.__disk), wanted);
   const { outs: updated } = await updateDisk(session, olds.__disk, news.__disk);
   const disk = await bringToZone(context, newest, updated);
-  await giveBack(context);
-  const outs = await finishVolume(context, disk, older);
-  if (newest) await raiseRequest(context, newest, readDiskOutputs(disk).sizeBytes);
+  const outs = await finishVolume(context, disk);
+  await unregisterFormer(context, outs);
+  await raiseRequest(context, outs);
   return { outs };
 }
 
@@ -39,10 +40,17 @@ async function bringToZone(context: VolumeContext, newest: Registration | undefi
   const { placement, __disk } = readVolumeInputs(inputs);
   const { __at, ownerVmid, lastMove } = readDiskOutputs(disk);
   if (placement.zone === undefined || __at.node === placement.zone) return disk;
-  if (newest) await refuseUse(context, newest);
+  if (newest) await releaseVolume(context, newest);
   const ref = { api: await session.client(__at.cluster), node: __at.node, vmid: ownerVmid };
   const owner = await moveToNode(session, ref, placement.zone, spec.name);
   return attachAndDescribe(await diskContext(session, __disk), owner, lastMove);
+}
+
+/** Of a move that was given up: the disk is no longer where they say. */
+async function unregisterFormer(context: VolumeContext, outs: Inputs): Promise<void> {
+  const { persistentVolume } = readVolumeOutputs(outs);
+  for (const registration of await listRegistrations(context.kubernetes, context.identity))
+    if (registration.name !== persistentVolume) await deleteRegistration(context, registration);
 }
 
 /**
@@ -66,7 +74,7 @@ async function growWhileAttached(
       `Volume ${spec.name} cannot grow now: ${guests.join(", ")} on ${__at.cluster} still has it, though Kubernetes has detached it. Detach it there, then run again.`,
     );
   }
-  const claim = await boundClaim(context, registration);
+  const claim = await boundClaim(context, registration.name);
   if (!claim)
     throw new UserError(
       `Volume ${spec.name} is attached (${attachments.join(", ")}) without a claim to grow it by. Detach it, then run again.`,
@@ -85,7 +93,7 @@ async function growWhileAttached(
 }
 
 /** The object anew: it may have been bound since the first look. */
-async function boundClaim({ kubernetes }: VolumeContext, { name }: Registration): Promise<PersistentVolumeClaim | undefined> {
+async function boundClaim({ kubernetes }: VolumeContext, name: string): Promise<PersistentVolumeClaim | undefined> {
   const volume = await kubernetes.findVolume(name);
   return volume && findBoundClaim(kubernetes, volume);
 }
@@ -104,8 +112,9 @@ async function requestMore({ kubernetes, spec }: VolumeContext, claim: Persisten
 }
 
 /** So that the filesystem grows when the claim is mounted next. A class that allows no growth leaves the claim as it is. */
-async function raiseRequest(context: VolumeContext, registration: Registration, sizeBytes: number): Promise<void> {
-  const claim = await boundClaim(context, registration);
+async function raiseRequest(context: VolumeContext, outs: Inputs): Promise<void> {
+  const { persistentVolume, sizeBytes } = readVolumeOutputs(outs);
+  const claim = await boundClaim(context, persistentVolume);
   const requested = claim?.spec?.resources?.requests?.storage;
   if (!claim || requested === undefined || parseStorageQuantity(requested) >= sizeBytes) return;
   const { storageClassName } = context.spec;

@@ -1,5 +1,5 @@
 /** Diff, refresh and deletion of a volume. */
-import { findVolumeMark, isKubernetesError, sameVolume } from "../../kubernetes";
+import { isKubernetesError } from "../../kubernetes";
 import { readMarkedGuest, sameIdentity } from "../../migration";
 import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
@@ -10,18 +10,19 @@ import { listRegistrations, type Registration } from "./kubernetes";
 import { awaitNodeMove } from "./node-move";
 import { samePlace } from "./place";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
-import { describeUse, findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
-import { waitUntil } from "./waiting";
-
-const DELETE_TIMEOUT_MS = 120_000;
+import { deleteRegistration } from "./unregister";
+import { describeUse, findGuestUse, findKubernetesUse } from "./usage";
 
 export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readVolumeOutputs(oldOutputs);
   const news = readVolumeInputs(newInputs);
-  if (!samePlace(olds.placement, news.placement)) return { changes: true, replaces: ["placement"] };
+  // It may have left the recorded place, and come back to it, in runs that were interrupted.
+  const { __live: live, __sizeBytes: sizeBytes } = readDiskInputs(news.__disk);
+  const moves = !samePlace(olds.placement, news.placement) || (live !== undefined && live.cluster !== olds.placement.cluster);
+  if (moves) return { changes: true, replaces: ["placement"] };
   // A volume that has grown through its claim is larger than declared, and stays so.
-  const grows = readDiskInputs(news.__disk).__sizeBytes > olds.sizeBytes;
+  const grows = sizeBytes > olds.sizeBytes;
   const same = (key: string) => JSON.stringify(oldOutputs[key] ?? null) === JSON.stringify(newInputs[key] ?? null);
   const changes =
     grows ||
@@ -29,7 +30,7 @@ export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: bo
     olds.drift !== undefined ||
     // Later operations read the connection from the state: it must not go stale there.
     !["description", "claim", "kubernetes"].every(same) ||
-    diffDisk({ ...olds.__disk, sizeBytes: readDiskInputs(news.__disk).__sizeBytes }, news.__disk).changes;
+    diffDisk({ ...olds.__disk, sizeBytes }, news.__disk).changes;
   return { changes, replaces: [] };
 }
 
@@ -113,23 +114,4 @@ async function refuseWhileUsed(context: VolumeContext, own: Registration | undef
     throw new UserError(
       `Volume ${spec.name} (${volid} in ${placement.region}) is kept, because it is in use: ${used}. Scale the workload down, wait until it is detached, then run again.`,
     );
-}
-
-async function deleteRegistration(context: VolumeContext, own: Registration): Promise<void> {
-  const { kubernetes, session, spec, identity } = context;
-  const claim = await findBoundClaim(kubernetes, own.volume);
-  if (claim) {
-    const mark = findVolumeMark(claim);
-    if (!mark || !sameVolume(mark, identity))
-      throw new UserError(
-        `Volume ${spec.name} is kept, because claim ${claim.metadata?.namespace}/${claim.metadata?.name}, which this program did not make, is bound to it. Delete that claim, then run again.`,
-      );
-    await kubernetes.deleteClaim(claim);
-  }
-  await kubernetes.deleteVolume(own.volume);
-  const isGone = async () => (await kubernetes.findVolume(own.name))?.metadata?.uid !== own.volume.metadata?.uid;
-  if (await waitUntil(isGone, DELETE_TIMEOUT_MS, session.pace)) return;
-  throw new UserError(
-    `PersistentVolume ${own.name} of volume ${spec.name} was deleted, but is still there after ${DELETE_TIMEOUT_MS / 1000} s: its claim or an attachment holds it. The disk is kept; look at both, then run again.`,
-  );
 }

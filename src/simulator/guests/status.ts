@@ -197,9 +197,15 @@ function resume(call: Call): string {
 
 function listGuests(call: Call): unknown {
   const place = placeOf(call);
+  const full = flagParameter(call, "full");
   return Object.values(call.cluster.guests)
     .filter((guest) => guest.node === place.node && call.hasPrivilege(`/vms/${guest.vmid}`, "VM.Audit"))
-    .map((guest) => ({ ...summaryOf(place, guest), ...(flagParameter(call, "full") && guest.running ? processStatus(place, guest) : {}) }));
+    .map((guest) => ({ ...summaryOf(place, guest), ...(full ? detailsOf(place, guest) : {}) }));
+}
+
+/** What takes a question to the process of each guest. */
+function detailsOf(place: Place, guest: GuestState): Record<string, unknown> {
+  return guest.running ? { qmpstatus: guest.qmpStatus, ...processStatus(place, guest) } : { qmpstatus: "stopped" };
 }
 
 function currentStatus(call: Call): unknown {
@@ -207,11 +213,10 @@ function currentStatus(call: Call): unknown {
   const guest = getGuest(place, vmidOf(call));
   return {
     ...summaryOf(place, guest),
-    qmpstatus: guest.running ? guest.qmpStatus : "stopped",
+    ...detailsOf(place, guest),
     ha: haOf(place, guest.vmid),
     ...(isAgentEnabled(guest.config.agent) ? { agent: 1 } : {}),
     ...(guest.config.vga === undefined ? {} : { clipboard: null }),
-    ...(guest.running ? processStatus(place, guest) : {}),
   };
 }
 

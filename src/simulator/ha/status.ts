@@ -1,8 +1,8 @@
 /** `/cluster/ha` and `/cluster/ha/status`: what the HA manager is doing. */
 import { flagOf } from "../answers";
-import type { Call, ClusterState, Route } from "../kernel";
+import type { Call, ClusterState, GuestState, Route } from "../kernel";
 import { hasQuorum } from "../quorum";
-import type { Era } from "../state";
+import type { Era, HaService } from "../state";
 import { vmidOf } from "./services";
 
 export function haStatusRoutes(era: Era): Route[] {
@@ -78,7 +78,7 @@ function serviceRow(cluster: ClusterState, sid: string): Record<string, unknown>
   const service = cluster.ha.idle ? undefined : cluster.ha.services?.[sid];
   const node = service?.node ?? cluster.guests[vmidOf(sid)]?.node;
   const requested = resource.state ?? "started";
-  const state = requested === "ignored" ? "ignored" : node === undefined ? "not found" : (service?.state ?? "queued");
+  const state = requested === "ignored" ? "ignored" : node === undefined ? "not found" : wordsFor(service, cluster.guests[vmidOf(sid)]);
   return {
     id: `service:${sid}`,
     type: "service",
@@ -94,6 +94,13 @@ function serviceRow(cluster: ClusterState, sid: string): Record<string, unknown>
     ...(resource.group === undefined ? {} : { group: resource.group }),
     ...(resource.comment === undefined ? {} : { comment: resource.comment }),
   };
+}
+
+/** On its way from or to what is asked, a service says so. */
+function wordsFor(service: HaService | undefined, guest: GuestState | undefined): string {
+  if (service?.state === "started") return guest?.running ? "started" : "starting";
+  if (service?.state === "stopped") return guest?.running ? "stopping" : "stopped";
+  return service?.state ?? "queued";
 }
 
 function managerStatus(call: Call): unknown {

@@ -7,7 +7,7 @@ import type { Call, ParameterRule, ParameterTable, Route } from "../kernel";
 import type { Era } from "../state";
 import { configText, fail, failParameter, flagParameter, listParameter, textParameter } from "../volumes/calls";
 import { guestOf, jobIdPattern, jobNumberOf, jobsOf, type ReplicationJob } from "./jobs";
-import { replicatableVolumes } from "./replicate";
+import { replicatableVolids } from "./replicate";
 
 export const jobIdRule: ParameterRule = {
   type: "string",
@@ -99,8 +99,7 @@ function createJob(call: Call): null {
   const source = textParameter(call, "source") ?? guest.node;
   if (source !== guest.node) fail(`Source '${source}' does not match current node of guest '${vmid}' (${guest.node})`);
   if (target === guest.node) fail("Source and target must not be identical");
-  const volumes = replicatableVolumes({ world, cluster, node: guest.node }, guest);
-  if (volumes.length === 0) fail("No replicatable volumes found");
+  if (replicatableVolids({ world, cluster, node: guest.node }, guest).length === 0) fail("No replicatable volumes found");
   if (cluster.replication[id]) fail(`replication job '${id}' already exists`);
   if (jobsOf(cluster, vmid).some(([, job]) => job.target === target)) {
     fail(`replication job for guest '${vmid}' to target 'local/${target}' already exists`);

@@ -7,27 +7,24 @@ import type { Blocks } from "../state";
 import { blockCount, copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, type Place } from "../volumes/calls";
 import { getBackend, getUsableStorage, resourcesOf } from "../volumes/storages";
-import { type FoundVolume, freeVolume, getVolume } from "../volumes/volumes";
+import { type FoundVolume, freeVolume, getVolume, resolveVolid } from "../volumes/volumes";
 import { forgetJob, guestOf, type ReplicationJob, setState, stateOf } from "./jobs";
 
 const stepMs = 500;
 const megabyte = 1_000_000;
 
-/** Volumes that replication takes care of; throws for one whose storage cannot do it. */
-export function replicatableVolumes(place: Place, guest: GuestState): FoundVolume[] {
-  const found: FoundVolume[] = [];
-  const seen = new Set<string>();
+/** Volids that replication takes care of; throws for one whose storage cannot do it. */
+export function replicatableVolids(place: Place, guest: GuestState): string[] {
+  const volids = new Set<string>();
   for (const drive of drivesOf(guest.config, { unused: true })) {
     const volid = volidOf(drive);
-    if (volid === undefined || seen.has(volid) || !isReplicated(drive)) continue;
-    seen.add(volid);
-    const volume = getVolume(place, volid);
-    if (volume.name.vmid !== guest.vmid) continue;
-    if (volume.storage.shared) fail(`missing replicate feature on volume '${volid}'`);
-    if (volume.storage.type === "zfspool") found.push(volume);
-    else if (!isUnusedKey(drive.key)) fail(`missing replicate feature on volume '${volid}'`);
+    if (volid === undefined || !isReplicated(drive)) continue;
+    const { storage, name } = resolveVolid(place, volid);
+    if (name.vmid !== guest.vmid) continue;
+    if (storage.type === "zfspool" && !storage.shared) volids.add(volid);
+    else if (storage.shared || !isUnusedKey(drive.key)) fail(`missing replicate feature on volume '${volid}'`);
   }
-  return found.sort((a, b) => (a.volid < b.volid ? -1 : 1));
+  return [...volids].sort();
 }
 
 function isReplicated(drive: Drive): boolean {
@@ -79,7 +76,7 @@ async function run(place: Place, id: string, job: ReplicationJob, current: Run):
   const { cluster } = place;
   const vmid = guestOf(id);
   const guest = cluster.guests[vmid] ?? fail(`Guest '${vmid}' does not exist.`);
-  const volumes = replicatableVolumes(place, guest);
+  const volumes = replicatableVolids(place, guest).map((volid) => getVolume(place, volid));
   const state = stateOf(cluster, id);
   current.note(`guest => VM ${vmid}, running => ${guest.running ? 1 : 0}`);
   current.note(`volumes => ${volumes.map(({ volid }) => volid).join(",")}`);

@@ -8,18 +8,15 @@ import { referenceMissing } from "./transcripts";
 const notSimulated: KnownDifference = {
   steps: new RegExp(
     [
-      "^\\w+ /cluster/(acme|backup|ceph|config|firewall|ha|jobs|log|mapping|metrics|notifications|replication|sdn)",
-      "^\\w+ /nodes/[^/]+/(capabilities|config|dns|execute|hardware|netstat|replication|rrddata|scan|sdn|services|startall|stopall|syslog|time)",
-      "^GET /nodes/[^/]+/vzdump/defaults",
+      "^\\w+ /cluster/(acme|ceph|config|firewall|mapping|metrics|notifications|sdn)",
+      "^\\w+ /nodes/[^/]+/(capabilities|execute|hardware|netstat|scan|sdn|services|startall|stopall|syslog)",
       "^POST /nodes/[^/]+/(network|status)$",
       "^POST /nodes/[^/]+/qemu/\\d+/monitor",
-      "^(POST|PUT|DELETE) /storage",
     ].join("|"),
   ),
   reason: "not simulated",
 };
 const speed = { reason: "the recorded machine was slower or faster", mayMatch: true };
-const counters = "counters and pressure of a running QEMU";
 const unprotected = "the recorder took the archive's protection off without recording it";
 const history = "the recorded machine had done more before";
 
@@ -41,13 +38,9 @@ const known: Record<string, KnownDifference[]> = {
       reason: "on the recorded machine cleaning up after a stop held the guest's lock for 30 s (slow machine)",
     },
   ],
-  permissions: [
-    { steps: [21], reason: counters },
-    { steps: [34], reason: unprotected },
-  ],
+  permissions: [{ steps: [34], reason: unprotected }],
   "permissions-minimal": [
     { steps: [35], reason: unprotected },
-    { steps: [22], reason: counters },
     { steps: [8], era: "9.2", reason: "statistics of a guest of an earlier flow" },
   ],
   failure: [
@@ -63,12 +56,10 @@ const known: Record<string, KnownDifference[]> = {
   ],
   "cluster-reads": [
     notSimulated,
-    { steps: [60], reason: "storage filter of an unknown storage" },
-    { steps: [62, 69, 70], reason: "storage rows leave out formats and priority" },
-    { steps: [72, 245], reason: history },
+    { steps: [69, 70], reason: "only an empty storage.cfg shows the storage's priority" },
+    { steps: [72, 73, 245], reason: history },
+    { steps: [108], reason: "the recording keeps two points of the recorded machine's load" },
     { steps: [169, 182, 184], era: "8.4", ...speed },
-    { steps: /^GET \/nodes\/[^/]+\/qemu$/, reason: counters },
-    { steps: /^GET \/nodes\/[^/]+\/qemu\/100\/status\/current$/, reason: counters },
   ],
 };
 

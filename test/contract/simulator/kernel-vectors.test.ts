@@ -13,12 +13,22 @@ const known: [RegExp, string][] = [
   [/ GET \/pools .*"poolid":"pa"/, "shows recorded statistics (rrd) of made-up numbers"],
   [/ GET \/cluster\/status /, "n1 has a subscription there"],
   [/ GET \/cluster\/nextid /, "there are containers; the simulator has none"],
+  [/ GET \/cluster\/ha\/status\/current /, "an HA manager was at work whose daemons' own files are missing"],
   [/ as \w+@pve POST \/access\/ticket /, "recorded as an already authenticated caller"],
+];
+
+/** Parameters judged otherwise, and why. */
+const knownParameters: [RegExp, string][] = [
+  [/^POST \/cluster\/replication .*"schedule":"x{100}/, "any schedule passed in the recording; here its form is judged before its length"],
+  [
+    /^POST \/cluster\/ha\/rules \{("resources":"vm:106",)?"rule":"r1"(,"type":"bogus")?\}/,
+    "without a known type a rule's properties are not known",
+  ],
 ];
 
 /** Methods of the kernel; guests and storages have their own tests. */
 const ownPaths =
-  /^\/(access|cluster\/(nextid|resources|status|options|tasks)|pools|nodes$|nodes\/[^/]+\/(tasks|status|version|network)|version)/;
+  /^\/(access|cluster\/(nextid|resources|status|options|tasks|ha|replication|backup|backup-info|jobs)|pools|nodes$|nodes\/[^/]+\/(tasks|status|version|network|replication|time|rrddata|vzdump\/defaults)|version)/;
 
 describe.skipIf(referenceMissing)("recorded vectors", () => {
   test("built-in roles have the recorded privileges", () => {
@@ -66,6 +76,9 @@ describe.skipIf(referenceMissing)("recorded vectors", () => {
   test("parameters are verified with the recorded texts", () => {
     const differing = vectorsOf("validate")
       .filter((vector) => ownPaths.test(vector.path))
+      .filter(
+        ({ method, path, params }) => !knownParameters.some(([pattern]) => pattern.test(`${method} ${path} ${JSON.stringify(params)}`)),
+      )
       .map((vector) => ({ vector, got: verifyVector(vector) }))
       .filter(({ vector, got }) => JSON.stringify(sorted(got?.errors)) !== JSON.stringify(sorted(vector.errors)))
       .map(

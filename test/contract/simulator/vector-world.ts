@@ -154,6 +154,8 @@ export function buildWorld(name: string): SimulatorWorld {
     const option = /^([\w-]+): (.*)$/.exec(line);
     if (option) cluster.options[option[1]!] = option[2]!;
   }
+  cluster.ha.resources = parseSections(std.files["ha/resources.cfg"], (type, name) => `${type}:${name}`);
+  cluster.replication = parseSections(std.files["replication.cfg"], (_, name) => name);
   addTasks(cluster, state);
   addForeignGuests(cluster, { ...std.files, ...state.files });
   const federation: FederationState = {
@@ -163,6 +165,21 @@ export function buildWorld(name: string): SimulatorWorld {
     seed: 1,
   };
   return new SimulatorWorld({ state: federation, timeScale: 0 });
+}
+
+/** Sections of a configuration file: `type: name`, then indented `key value` lines. */
+function parseSections(text: string | undefined, idOf: (type: string, name: string) => string): Record<string, Record<string, string>> {
+  const sections: Record<string, Record<string, string>> = {};
+  let current: Record<string, string> = {};
+  for (const line of (text ?? "").split("\n")) {
+    const head = /^(\w+): (\S+)$/.exec(line);
+    const option = /^\s+(\S+) (.*)$/.exec(line);
+    if (head) {
+      current = {};
+      sections[idOf(head[1]!, head[2]!)] = current;
+    } else if (option) current[option[1]!] = option[2]!;
+  }
+  return sections;
 }
 
 /** Guests of other nodes are recorded only as files. */

@@ -56,11 +56,13 @@ interface VmSettings {
   dataDiskGiB: number;
 }
 
+const reference = (path: string) => `\${${path}}`;
+
 /** One VM from an image with cloud-init, and one with an empty disk that grows. */
 function configuration(endpoint: string, apiToken: string, { cores, dataDiskGiB }: VmSettings): string {
   const common = {
     node_name: "ams-1",
-    pool_id: "${proxmox_virtual_environment_pool.web.pool_id}",
+    pool_id: reference("proxmox_virtual_environment_pool.web.pool_id"),
     stop_on_destroy: true,
     agent: { enabled: false },
     memory: { dedicated: 1024 },
@@ -129,7 +131,7 @@ describe.skipIf(missing !== undefined)("the bpg provider", () => {
     });
     expect(ams.guests[4000]!.config.scsi0).toContain("size=4G");
     expect(ams.guests[4001]).toMatchObject({ running: false, config: { name: "two" } });
-    expect(ams.pools.web!.vms).toEqual([4000, 4001]);
+    expect([...ams.pools.web!.vms].sort()).toEqual([4000, 4001]);
     expect(await terraform("plan", "-detailed-exitcode")).toContain("No changes.");
     await write({ cores: 4, dataDiskGiB: 3 });
     expect(await terraform("apply", "-auto-approve")).toContain("0 added, 2 changed, 0 destroyed");

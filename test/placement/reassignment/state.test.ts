@@ -70,5 +70,8 @@ describe("ReassignmentState", () => {
   it("refuses a problem whose arrays do not match", () => {
     expect(() => checkProblem(small({ initial: Int32Array.of(0, 1) }))).toThrow("initial has 2 entries, expected 3");
     expect(() => checkProblem(small({ initial: Int32Array.of(0, 1, 2) }))).toThrow("initial[2] is 2, expected 0 to 1");
+    expect(() => checkProblem(small({ loadWeight: Float64Array.of(1) }))).toThrow("loadWeight has 1 entries, expected 2");
+    const balances = [{ first: 0, second: 2, target: 1, weight: 1 }];
+    expect(() => checkProblem(small({ balances }))).toThrow("balances[1] is 2, expected 0 to 1");
   });
 });

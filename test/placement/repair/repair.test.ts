@@ -72,6 +72,13 @@ describe("repairPlacement", () => {
     ]);
   });
 
+  it("looks around the guest in trouble where the federation is too large to be searched as a whole", () => {
+    const nodes = Array.from({ length: 20 }, (_, index) => node(`n${index}`, { guests: [guest({ key: `vm-${index}`, cores: 4 })] }));
+    const guests = nodes.map(({ name }, index) => request(`vm-${index}`, { cores: 4, prior: at("a", name) }));
+    const plan = repairPlacement([...guests, big], inventory(cluster("a", nodes)), { makeRoom: true });
+    expect(plan).toMatchObject({ counts: { kept: 19, moved: 1, placed: 1, rejected: 0 }, displaced: { length: 1 }, isProven: false });
+  });
+
   it("moves small ones inside a cluster rather than carry a big disk to another one", () => {
     const disks = [{ name: "data", storageClass: "", sizeBytes: 500 * GIB }];
     const facts = inventory(

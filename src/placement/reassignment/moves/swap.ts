@@ -2,10 +2,13 @@ import type { MoveKind } from "../move-kind";
 import type { Picks } from "../picks";
 import type { ReassignmentState } from "../state";
 
-/** Partners tried for one process. */
+/** Partners tried for one process, the first of them of its own service. */
 const PARTNERS = 4;
 
-/** Two processes that change places. */
+/**
+ * Two processes that change places; one of the same service is tried first: spread and dependencies never forbid that, and
+ * for services that are nearly everywhere hardly anything else is allowed.
+ */
 export class Swap implements MoveKind {
   constructor(
     private readonly state: ReassignmentState,
@@ -16,7 +19,7 @@ export class Swap implements MoveKind {
     const { state, picks } = this;
     const first = picks.process();
     for (let tried = 0; tried < PARTNERS; tried++) {
-      const second = picks.on(picks.target(first));
+      const second = tried === 0 ? picks.sibling(first) : picks.on(picks.target(first));
       if (second < 0) continue;
       const delta = state.swapDelta(first, second, limit);
       if (delta <= limit) {
