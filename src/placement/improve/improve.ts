@@ -229,7 +229,11 @@ function isContent(request: PlacementRequest, world: World): boolean {
 function imbalanceOf(before: World, after: World): Improvement["imbalance"] {
   return before.clusters.map((cluster) => {
     const later = after.clusterById.get(cluster.facts.id) ?? cluster;
-    return { cluster: cluster.facts.id, before: deviation(cluster.nodes.map((node) => usePermille(node))), after: deviation(later.nodes.map((node) => usePermille(node))) };
+    return {
+      cluster: cluster.facts.id,
+      before: deviation(cluster.nodes.map((node) => usePermille(node))),
+      after: deviation(later.nodes.map((node) => usePermille(node))),
+    };
   });
 }
 
