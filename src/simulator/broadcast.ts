@@ -2,7 +2,6 @@
  * The statistics daemon: every ten seconds each node tells the cluster how its guests are. What
  * `/cluster/resources` says of a guest beside tags, lock and pool is that old.
  */
-import { recordLoad } from "./cluster/load-history";
 import type { BroadcastRow, ClusterState, GuestState } from "./state";
 import type { SimulatorWorld } from "./world";
 
@@ -26,10 +25,7 @@ export function broadcast(cluster: ClusterState, nowMs: number): void {
 /** Starts the daemons of all clusters; returns how to stop them. */
 export function startBroadcasts(world: SimulatorWorld): () => void {
   return world.clock.every(broadcastPeriodMs, () => {
-    for (const cluster of Object.values(world.state.clusters)) {
-      broadcast(cluster, world.clock.nowMs());
-      recordLoad(cluster, world.clock.nowMs());
-    }
+    for (const cluster of Object.values(world.state.clusters)) broadcast(cluster, world.clock.nowMs());
     world.touch();
   });
 }

@@ -2,6 +2,7 @@
 import { AdminServer } from "./admin";
 import { startBroadcasts } from "./broadcast";
 import { type ClusterCertificate, createCertificate, describeCertificate, fingerprintOf } from "./certificate";
+import { startLoadHistory } from "./cluster/load-history";
 import { FaultTable } from "./faults";
 import { startHaManagers } from "./ha";
 import { startSchedulers } from "./jobs/scheduler";
@@ -95,9 +96,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     saver = new Saver(options.stateDir, snapshot, (error) => world.event("internal-error", { message: String(error) }));
   }
   const stopBroadcasts = startBroadcasts(world);
-  const stopSchedulers = startSchedulers(world);
-  const stopHaManagers = startHaManagers(world);
-  const stopReplication = startReplication(world);
+  const stopDaemons = [startLoadHistory, startSchedulers, startHaManagers, startReplication].map((start) => start(world));
   const faults = new FaultTable();
   const requests = new RequestCounter();
   const nodes = createServers(world, { options, certificates, faults, requests });
@@ -121,9 +120,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     stop: async () => {
       await Promise.all([admin.close(), ...servers.map((server) => server.close())]);
       stopBroadcasts();
-      stopSchedulers();
-      stopHaManagers();
-      stopReplication();
+      for (const stop of stopDaemons) stop();
       world.tasks.killAll();
       await saver?.save();
       world.clock.stop();

@@ -23,7 +23,10 @@ export async function loadHighs({ timeLimitSeconds = 60 }: HighsOptions = {}): P
   const highs = await load();
   return async (lp) => {
     // The default gap would end the search at a plan that is only almost the best.
-    const solution = highs.solve(lp, { mip_rel_gap: 0, mip_abs_gap: 0.5, time_limit: timeLimitSeconds, output_flag: false });
+    const options = { mip_rel_gap: 0, mip_abs_gap: 0.5, time_limit: timeLimitSeconds, output_flag: false };
+    const first = highs.solve(lp, options);
+    // The presolve of HiGHS 1.15 calls some programs infeasible that are not; without it they are solved.
+    const solution = first.Status === "Infeasible" ? highs.solve(lp, { ...options, presolve: "off" }) : first;
     if (solution.Status === "Infeasible") return { status: "infeasible", values: {} };
     if (solution.Status !== "Optimal") return { status: "unfinished", values: {} };
     return { status: "optimal", values: primalValues(solution) };

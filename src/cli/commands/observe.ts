@@ -1,7 +1,8 @@
 /** Commands that look at the live federation. */
 import { type Command, Option } from "commander";
+import type { AuditOptions } from "../audit/command";
 import type { MetricsOptions } from "../metrics/command";
-import { parseSeconds } from "../option-values";
+import { parseCount, parseInstant, parseSeconds } from "../option-values";
 import { REPORT_KINDS, type ReportOptions } from "../report/options";
 import type { StatusOptions } from "../status/command";
 import { type CommandContext, formatOption } from "./context";
@@ -29,4 +30,14 @@ export function addObserveCommands(program: Command, { io, finish, file }: Comma
     )
     .option("-o, --output <file>", "write there instead of to the terminal")
     .action(async (options: ReportOptions) => finish(await (await import("../report/command.js")).report(file(), options, io)));
+  program
+    .command("audit")
+    .description("which moves were made or tried, by whom, and how they ended; from migration_policies.audit_log")
+    .option("--since <instant>", "only moves that ended later, for example 2026-03-01T00:00:00Z", parseInstant)
+    .option("--name <name>", "only those of this resource")
+    .option("--cluster <id>", "only those from or to this cluster")
+    .addOption(new Option("--result <result>", "only those that ended so").choices(["moved", "rolled-back", "unfinished"]))
+    .option("--limit <count>", "the newest so many", parseCount, 50)
+    .addOption(formatOption())
+    .action(async (options: AuditOptions) => finish(await (await import("../audit/command.js")).audit(file(), options, io)));
 }

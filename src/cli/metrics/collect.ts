@@ -1,12 +1,20 @@
 /** The federation's state as Prometheus metrics. The names are documented in docs/metrics.md and a promise to dashboards. */
-import { Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import type { AuditEntry } from "../../providers/audit";
 import type { Capacity } from "../status/capacity";
 import type { ClusterReport, LiveReport, StatusReport } from "../status/report";
 
 const PREFIX = "proxmox_federation_";
 
-/** @param scrapeSeconds how long asking all clusters took */
-export function toRegistry({ federation, clusters }: StatusReport, scrapeSeconds: number): Registry {
+export interface Collected {
+  status: StatusReport;
+  /** How long asking all clusters took. */
+  scrapeSeconds: number;
+  /** Moves in the audit log; absent where none is kept. */
+  moves?: readonly Pick<AuditEntry, "result" | "from" | "to">[];
+}
+
+export function toRegistry({ status: { federation, clusters }, scrapeSeconds, moves: ended }: Collected): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ federation });
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
@@ -25,6 +33,13 @@ export function toRegistry({ federation, clusters }: StatusReport, scrapeSeconds
   ]);
   const oldestMove = gauge("unfinished_move_start_seconds", "Unix time at which the oldest unfinished move began.", ["cluster"]);
   const amounts = capacityGauges(gauge);
+  const attempts = new Counter({
+    name: `${PREFIX}moves_total`,
+    help: "Moves in the audit log by how they ended: moved, rolled-back, unfinished.",
+    labelNames: ["from", "to", "result"],
+    registers: [registry],
+  });
+  for (const { from, to, result } of ended ?? []) attempts.inc({ from: from.cluster, to: to.cluster, result });
 
   for (const cluster of clusters) {
     const { id } = cluster;

@@ -2,6 +2,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import type { Federation } from "../../config";
 import { type ClusterClients, createClusterClients } from "../../inventory";
+import { auditFile, readAuditLog } from "../audit/log";
 import { credentialEnvironment, loadWithWarnings } from "../context";
 import { EXIT, type ExitCode } from "../exit-codes";
 import { UsageError } from "../failure";
@@ -28,7 +29,8 @@ export async function metrics(file: string, options: MetricsOptions, io: CliIo):
   const address = listen === undefined ? undefined : parseAddress(listen);
   const { federation } = await loadWithWarnings(file, io);
   const clients = createClusterClients(credentialEnvironment(file, io));
-  const collect = () => collectText(federation, clients);
+  const log = auditFile(federation, file);
+  const collect = () => collectText(federation, clients, log);
   try {
     if (address !== undefined) await serveUntilInterrupted(address, collect, io);
     else if (textfile === undefined) io.stdout.write(await collect());
@@ -40,10 +42,12 @@ export async function metrics(file: string, options: MetricsOptions, io: CliIo):
   }
 }
 
-async function collectText(federation: Federation, clients: ClusterClients): Promise<string> {
+async function collectText(federation: Federation, clients: ClusterClients, log: string | undefined): Promise<string> {
   const startMs = performance.now();
-  const { report } = await readStatus(federation, clients);
-  return toRegistry(report, (performance.now() - startMs) / 1000).metrics();
+  const { report: status } = await readStatus(federation, clients);
+  const scrapeSeconds = (performance.now() - startMs) / 1000;
+  const moves = log === undefined ? undefined : (await readAuditLog(log)).entries;
+  return toRegistry({ status, scrapeSeconds, moves }).metrics();
 }
 
 async function serveUntilInterrupted(address: Address, collect: () => Promise<string>, io: CliIo): Promise<void> {

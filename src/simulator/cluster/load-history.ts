@@ -1,12 +1,19 @@
 /** How busy the nodes were: one sample a minute, for the last seventy minutes. */
 import type { ClusterState, LoadSample } from "../state";
+import type { SimulatorWorld } from "../world";
 import { nodeLoad } from "./resource-rows";
 
 const stepSeconds = 60;
 const keptSamples = 70;
 
-/** Writes the present load down once a minute; called with every broadcast of statistics. */
-export function recordLoad(cluster: ClusterState, nowMs: number): void {
+/** Starts writing the load of all nodes down; returns how to stop it. */
+export function startLoadHistory(world: SimulatorWorld): () => void {
+  return world.clock.every(stepSeconds * 1000, () => {
+    for (const cluster of Object.values(world.state.clusters)) recordLoad(cluster, world.clock.nowMs());
+  });
+}
+
+function recordLoad(cluster: ClusterState, nowMs: number): void {
   const timeSeconds = Math.floor(nowMs / 1000 / stepSeconds) * stepSeconds;
   const history = cluster.loadHistory ?? {};
   for (const node of Object.values(cluster.nodes)) {

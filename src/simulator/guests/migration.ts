@@ -187,7 +187,9 @@ function handOver(place: Place, migration: Migration, guest: GuestState, moved: 
       const moving = parseDrive(drive.key, config[drive.key]!);
       // A mirrored disk comes back as the target's QEMU names it, with its format.
       const mirrored = guest.running && !isUnusedKey(drive.key) && !isCloudInit(drive) && drive.key !== "tpmstate0";
-      const format: Record<string, string> = mirrored ? { format: getVolume({ ...place, node: migration.target }, target).volume.format } : {};
+      const format: Record<string, string> = mirrored
+        ? { format: getVolume({ ...place, node: migration.target }, target).volume.format }
+        : {};
       config[drive.key] = printDrive({ ...moving, file: target, options: { ...moving.options, ...format } });
     }
   };

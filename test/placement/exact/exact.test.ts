@@ -58,6 +58,11 @@ describe("solveExactly", () => {
     expect(places.slice(0, 2)).toContain(places[2]);
   });
 
+  it("solves a program that the presolve of HiGHS takes for infeasible", async () => {
+    const { requests, inventory: facts } = repairCase(615);
+    expect(await solveExactly(requests, facts, highs)).toMatchObject({ counts: { kept: 45, moved: 7, rejected: 4 } });
+  });
+
   it("refuses a federation that is too large for it", async () => {
     const facts = inventory(cluster("a", [node("n1"), node("n2")]));
     const many = Array.from({ length: 5 }, (_, index) => request(`vm-${index}`));

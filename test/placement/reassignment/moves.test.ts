@@ -54,7 +54,7 @@ describe.each(kinds)("%s", (_, create) => {
           expect(check(problem, problem.initial, state.assignment)).toEqual({ cost, broken: [] });
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
     expect(changes).toBeGreaterThan(0);
   });

@@ -20,7 +20,7 @@ describe("search, for any problem", () => {
         expect(check(problem, problem.initial, result.assignment)).toEqual({ cost: result.cost, broken: [] });
         expect(result.cost).toBeLessThanOrEqual(start.cost);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

@@ -1,0 +1,70 @@
+/** What a warm move saves: the time a guest is down, on the simulator's clock. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setClusterStatus } from "../../src/cli/simulated-config";
+import type { MoveRecord } from "../../src/migration";
+import type { EngineReplay } from "../support/engine-replay";
+import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { pool, startStack, vm } from "../support/stack";
+
+const BLOCKS = 2000;
+const program = [
+  pool("production-pool"),
+  vm("web-1", { cores: 1, memory: "1GiB", disks: [{ size: "16GiB" }], networks: [{ network: "lan" }], agent: true }),
+];
+
+describe("a VM of which 1 % changes while it moves", () => {
+  let federation: SimulatedFederation;
+  let stack: EngineReplay;
+  beforeAll(async () => {
+    federation = await startSimulatedFederation({ timeScale: 100 });
+    // The store stands beside the target: what crosses the link is what the source backs up.
+    for (const backend of Object.values(federation.simulator.world.state.backends))
+      if (backend.type === "pbs") backend.site = "databarn-dr";
+    stack = startStack(federation);
+    await stack.up(program);
+  });
+  afterAll(async () => {
+    await federation?.stop();
+  });
+
+  const write = (cluster: string, vmid: number, blocks: number, seed: string) =>
+    federation.admin("POST", `/guests/${cluster}/${vmid}/write`, { disk: "scsi0", blocks, seed });
+
+  /** Virtual milliseconds of the tasks from the shutdown to the start. */
+  function downtimeMs({ upids }: MoveRecord): number {
+    const tasks = Object.values(federation.simulator.world.state.clusters).flatMap((cluster) => Object.values(cluster.tasks));
+    const own = upids.map((upid) => tasks.find((task) => task.upid === upid)!);
+    const down = own.slice(own.findIndex(({ type }) => type === "qmshutdown"));
+    return down.reduce((sum, { startMs, endMs }) => sum + (endMs! - startMs), 0);
+  }
+
+  /** Moves the VM away from a cluster and back into service there; the record of the way out. */
+  async function moveAway(whileWarm?: (vmid: number) => Promise<void>): Promise<MoveRecord> {
+    await federation.edit((text) => setClusterStatus(text, "worldstream-prod", "draining"));
+    const vmid = stack.get("web-1").outputs.vmid as number;
+    const moving = stack.up(program);
+    await Promise.all([moving, whileWarm?.(vmid)]);
+    return stack.get("web-1").outputs.lastMove as unknown as MoveRecord;
+  }
+
+  it("is down for at most a quarter of the time that a cold move takes", async () => {
+    const { vmid } = stack.get("web-1").outputs as { vmid: number };
+    await write("worldstream-prod", vmid, BLOCKS, "installed");
+    const warm = await moveAway(async (id) => {
+      const tasks = () => Object.values(federation.simulator.world.state.clusters["worldstream-prod"]!.tasks);
+      await expect.poll(() => tasks().some(({ type }) => type === "vzdump"), { timeout: 120_000, interval: 20 }).toBe(true);
+      await write("worldstream-prod", id, BLOCKS / 100, "meanwhile");
+    });
+    expect(warm.upids.filter((upid) => upid.includes(":vzdump:"))).toHaveLength(2);
+
+    await federation.edit((text) => setClusterStatus(setClusterStatus(text, "worldstream-prod", "active"), "databarn-dr", "draining"));
+    await stack.up(program);
+    expect((stack.get("web-1").outputs.placement as { cluster: string }).cluster).toBe("worldstream-prod");
+    const path = "source_cluster: worldstream-prod, target_cluster: databarn-dr";
+    await federation.edit((text) => setClusterStatus(text, "databarn-dr", "active").replace(path, `${path}, warm: false`));
+    const cold = await moveAway();
+    expect(cold.upids.filter((upid) => upid.includes(":vzdump:"))).toHaveLength(1);
+    console.log("DOWN", downtimeMs(warm), downtimeMs(cold));
+    expect(downtimeMs(warm)).toBeLessThanOrEqual(0.25 * downtimeMs(cold));
+  });
+});
