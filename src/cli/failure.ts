@@ -18,6 +18,7 @@ const CODES: Readonly<Record<string, ExitCode>> = {
   UNEXPECTED_RESPONSE: EXIT.unreachable,
   NO_QUORUM: EXIT.unreachable,
   AUTHENTICATION: EXIT.refused,
+  CREDENTIALS_REFUSED: EXIT.refused,
   PERMISSION: EXIT.refused,
   CREDENTIAL_MISSING: EXIT.refused,
   CREDENTIAL_UNREADABLE: EXIT.refused,

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { cleanArguments } from "./arguments";
 import { addCheckCommands } from "./commands/check";
+import { addMoveCommands } from "./commands/move";
 import { addObserveCommands } from "./commands/observe";
 import { addPlanCommands } from "./commands/plan";
 import { addSetupCommands } from "./commands/setup";
@@ -51,6 +52,7 @@ function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => vo
   addCheckCommands(program, context);
   addObserveCommands(program, context);
   addPlanCommands(program, context);
+  addMoveCommands(program, context);
   addSetupCommands(program, context);
   program.addHelpText("afterAll", EXIT_CODE_HELP);
   return program;

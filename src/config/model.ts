@@ -6,6 +6,8 @@
 export type Tier = "primary" | "secondary" | "edge";
 /** `cordoned`: nothing new lands there. `draining`: everything leaves. `lost`: gone, not contacted. */
 export type ClusterState = "active" | "cordoned" | "draining" | "lost";
+/** `stop-old-copies`: running copies whose successors stand elsewhere are shut down and fenced. */
+export type ReturnedPolicy = "stop-old-copies";
 export type Strategy = "balanced" | "performance" | "cost" | "geographic";
 export type MigrationMethod = "backup-restore" | "storage" | "offline";
 
@@ -18,6 +20,8 @@ export interface Federation {
   backupStores: BackupStore[];
   primaryCluster?: string;
   failoverPriority: string[];
+  /** Limits of failing over, and the bridge of restore drills. Absent: none. */
+  failover?: FailoverPolicy;
   syncIntervalMs: number;
   healthCheckIntervalMs: number;
   /** Proxmox pool for resources that name none. */
@@ -28,6 +32,13 @@ export interface Federation {
   placementPolicy?: PlacementPolicy;
   /** Settings of the Proxmox CSI plugin, where its cloud-config is part of the file. */
   csi?: CsiSettings;
+}
+
+export interface FailoverPolicy {
+  /** A newest backup older than this is not restored. Absent: any age. */
+  maxAgeMs?: number;
+  /** Bridge without a way out, on every cluster that drills restore to. */
+  drillBridge?: string;
 }
 
 /** `features` of the Proxmox CSI plugin's cloud-config. */
@@ -49,6 +60,10 @@ export interface Cluster {
   region: string;
   tier: Tier;
   status: ClusterState;
+  /** Of a lost cluster: somebody has made sure that its guests cannot run any more. Absent: no, and nothing is failed over. */
+  fenced?: boolean;
+  /** Of a cluster that is back: what happens to copies of failed-over guests that run there. Absent: refused with an error. */
+  returned?: ReturnedPolicy;
   tags: string[];
   metadata: Record<string, string>;
   /** Absent: the cluster can be planned for, not contacted. */
@@ -182,6 +197,29 @@ export interface ResourcePool {
   placementPolicy: PlacementPolicy;
   /** Losses whose guests of this pool the rest has to have room for; newcomers that would take that room are refused. */
   survive?: Loss[];
+  /** Backups on a schedule, made by each member cluster. */
+  replication?: ReplicationPolicy;
+}
+
+/** Scheduled backups of everything in a pool. */
+export interface ReplicationPolicy {
+  /** Calendar event of Proxmox, for example `02:00` or `*:0/30`. */
+  schedule: string;
+  /** Name of a backup store. */
+  store: string;
+  /** How old the newest backup of a guest may become. */
+  rpoMs?: number;
+  /** How many unprotected backups of a guest stay, at least one of them named. Absent: the storage's own retention. */
+  keep?: ReplicationRetention;
+}
+
+export interface ReplicationRetention {
+  last?: number;
+  hourly?: number;
+  daily?: number;
+  weekly?: number;
+  monthly?: number;
+  yearly?: number;
 }
 
 export interface PoolLimits {
@@ -298,6 +336,8 @@ export interface BackupStore {
   access: Record<string, BackupStoreAccess>;
   /** Type pbs: the server's own API. */
   api?: BackupServerConnection;
+  /** Cluster it stands beside: between the two no link is in the way. */
+  site?: string;
 }
 
 /** Reaching a Proxmox Backup Server itself, not through a cluster's storage. */

@@ -25,12 +25,14 @@ export const backupRestore: MoveMethod = {
   // Both queues are before the shutdown: nobody waits for them switched off.
   carry: (move, target) =>
     move.request.onLink(async (bitsPerSecond) => {
+      const { beside } = storeOf(move.request.route);
+      const toStore = beside === "source" ? undefined : bitsPerSecond;
       const archive = await move.request.inTurn(async () => {
-        await warmUp(move, bitsPerSecond);
+        await warmUp(move, toStore);
         await stopAndFenceSource(move);
-        return backUp(move, bitsPerSecond);
+        return backUp(move, toStore);
       });
-      await restore(move, target, archive, bitsPerSecond);
+      await restore(move, target, archive, beside === "target" ? undefined : bitsPerSecond);
     }),
   stopWork: (source, _journal, pace) => stopTask(source, "vzdump", pace),
   removeTarget,

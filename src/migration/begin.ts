@@ -15,9 +15,11 @@ const FOREIGN_BACKUP_TIMEOUT_MS = 72 * 3600 * 1000;
 
 export async function beginMove(move: MoveState): Promise<void> {
   const { route, source, target, name } = move.request;
-  const previous = (await move.readSource()).mark?.move;
+  let previous = (await move.readSource()).mark?.move;
   if (previous) {
     move.journal = previous;
+    await methodOf(previous).takeUp?.(move);
+    previous = move.begun;
     if (await canResume(move, previous)) {
       move.pace.report(`${name}: taking up the move ${previous.id} at step ${previous.step}`);
       return;

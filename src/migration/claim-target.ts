@@ -62,7 +62,7 @@ async function findClaim(move: MoveState): Promise<GuestRef | undefined> {
   const { target, identity } = move.request;
   await waitForCreates(target, move.pace);
   const owned = await findOwnedGuests(target.api, identity, move.pace);
-  return owned.find(({ mark }) => mark?.phase !== "retired")?.ref;
+  return owned.find(({ mark }) => mark?.phase !== "retired" && mark?.phase !== "moving")?.ref;
 }
 
 function isClaimOf(description: string | undefined, identity: Identity): boolean {

@@ -31,7 +31,6 @@ export function estimateMove(route: Route, diskBytes: number, source: Cluster): 
   };
 }
 
-/** The archive is written and read again: twice over the way at worst, once when the store sits beside one side. */
 function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<MoveEstimate, "durationSeconds" | "downtimeSeconds"> {
   const seconds = (diskBytes * 8) / bitsPerSecond;
   const range = (low: number, high: number): [number, number] => [
@@ -39,13 +38,16 @@ function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<M
     Math.round(FIXED_SECONDS[1] + seconds * high),
   ];
   const [low, high] = TRAVELLING_SHARE;
-  const cold = range(low, 2 * high);
+  // The archive goes over the link on its way to the store, on its way from there, or both.
+  const backUp = route.store?.beside === "source" ? 0 : 1;
+  const restore = route.store?.beside === "target" ? 0 : 1;
+  const cold = range(low, (backUp + restore) * high);
   if (!route.warm) return { durationSeconds: cold, downtimeSeconds: cold };
   const [calm, busy] = CHANGED_SHARE;
   return {
-    durationSeconds: range(low + calm, 2 * high + busy),
-    // What went ahead does not travel while it is down; all of it is restored, at best beside the store.
-    downtimeSeconds: range(calm, high + busy),
+    durationSeconds: range(low + backUp * calm, (backUp + restore) * high + backUp * busy),
+    // What went ahead does not travel while it is down; all of it is restored.
+    downtimeSeconds: range(backUp * calm + (route.store?.beside === "source" ? low : 0), restore * high + backUp * busy),
   };
 }
 

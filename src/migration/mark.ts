@@ -72,6 +72,15 @@ export interface MoveJournal extends Membership {
   upids?: string[];
 }
 
+export interface FailoverNote {
+  /** The copy on the cluster that was lost. */
+  from: GuestAddress;
+  /** Volid of the restored backup, as the new cluster sees it. */
+  archive: string;
+  /** When the backup was made (ISO time): what was written later is on the old copy only. */
+  backedUpAt: string;
+}
+
 export interface Mark extends Identity {
   /** Grows by one with every create: a delete for an older generation finds nothing to do. */
   generation: number;
@@ -83,6 +92,10 @@ export interface Mark extends Identity {
   successor?: GuestAddress;
   /** On a retired source: nobody destroys it earlier (ISO time). */
   keepUntil?: string;
+  /** On a guest that was restored because its cluster was lost: an old copy exists there, and this is where it came from. */
+  failover?: FailoverNote;
+  /** On a retired copy: since when it is outdated, because its guest was failed over (ISO time). */
+  outdatedSince?: string;
   /** On a guest that has moved: which move brought it, and when. */
   lastMove?: { id: string; at: string };
   /** On an owner VM: the guest its disk is attached to. */

@@ -17,7 +17,14 @@ export interface MarkedGuest {
 export async function readMarkedGuest(ref: GuestRef): Promise<MarkedGuest | undefined> {
   const config = await ref.api.qemu.findConfig(ref.node, ref.vmid);
   if (!config) return undefined;
-  return { ref, config, ...parseDescription(config.values.description) };
+  const { text, mark } = parseDescription(config.values.description);
+  return { ref, config, text, ...(mark ? { mark: asSeenFrom(ref, mark) } : {}) };
+}
+
+/** A remote migration carries the mark along as it is: the guest that the journal leads to is not the one that moves away. */
+function asSeenFrom({ api, vmid }: GuestRef, mark: Mark): Mark {
+  const target = mark.phase === "moving" ? mark.move?.target : undefined;
+  return target?.cluster === api.clusterId && target.vmid === vmid ? { ...mark, phase: "restored" } : mark;
 }
 
 export interface MarkChange {

@@ -3,8 +3,13 @@ import type { MigrationMethod } from "../config";
 import { backupRestore } from "./backup-restore";
 import type { MoveJournal } from "./mark";
 import type { MoveMethod } from "./move-method";
+import { offlineMove, storageMove } from "./remote-move";
 
-const METHODS: Partial<Record<MigrationMethod, MoveMethod>> = { "backup-restore": backupRestore };
+const METHODS: Partial<Record<MigrationMethod, MoveMethod>> = {
+  "backup-restore": backupRestore,
+  storage: storageMove,
+  offline: offlineMove,
+};
 
 export function isSupported(method: MigrationMethod): boolean {
   return METHODS[method] !== undefined;

@@ -21,8 +21,18 @@ export interface MoveMethod {
   readonly fencedSteps: ReadonlySet<MoveStep>;
 
   /**
+   * Set: the source is left under a lock that no token can take away. From step `finishing` on nothing is written to it any more;
+   * how far the move has come then shows on the target.
+   */
+  readonly sealsSource?: true;
+
+  /** First act on the journal of an interrupted run: finds out what has become of work that went on by itself. */
+  takeUp?(move: MoveState): Promise<void>;
+
+  /**
    * Finds the target of an interrupted run, or takes a vmid for it. The journal names the vmid, and the guest carries our mark
    * with phase `claimed`, before this resolves. It never touches a guest that is not ours.
+   * A method whose target is made by Proxmox itself only takes a free vmid: until our guest is there, it is anybody's.
    */
   takeTarget(move: MoveState): Promise<GuestRef>;
 

@@ -2,6 +2,7 @@
 import type { MigrationMethod } from "../config";
 import type { Identity, MoveStep } from "./mark";
 import type { GuestRef } from "./operations";
+import type { RemoteEndpoint } from "./remote-endpoint";
 import type { Route } from "./route";
 
 export interface MoveRequest {
@@ -34,7 +35,14 @@ export interface MoveRequest {
   onLink: <T>(work: (bitsPerSecond: number | undefined) => Promise<T>) => Promise<T>;
   /** Client of any cluster: an interrupted move may have gone elsewhere. */
   apiOf: (cluster: string) => Promise<GuestRef["api"]>;
-  /** Brings the restored, stopped guest to its declared shape. */
+  /** Only for the methods of remote migration. */
+  remote?: {
+    /** Asked right before the migration; its secret goes to the source's node and nowhere else. */
+    endpoint: () => Promise<RemoteEndpoint>;
+    /** Card (`net0`) → bridge at the target. */
+    bridges: Record<string, string>;
+  };
+  /** Brings the restored guest to its declared shape; it is stopped, unless it was carried over running. */
   adapt: (target: GuestRef) => Promise<void>;
   /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
   waitUntilAlive: (target: GuestRef) => Promise<void>;
@@ -66,6 +74,8 @@ export interface MoveRecord {
   upids: string[];
   /** Until when the stopped source is kept. */
   sourceKeptUntil?: string;
+  /** What only an administrator can do: the command and where. */
+  leftToDo?: string;
   /** Why it did not succeed. */
   error?: string;
 }

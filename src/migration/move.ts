@@ -6,14 +6,15 @@
 import { TaskFailedError } from "../proxmox";
 import { beginMove, rollbackRequest } from "./begin";
 import type { Mark } from "./mark";
-import { writeMark } from "./marked-guest";
+import { readMarkedGuest, writeMark } from "./marked-guest";
 import { joinAtTarget } from "./membership";
 import { methodOf } from "./methods";
 import { recordOf } from "./move-record";
 import type { MoveRecord, MoveRequest } from "./move-request";
 import { MoveState } from "./move-state";
-import { findActiveTask, type GuestRef, type Pace, startGuest } from "./operations";
+import { findActiveTask, type GuestRef, isRunning, type Pace, startGuest } from "./operations";
 import { rollBackMove } from "./rollback";
+import { describeSealed, SEALED_FENCE } from "./sealed-source";
 import { verifyRestored } from "./verify";
 
 /** A target that was started and did not come up: neither side is touched any further until somebody has looked. */
@@ -41,7 +42,7 @@ async function runMove(move: MoveState): Promise<GuestRef> {
   const method = methodOf(move.begun);
   move.stopIfCancelled();
   const target = await method.takeTarget(move);
-  if ((await move.readTarget(target)).mark?.phase !== "settled") {
+  if ((await readMarkedGuest(target))?.mark?.phase !== "settled") {
     await method.carry(move, target);
     await verify(move, target);
     await move.request.adapt(target);
@@ -85,18 +86,22 @@ async function verify(move: MoveState, target: GuestRef): Promise<void> {
 async function finish(move: MoveState, target: GuestRef): Promise<void> {
   if (move.begun.step !== "finishing") move.stopIfCancelled();
   // Written before the start: whoever reads the journal from now on must not start the source again.
-  await move.change({ step: "finishing" });
+  if (move.begun.step !== "finishing") await move.change({ step: "finishing" });
   if (move.request.running) await start(move, target);
   await settle(move, target);
 }
 
 async function start(move: MoveState, target: GuestRef): Promise<void> {
   const { name, route, source } = move.request;
-  move.pace.report(`${name}: starting on ${route.target}/${target.node}`);
   try {
-    await startGuest(target, move.pace);
+    // A guest that was carried over running already does.
+    if (!(await isRunning(target))) {
+      move.pace.report(`${name}: starting on ${route.target}/${target.node}`);
+      await startGuest(target, move.pace);
+    }
   } catch (error) {
-    if (error instanceof TaskFailedError && (await standsStill(target))) await move.change({ step: "verified" });
+    const canGoBack = !methodOf(move.begun).sealsSource && error instanceof TaskFailedError && (await standsStill(target));
+    if (canGoBack) await move.change({ step: "verified" });
     throw error;
   }
   try {
@@ -128,12 +133,18 @@ async function settle(move: MoveState, target: GuestRef): Promise<void> {
 /** The journal stays in the mark: it names the archive that is still to be removed. */
 async function retireSource(move: MoveState, target: GuestRef): Promise<void> {
   const source = await move.readSource();
+  const sealed = methodOf(move.begun).sealsSource;
+  if (sealed && source.config.values.lock !== undefined) {
+    move.pace.report(describeSealed(move.request.name, source.ref));
+    return;
+  }
   const { keepSourceMs } = move.request.route;
   const successor = { cluster: target.api.clusterId, vmid: target.vmid };
   // An interrupted run has set the end already.
   const keepUntil = source.mark!.keepUntil ?? (keepSourceMs && new Date(move.pace.nowMs() + keepSourceMs).toISOString());
   const mark: Mark = { ...source.mark!, phase: "retired", successor, ...(keepUntil ? { keepUntil } : {}) };
-  move.source = await writeMark(source, { mark }, move.pace);
+  // One that an administrator has unlocked meanwhile was never fenced.
+  move.source = await writeMark(source, { mark, ...(sealed ? { set: SEALED_FENCE } : {}) }, move.pace);
 }
 
 function messageOf(error: unknown): string {

@@ -47,6 +47,8 @@ export interface RouteStore {
   writeStorage: string;
   /** Storage id on the target under which that archive is seen. */
   readStorage: string;
+  /** The end of the way it stands beside: between the two there is no link. Absent: unknown. */
+  beside?: "source" | "target";
 }
 
 export type RouteResult = { ok: true; route: Route } | { ok: false; reason: string };
@@ -141,6 +143,7 @@ function findStore(federation: Federation, path: MigrationPath | undefined, sour
     type: store.type,
     writeStorage: store.access[source]!.storage,
     readStorage: reading.readAs[source] ?? reading.storage,
+    ...(store.site === source ? { beside: "source" as const } : store.site === target ? { beside: "target" as const } : {}),
   };
 }
 

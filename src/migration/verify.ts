@@ -6,16 +6,25 @@ import type { MarkedGuest } from "./marked-guest";
 /** What a restore must have brought over unchanged. */
 const SAME_KEYS = ["cores", "sockets", "memory", "smbios1"];
 
-/** @throws with every difference when the restored guest is not the one that was backed up. */
-export function verifyRestored(source: MarkedGuest, target: MarkedGuest): void {
-  const findings = [...compareDrives(source, target), ...compareKeys(source, target), ...compareMacs(source, target)];
+/** @throws with every difference when the guest that came over is not the one that was sent, and what follows. */
+export function verifyRestored(
+  source: MarkedGuest,
+  target: MarkedGuest,
+  consequence = "It is removed and the source started again.",
+): void {
+  const findings = differencesAfterRestore(source, target);
   if (findings.length === 0) return;
   throw new Error(
-    `The restored guest (vm ${target.ref.vmid} on ${target.ref.api.clusterId}) is not what was backed up: ${findings.join("; ")}. It is removed and the source started again.`,
+    `The restored guest (vm ${target.ref.vmid} on ${target.ref.api.clusterId}) is not what was backed up: ${findings.join("; ")}. ${consequence}`,
   );
 }
 
-function compareDrives(source: MarkedGuest, target: MarkedGuest): string[] {
+/** What of the guest that was backed up is missing or changed in the restored one. */
+export function differencesAfterRestore(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {
+  return [...compareDrives(source, target), ...compareKeys(source, target), ...compareMacs(source, target)];
+}
+
+function compareDrives(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {
   const restored = new Map(dataDrivesOf(target.config).map((drive) => [drive.slot, drive]));
   return dataDrivesOf(source.config).flatMap((drive) => {
     if (!drive.backedUp) return [];
@@ -28,7 +37,7 @@ function compareDrives(source: MarkedGuest, target: MarkedGuest): string[] {
   });
 }
 
-function compareKeys(source: MarkedGuest, target: MarkedGuest): string[] {
+function compareKeys(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {
   return SAME_KEYS.flatMap((key) => {
     const want = source.config.values[key];
     const have = target.config.values[key];
@@ -36,7 +45,7 @@ function compareKeys(source: MarkedGuest, target: MarkedGuest): string[] {
   });
 }
 
-function compareMacs(source: MarkedGuest, target: MarkedGuest): string[] {
+function compareMacs(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {
   return Object.entries(source.config.values).flatMap(([key, value]) => {
     if (!/^net\d+$/.test(key)) return [];
     const have = target.config.values[key];

@@ -68,10 +68,19 @@ export class Session {
   private look: Promise<Look> | undefined;
   private budget: LinkBudget | undefined;
 
-  constructor(readonly pace: Pace) {}
+  constructor(
+    readonly pace: Pace,
+    private readonly environment: Record<string, string | undefined> = process.env,
+  ) {}
 
   configure(config: StackConfig): void {
     this.config = config;
+  }
+
+  /** Ends its connections; a provider process keeps them to its end. */
+  async close(): Promise<void> {
+    const [loaded] = await Promise.allSettled(this.loaded ? [this.loaded] : []);
+    if (loaded?.status === "fulfilled") await loaded.value.clients.close();
   }
 
   async federation(): Promise<Federation> {
@@ -157,7 +166,7 @@ export class Session {
   }
 
   private get file(): string {
-    return path.resolve(this.config.get("proxmox-federation:file") ?? process.env.FEDERATION_CONFIG ?? "federation.yaml");
+    return path.resolve(this.config.get("proxmox-federation:file") ?? this.environment.FEDERATION_CONFIG ?? "federation.yaml");
   }
 
   /** Where a vmid is now. HA and operators move guests inside a cluster: never trust a remembered node. */
@@ -195,7 +204,7 @@ export class Session {
     const { federation, warnings } = await loadFederation(file);
     for (const warning of warnings) this.pace.report(`warning: ${warning.file}:${warning.line}: ${warning.path}: ${warning.message}`);
     const clients = createClusterClients({
-      environment: process.env,
+      environment: this.environment,
       readFile: (name) => readFile(name, "utf8"),
       pulumiSecret: (key) => this.config.get(`proxmox-federation:${key}`),
       baseDir: path.dirname(file),

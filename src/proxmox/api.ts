@@ -285,6 +285,13 @@ export interface ProxmoxApi {
       notAllowedNodes?: Record<string, unknown>;
     }>;
     migrate(node: string, vmid: number, params: ApiParams & { target: string }, o?: CallOptions): Promise<Upid>;
+    /** To another cluster. The parameters hold a token of that cluster: it is taken out of every error. */
+    remoteMigrate(
+      node: string,
+      vmid: number,
+      params: ApiParams & { "target-endpoint": string; "target-storage": string; "target-bridge": string },
+      o?: CallOptions,
+    ): Promise<Upid>;
     start(node: string, vmid: number, o?: CallOptions): Promise<Upid>;
     /** Pulls the plug. */
     stop(node: string, vmid: number, o?: CallOptions): Promise<Upid>;

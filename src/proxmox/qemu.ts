@@ -68,6 +68,9 @@ export function qemuCalls(call: Caller): Qemu {
     async migrate(node, vmid, params, o) {
       return call.start("POST", `${guest(node, vmid)}/migrate`, params, o);
     },
+    async remoteMigrate(node, vmid, params, o) {
+      return call.start("POST", `${guest(node, vmid)}/remote_migrate`, params, o);
+    },
     async start(node, vmid, o) {
       return power(node, vmid, "start", {}, o);
     },

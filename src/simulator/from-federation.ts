@@ -77,8 +77,9 @@ function datastoreOf(store: BackupStore): string {
   return store.api?.datastore ?? store.name;
 }
 
-/** A store that only one cluster writes to stands at that cluster's site. */
+/** Where it is declared to stand; a store that only one cluster writes to stands at that cluster's site. */
 function storeSite(store: BackupStore): string | undefined {
+  if (store.site !== undefined) return store.site;
   const clusters = Object.keys(store.access);
   return clusters.length === 1 ? clusters[0] : undefined;
 }

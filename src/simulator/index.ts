@@ -20,7 +20,7 @@ import { SimulatorWorld } from "./world";
 export type { ActiveFault, FaultAction, FaultRule } from "./faults";
 export { layoutFromFederation, simulatedBackupServerId } from "./from-federation";
 export type * from "./layout";
-export { provisionerAcl, provisionerRoles } from "./provisioner";
+export { type ProvisionerOptions, provisionerAcl, provisionerRoles } from "./provisioner";
 export { smallLayout, smallLayoutToken } from "./small-layout";
 export type { Era, FederationState } from "./state";
 export type { SimulatorEvent, SimulatorWorld } from "./world";

@@ -33,6 +33,10 @@ const KINDS: [string, ScenarioOptions][] = [
   ["a running VM, warm", { warm: true }],
   ["a running VM, warm, with tokens that see only their pool and a vmid that is taken", { warm: true, poolOnly: true, vmidTaken: true }],
   ["a highly available, replicated VM", { highlyAvailable: true }],
+  ["a running VM by remote migration", { method: "storage" }],
+  ["a stopped VM by remote migration", { method: "storage", sourceRunning: false }],
+  ["a VM by remote migration, shut down", { method: "offline" }],
+  ["a VM by remote migration whose vmid is taken at the target", { method: "offline", vmidTaken: true }],
 ];
 
 /** Calls of an undisturbed move. */

@@ -235,6 +235,21 @@ it("scenario 2: three continents, loads without a warning", async () => {
   ]);
   expect(federation.clusters[0]?.connection?.apiUrls).toEqual(["https://[2001:db8::1]:8006"]);
   expect(federation.clusters[2]?.connection).toBeUndefined();
+  expect(federation.migration).toMatchObject({
+    outsideWindow: "wait",
+    longestWindowWaitMs: 12 * 3_600_000,
+    keepSourceMs: 7 * 86_400_000,
+    auditLog: "moves.jsonl",
+    parallelTransfersPerLink: 3,
+  });
+  expect(federation.migration.paths[0]).toMatchObject({
+    warm: true,
+    liveRestore: false,
+    keepSourceMs: 2 * 86_400_000,
+    nodeNames: { "eu-1": "us-1" },
+    haNames: { web: "web-us" },
+  });
+  expect(federation.backupStores[0]?.site).toBe("us");
   const sun = federation.resourcePools.find(({ name }) => name === "follow-the-sun");
   expect(sun?.survive).toEqual(["node", "cluster"]);
   expect(sun?.placementPolicy.schedule).toEqual([

@@ -84,6 +84,11 @@ describe("names and references", () => {
       "5 main-site: clusters[0].storage.replication_targets[0].target_cluster: no cluster has the id `main-site`. Declared: a, b.",
     ],
     [
+      "the site of a store",
+      complete({ rest: "backup_stores: [{ name: n, type: nfs, storages: { a: n, b: n }, site: main-site }]" }),
+      "7 main-site: backup_stores[0].site: no cluster has the id `main-site`. Declared: a, b.",
+    ],
+    [
       "migration path",
       complete({ rest: "migration_policies: { paths: [{ source_cluster: a, target_cluster: main-site, method: offline }] }" }),
       "7 main-site: migration_policies.paths[0].target_cluster: no cluster has the id `main-site`. Declared: a, b.",

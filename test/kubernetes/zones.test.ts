@@ -139,6 +139,12 @@ describe("a volume of two regions with two zones each", () => {
     expect(site.standIn.errors).toEqual([]);
   });
 
+  it("keeps the credentials of its cluster out of the state and of what is printed", () => {
+    expect(site.token.length).toBeGreaterThan(100);
+    expect(JSON.stringify(stack.state)).not.toContain(site.token);
+    expect(stack.output.join("\n")).not.toContain(site.token);
+  });
+
   it("is kept while a pod uses it, and leaves nothing behind once it is free", async () => {
     await expect(stack.destroy()).rejects.toThrow(/is kept, because it is in use: pods default\/db-0/);
     await site.apps.deleteNamespacedStatefulSet({ namespace: "default", name: "db" });

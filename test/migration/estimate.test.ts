@@ -72,6 +72,19 @@ describe("the summary in the preview", () => {
     expect(summarizeMove(route, { diskBytes: GIB }, WHERE)).toMatchObject({ store: "vault (pbs)" });
   });
 
+  it("grows with what changed, not with the disks, where a warm move's store stands beside the target", () => {
+    const beside = (at?: "source" | "target"): Route => ({
+      ...ROUTE,
+      warm: true,
+      bitsPerSecond: 100 * MBIT,
+      store: { ...storeOf(ROUTE), type: "pbs", ...(at ? { beside: at } : {}) },
+    });
+    const down = (route: Route) => estimateMove(route, 100 * GIB, cluster("a")).downtimeSeconds!;
+    const cold: Route = { ...beside("target"), warm: false };
+    expect(down(beside("target"))[1]).toBeLessThan(0.25 * down(cold)[1]);
+    expect(down(beside("source"))[1]).toBeLessThan(down(beside())[1]);
+  });
+
   it("of a warm move says that only changes travel while it is down, window and keeping where they are declared", () => {
     const window = { days: ["sat" as const], startMinute: 22 * 60, endMinute: 6 * 60, timezone: "Europe/Amsterdam" };
     const route: Route = { ...ROUTE, warm: true, bitsPerSecond: 100 * MBIT, window, outsideWindow: "wait", keepSourceMs: 7 * 86_400_000 };

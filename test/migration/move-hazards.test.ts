@@ -364,6 +364,26 @@ describe("a source that cannot be moved", () => {
   });
 });
 
+describe("the limit of the way", () => {
+  it.each<[string, "source" | "target" | undefined, boolean, boolean]>([
+    ["both where nobody knows where the store stands", undefined, true, true],
+    ["the restore where the store stands beside the source", "source", false, true],
+    ["the backup where the store stands beside the target", "target", true, false],
+  ])("holds for %s", async (_what, beside, backup, restore) => {
+    const scenario = begin();
+    scenario.a.permissions = { "/": { ...scenario.a.permissions["/"], "Sys.Modify": true } };
+    const route = { ...scenario.route, bitsPerSecond: 100_000_000, store: { ...storeOf(scenario.route), ...(beside ? { beside } : {}) } };
+    const limits: unknown[] = [];
+    const create = scenario.b.qemu.create;
+    scenario.b.qemu.create = (node, params, options) => {
+      if (params.archive !== undefined) limits.push(params.bwlimit);
+      return create(node, params, options);
+    };
+    expect(await attempt(scenario, { route, onLink: (work) => work(100_000_000) })).toEqual({ ok: true });
+    expect([scenario.a.lastBackup?.bwlimit, limits]).toEqual([backup ? 12_207 : undefined, [restore ? 12_207 : undefined]]);
+  });
+});
+
 describe("a store that is not what it seems", () => {
   it("that the target does not see ends in a rollback that names both reasons", async () => {
     const scenario = begin();

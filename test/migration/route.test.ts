@@ -59,6 +59,16 @@ describe("a route", () => {
     expect(result.ok && result.route.warm).toBe(warm);
   });
 
+  it.each<[string, string | undefined, "source" | "target" | undefined]>([
+    ["beside the source", "a", "source"],
+    ["beside the target", "b", "target"],
+    ["anywhere else", "c", undefined],
+    ["nobody says where", undefined, undefined],
+  ])("knows that the store stands %s", (_where, site, beside) => {
+    const result = plan({ paths: [path()], stores: [{ ...NFS, ...(site === undefined ? {} : { site }) }] });
+    expect(result.ok && result.route.store?.beside).toBe(beside);
+  });
+
   it("keeps the source as long as the path says, else the policies", () => {
     const migration = { preMigrationChecks: [], paths: [path({ keepSourceMs: 5 })], keepSourceMs: 7 };
     expect(plan({ more: { migration } })).toMatchObject({ route: { keepSourceMs: 5 } });

@@ -1,9 +1,11 @@
 /** What a warm move saves: the time a guest is down, on the simulator's clock. */
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseDocument } from "yaml";
 import { setClusterStatus } from "../../src/cli/simulated-config";
 import type { MoveRecord } from "../../src/migration";
 import type { EngineReplay } from "../support/engine-replay";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { EXAMPLE_FEDERATION, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { pool, startStack, vm } from "../support/stack";
 
 const BLOCKS = 2000;
@@ -16,10 +18,10 @@ describe("a VM of which 1 % changes while it moves", () => {
   let federation: SimulatedFederation;
   let stack: EngineReplay;
   beforeAll(async () => {
-    federation = await startSimulatedFederation({ timeScale: 100 });
     // The store stands beside the target: what crosses the link is what the source backs up.
-    for (const backend of Object.values(federation.simulator.world.state.backends))
-      if (backend.type === "pbs") backend.site = "databarn-dr";
+    const example = parseDocument(await readFile(EXAMPLE_FEDERATION, "utf8"));
+    example.setIn(["backup_stores", 0, "site"], "databarn-dr");
+    federation = await startSimulatedFederation({ text: example.toString(), timeScale: 100 });
     stack = startStack(federation);
     await stack.up(program);
   });
@@ -60,8 +62,11 @@ describe("a VM of which 1 % changes while it moves", () => {
     await federation.edit((text) => setClusterStatus(setClusterStatus(text, "worldstream-prod", "active"), "databarn-dr", "draining"));
     await stack.up(program);
     expect((stack.get("web-1").outputs.placement as { cluster: string }).cluster).toBe("worldstream-prod");
-    const path = "source_cluster: worldstream-prod, target_cluster: databarn-dr";
-    await federation.edit((text) => setClusterStatus(text, "databarn-dr", "active").replace(path, `${path}, warm: false`));
+    await federation.edit((text) => {
+      const document = parseDocument(setClusterStatus(text, "databarn-dr", "active"));
+      document.setIn(["migration_policies", "paths", 0, "warm"], false);
+      return document.toString();
+    });
     const cold = await moveAway();
     expect(cold.upids.filter((upid) => upid.includes(":vzdump:"))).toHaveLength(1);
     console.log("DOWN", downtimeMs(warm), downtimeMs(cold));

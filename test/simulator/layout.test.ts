@@ -105,6 +105,18 @@ describe("layoutFromFederation", () => {
   );
   const state = buildFederationState(layout, options);
 
+  test("lets guests in where a path or the default method brings them by remote migration", () => {
+    const plan = federation([cluster("ams", {}), cluster("fra", {})]);
+    const incoming = (changed: Partial<Federation["migration"]>) =>
+      layoutFromFederation({ ...plan, migration: { ...plan.migration, ...changed } }).clusters.map(({ acl }) =>
+        acl?.some(({ path, role, propagate }) => path === "/" && role === "FederationIncoming" && propagate === false),
+      );
+    const path = { sourceCluster: "ams", targetCluster: "fra", compression: true, encryptionRequired: false };
+    expect(incoming({ paths: [{ ...path, method: "backup-restore" }] })).toEqual([false, false]);
+    expect(incoming({ paths: [{ ...path, method: "offline" }] })).toEqual([false, true]);
+    expect(incoming({ defaultMethod: "storage" })).toEqual([true, true]);
+  });
+
   test("has the clusters that can be contacted, with their nodes and versions", () => {
     expect(Object.keys(state.clusters)).toEqual(["ams", "fra"]);
     expect(state.clusters.ams).toMatchObject({ era: "9.2", nodes: { a1: { cores: 8, bridges: ["vmbr0", "vmbr1"] } } });

@@ -16,14 +16,15 @@ import type {
   Upid,
 } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
-import { FakeBackups, LOCKING_TASKS } from "./fake-backups";
+import { LOCKING_TASKS } from "./fake-backups";
 import { alreadyExists, cancelled, fileLocked, locked, notFound, refused } from "./fake-errors";
 import type { FakeGuest } from "./fake-guest";
+import { FakeMigrations } from "./fake-migrations";
 import type { FakeWorld } from "./fake-world";
 
 const GIB = 1024 ** 3;
 
-export class FakeCluster extends FakeBackups implements ProxmoxApi {
+export class FakeCluster extends FakeMigrations implements ProxmoxApi {
   // --- calls ---------------------------------------------------------------------------------------------------------
 
   getVersion() {
@@ -154,6 +155,10 @@ export class FakeCluster extends FakeBackups implements ProxmoxApi {
           },
         });
       }),
+    remoteMigrate: (node, vmid, params) =>
+      this.write("qemu.remoteMigrate", { node, vmid }, (context) =>
+        this.startRemoteMigration(this.changeable(node, vmid, context), params, context),
+      ),
     start: (node, vmid) =>
       this.write("qemu.start", { node, vmid }, (context) => {
         const guest = this.require(node, vmid, context);

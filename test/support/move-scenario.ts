@@ -11,6 +11,7 @@ import {
   parseDescription,
   type Route,
 } from "../../src/migration";
+import type { RemoteEndpoint } from "../../src/migration/remote-endpoint";
 import { systemClock } from "../../src/proxmox";
 import { FakeStore } from "./fake-backups";
 import { FakeCluster, forbidTwins } from "./fake-cluster";
@@ -21,6 +22,14 @@ export const GIB = 1024 ** 3;
 export const IDENTITY: Identity = { federation: "fed", stack: "shop/prod", kind: "vm", name: "web" };
 export const SOURCE_VMID = 100;
 export const POOL = "prod";
+
+export const ENDPOINT: RemoteEndpoint = {
+  host: "b1",
+  port: 8006,
+  fingerprint: "AA:BB",
+  tokenId: "ci@pve!test",
+  secret: "secret-of-b",
+};
 
 export interface MoveScenario {
   world: FakeWorld;
@@ -45,6 +54,8 @@ export interface ScenarioOptions {
   diskOwner?: boolean;
   /** A store that takes only what changed: the running guest is backed up first. */
   warm?: boolean;
+  /** By remote migration. */
+  method?: "storage" | "offline";
   /** HA with a rule, and a replication job. */
   highlyAvailable?: boolean;
 }
@@ -60,6 +71,7 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
     ["b", b],
   ]);
   forbidTwins(world, [a, b]);
+  a.peers.set("b1", b);
   for (const cluster of [a, b]) cluster.proxmoxPools.set(POOL, { comment: "" });
   const identity: Identity = options.diskOwner ? { ...IDENTITY, kind: "disk" } : IDENTITY;
   const mark: Mark = { ...identity, generation: 1, phase: "settled" };
@@ -94,11 +106,11 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
   const route: Route = {
     source: "a",
     target: "b",
-    method: "backup-restore",
+    method: options.method ?? "backup-restore",
     compression: true,
     nodeNames: { a2: "b2" },
     ...(options.warm ? { warm: true } : {}),
-    store: { name: "vault", type: options.warm ? "pbs" : "nfs", writeStorage: "bk-a", readStorage: "bk-b" },
+    ...(options.method ? {} : { store: { name: "vault", type: options.warm ? "pbs" : "nfs", writeStorage: "bk-a", readStorage: "bk-b" } }),
   };
   return {
     world,
@@ -120,6 +132,7 @@ export function moveScenario(options: ScenarioOptions = {}): MoveScenario {
       running: !options.diskOwner,
       inTurn: (work) => work(),
       onLink: (work) => work(route.bitsPerSecond),
+      ...(options.method ? { remote: { endpoint: async () => ENDPOINT, bridges: { net0: "vmbr1" } } } : {}),
       apiOf: async (id) => {
         const cluster = clusters.get(id);
         if (!cluster) throw new Error(`no cluster ${id}`);
@@ -193,9 +206,13 @@ export function flawsOfFinished(scenario: MoveScenario, options: ScenarioOptions
   const source = a.guests.get(SOURCE_VMID);
   say(source !== undefined, "the source is gone");
   say(source?.power === "stopped", "the source runs");
-  say(flag(source, "template"), "the source is not fenced");
-  say(!flag(source, "onboot"), "the source starts with its node");
-  say(markOf(a, SOURCE_VMID)?.phase === "retired", `the source is ${markOf(a, SOURCE_VMID)?.phase}`);
+  if (options.method) say(source?.config.lock === "migrate", `the source has lock ${source?.config.lock}`);
+  else {
+    say(!flag(source, "onboot"), "the source starts with its node");
+    say(markOf(a, SOURCE_VMID)?.phase === "retired", `the source is ${markOf(a, SOURCE_VMID)?.phase}`);
+  }
+  // A running guest was never fenced: its lock keeps it from starting.
+  say(flag(source, "template") || (options.method === "storage" && sourceRunning), "the source is not fenced");
   const targets = ours(b);
   say(targets.length === 1, `there are ${targets.length} targets: ${targets.join(", ")}`);
   const vmid = markOf(a, SOURCE_VMID)?.successor?.vmid ?? targets[0] ?? 0;

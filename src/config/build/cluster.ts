@@ -17,6 +17,8 @@ export function toCluster(cluster: ClusterFile): Cluster {
     // The guide's factor of `secondary` is 1: a cluster without a tier is neither preferred nor avoided.
     tier: cluster.tier ?? "secondary",
     status: cluster.status ?? "active",
+    ...(cluster.fenced === undefined ? {} : { fenced: cluster.fenced }),
+    ...(cluster.returned === undefined ? {} : { returned: cluster.returned }),
     tags: cluster.tags ?? [],
     metadata: cluster.metadata ?? {},
     connection: toConnection(cluster),

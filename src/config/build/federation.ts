@@ -1,5 +1,5 @@
 import { DEFAULT_CAPACITY_RULES, mergeCapacityRules } from "../capacity";
-import type { BackupStore, Federation, MigrationPolicies, PlacementPolicy, PlacementRule, ResourcePool } from "../model";
+import type { BackupStore, Federation, MigrationPolicies, PlacementPolicy, PlacementRule, ReplicationPolicy, ResourcePool } from "../model";
 import type { FederationFile } from "../schema/federation";
 import type { BackupStoreFile, MigrationPoliciesFile } from "../schema/migration";
 import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
@@ -23,6 +23,7 @@ export function toFederation(file: FederationFile): Federation {
     backupStores: (file.backup_stores ?? []).map(toBackupStore),
     primaryCluster: federation?.primary_cluster,
     failoverPriority: federation?.failover_priority ?? [],
+    ...(file.failover ? { failover: given({ maxAgeMs: file.failover.max_age, drillBridge: file.failover.drill_bridge }) } : {}),
     syncIntervalMs: federation?.sync_interval ?? DEFAULT_SYNC_INTERVAL_MS,
     healthCheckIntervalMs: federation?.health_check_interval ?? DEFAULT_HEALTH_CHECK_INTERVAL_MS,
     defaultPool: federation?.default_pool,
@@ -48,7 +49,12 @@ function toPool(pool: ResourcePoolFile, file: FederationFile): ResourcePool {
     },
     placementPolicy: toPolicy(pool.placement_policy ?? file.placement_policy ?? {}),
     survive: pool.survive ?? file.placement?.survive ?? [],
+    ...(pool.replication ? { replication: toReplication(pool.replication) } : {}),
   };
+}
+
+function toReplication({ rpo, ...policy }: NonNullable<ResourcePoolFile["replication"]>): ReplicationPolicy {
+  return { ...policy, ...(rpo === undefined ? {} : { rpoMs: rpo }) };
 }
 
 function toPolicy(policy: PlacementPolicyFile): PlacementPolicy {
@@ -115,5 +121,6 @@ function toBackupStore(store: BackupStoreFile): BackupStore {
     type: store.type,
     access: Object.fromEntries(access),
     ...(store.api === undefined ? {} : { api: toBackupServerConnection(store.api) }),
+    ...given({ site: store.site }),
   };
 }

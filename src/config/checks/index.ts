@@ -2,6 +2,7 @@
 import { checkBackupStores } from "./backup-stores";
 import { checkConnections } from "./connections";
 import { checkDuplicates } from "./duplicates";
+import { checkFailover } from "./failover";
 import type { CheckInput } from "./input";
 import { checkMigration } from "./migration";
 import { checkPools } from "./pools";
@@ -18,4 +19,5 @@ export function runChecks(input: CheckInput): void {
   checkPools(input);
   checkBackupStores(input);
   checkMigration(input);
+  checkFailover(input);
 }

@@ -57,6 +57,7 @@ export function checkReferences({ file, findings, clusterIds }: CheckInput): voi
   }
 
   for (const [index, store] of (file.backup_stores ?? []).entries()) {
+    refer(["backup_stores", index, "site"], store.site);
     for (const [id, access] of Object.entries(store.storages)) {
       refer(["backup_stores", index, "storages", id], id, "key");
       if (typeof access === "string") continue;

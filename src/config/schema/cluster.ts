@@ -124,6 +124,8 @@ export const cluster = z.strictObject({
   region: clusterId().optional().describe("Kubernetes topology region; default: the id."),
   tier: z.enum(["primary", "secondary", "edge"]).optional().describe("Default secondary."),
   status: z.enum(["active", "cordoned", "draining", "lost"]).optional().describe("Default active."),
+  fenced: z.boolean().optional().describe("Of a lost cluster: its guests certainly cannot run any more. Default false."),
+  returned: z.enum(["stop-old-copies"]).optional().describe("Of a cluster that is back: stop copies whose successors stand elsewhere."),
   tags: z.array(text()).optional(),
   metadata: z.record(text(), refined(z.union([z.string(), z.number(), z.boolean()]), String)).optional(),
   connection: connection.optional(),

@@ -4,7 +4,7 @@ import { capacityRules } from "./capacity";
 import { cluster } from "./cluster";
 import { backupStore, migrationPolicies } from "./migration";
 import { placementPolicy, resourcePool, survive } from "./pool";
-import { clusterId, duration, federationName, poolId } from "./scalars";
+import { bridgeName, clusterId, duration, federationName, poolId } from "./scalars";
 
 const controllerVmid = () => z.int().min(101, "must be more than 100").max(999_999_999, "vmids end at 999999999").optional();
 
@@ -29,6 +29,13 @@ export const federationFile = z.strictObject({
     .extend({ survive: survive.optional().describe("Default of every pool's survive. Default none.") })
     .optional()
     .describe("Capacity rules of every cluster, and what every pool has to survive."),
+  failover: z
+    .strictObject({
+      max_age: duration().optional().describe("A newest backup older than this is not restored. Default: any age."),
+      drill_bridge: bridgeName().optional().describe("Bridge without a way out, on every cluster that drills restore to."),
+    })
+    .optional()
+    .describe("Restoring the guests of a lost cluster elsewhere, and drills."),
   features: z
     .strictObject({
       provider: z.enum(["default", "capmox"]).optional(),

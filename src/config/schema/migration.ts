@@ -62,5 +62,6 @@ export const backupStore = z.strictObject({
     )
     .describe("Cluster id → its storage id for the store."),
   api: backupServerApi.optional().describe("Type pbs: the server's own API, for syncing with the store of another site."),
+  site: clusterId().optional().describe("Cluster it stands beside: transfers between the two do not count on links."),
 });
 export type BackupStoreFile = z.output<typeof backupStore>;

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { cronToCalendarEvent } from "../calendar-event";
 import type { Loss } from "../model";
-import { clusterId, count, poolId, refined, size, text, ValueError } from "./scalars";
+import { clusterId, count, duration, logicalName, poolId, refined, size, text, ValueError } from "./scalars";
 import { timeWindow } from "./window";
 
 const rule = z.strictObject({
@@ -54,6 +55,39 @@ export const survive = refined(z.union([loss, z.array(loss).min(1, "must name at
   return (["node", "cluster"] as const).filter((each) => named.has(each));
 });
 
+/** Cron with a plain minute and hour, or a calendar event of Proxmox, which is kept as it is. */
+const schedule = () =>
+  refined(text(), (value) => {
+    const calendar = cronToCalendarEvent(value);
+    if (calendar === undefined)
+      throw new ValueError(
+        `${JSON.stringify(value)} cannot be written as a calendar event`,
+        "Write it as Proxmox does: 02:00, mon..fri 22:30, */2:00, *:0/30.",
+      );
+    return calendar;
+  });
+
+export const retention = z
+  .strictObject({
+    last: count().optional(),
+    hourly: count().optional(),
+    daily: count().optional(),
+    weekly: count().optional(),
+    monthly: count().optional(),
+    yearly: count().optional(),
+  })
+  .refine(
+    (keep) => Object.values(keep).some((value) => value !== undefined),
+    "must name at least one of last, hourly, daily, weekly, monthly, yearly",
+  );
+
+const replication = z.strictObject({
+  schedule: schedule().describe("Calendar event of Proxmox (02:00, mon..fri 22:30) or cron (0 2 * * *)."),
+  store: logicalName().describe("Name of a backup store that every member reaches."),
+  rpo: duration().optional().describe("How old the newest backup of a guest may become."),
+  keep: retention.optional().describe("Unprotected backups of a guest that stay. Default: the storage's own retention."),
+});
+
 export const resourcePool = z.strictObject({
   name: poolId().describe("Proxmox pool id on every member cluster."),
   description: text().optional(),
@@ -70,5 +104,6 @@ export const resourcePool = z.strictObject({
   survive: survive
     .optional()
     .describe("none, node, cluster, or [node, cluster]: losses the rest must have room for. Default placement.survive."),
+  replication: replication.optional().describe("Backups on a schedule, made by each member cluster."),
 });
 export type ResourcePoolFile = z.output<typeof resourcePool>;

@@ -46,10 +46,10 @@ export class Machines {
         if (requirement[of + place]! > room[at + place]!) return FORBIDDEN;
       }
     }
-    let delta = 0;
     for (let place = transients; place < resources; place++) {
       if (requirement[of + place]! > room[at + place]!) return FORBIDDEN;
     }
+    let delta = 0;
     for (let place = 0; place < resources; place++) {
       const before = over[at + place]!;
       const after = before + requirement[of + place]!;
@@ -93,10 +93,10 @@ export class Machines {
         if (requirement[into + place]! > room[at + place]! + (isFreed ? requirement[out + place]! : 0)) return FORBIDDEN;
       }
     }
-    let delta = 0;
     for (let place = transients; place < resources; place++) {
       if (requirement[into + place]! - requirement[out + place]! > room[at + place]!) return FORBIDDEN;
     }
+    let delta = 0;
     for (let place = 0; place < resources; place++) {
       const before = over[at + place]!;
       const after = before + requirement[into + place]! - requirement[out + place]!;

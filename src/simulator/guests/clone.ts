@@ -1,6 +1,7 @@
 /** `POST …/clone`: full copies and linked clones. */
 import { poolFormat } from "../formats";
 import type { Call, GuestState, Route, TaskContext } from "../kernel";
+import { callLimitBytesPerSecond } from "../volumes/bandwidth-limit";
 import { copyBlocks } from "../volumes/blocks";
 import { errorMessage, fail, flagParameter, integerParameter, type Place, placeOf, textParameter } from "../volumes/calls";
 import { formatVolid, parseVolid, parseVolname, volumePath } from "../volumes/names";
@@ -17,7 +18,7 @@ import { configIdFormat, dnsNameFormat } from "./formats";
 import { addToPool, findGuest, isTemplate, requireUnlocked, uuid } from "./lookup";
 import { fullError } from "./move-disk";
 import { isNetKey, parseNet, printNet, randomMac } from "./net";
-import { bytesPerSecond, undoing } from "./work";
+import { undoing } from "./work";
 
 export function cloneRoute(): Route {
   return {
@@ -226,7 +227,7 @@ async function cloneDrive(call: Call, place: Place, plan: ClonePlan, drive: Driv
   await copyDisk(task, place, {
     source: { ...source, volume: content },
     targetVolid: volid,
-    limitBytesPerSecond: bytesPerSecond(integerParameter(call, "bwlimit")),
+    limitBytesPerSecond: callLimitBytesPerSecond(call, "clone", [source.storage.storage, storageId]),
     ...(plan.running && snapshot === undefined ? { prefix: `mirror-${drive.key}: ` } : {}),
     fullError: fullError(place.cluster.era, plan.running, drive.key),
   });

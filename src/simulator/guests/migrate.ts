@@ -4,6 +4,7 @@ import { queueHaCommand } from "../ha/services";
 import type { Call, GuestState, Route } from "../kernel";
 import { jobsOf } from "../replication/jobs";
 import type { Era } from "../state";
+import { callLimitBytesPerSecond } from "../volumes/bandwidth-limit";
 import {
   errorMessage,
   fail,
@@ -133,7 +134,7 @@ function migrate(call: Call): string {
     targetIp: node.ip,
     storageMap,
     withLocalDisks: flagParameter(call, "with-local-disks"),
-    limitKibibytes: integerParameter(call, "bwlimit"),
+    limitBetween: (from, to) => callLimitBytesPerSecond(call, "migration", [from, to]),
   };
   if (isHaManaged(place, vmid)) return requestHaMigration(call, migration);
   return call.startTask({ type: "qmigrate", id: String(vmid) }, (task) => migrateGuest(place, migration, task));

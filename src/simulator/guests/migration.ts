@@ -19,7 +19,8 @@ export interface Migration {
   targetIp: string;
   storageMap: IdMap;
   withLocalDisks: boolean;
-  limitKibibytes?: number;
+  /** Bytes per second between two storages. */
+  limitBetween?(from: string, to: string): number | undefined;
 }
 
 interface LocalDisk {
@@ -165,7 +166,7 @@ async function copyDisk(place: Place, there: Place, migration: Migration, found:
   );
   const target = getVolume(there, volid);
   const bytes = blockCount(volume.blocks) * place.world.blockBytes;
-  const limit = migration.limitKibibytes ? migration.limitKibibytes * 1024 : undefined;
+  const limit = migration.limitBetween?.(found.storage.storage, storageId);
   try {
     await task.transfer(bytes, [...resourcesOf(place, found.storage), ...resourcesOf(there, target.storage)], limit);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** `POST …/move_disk`: a disk to another storage, or to another guest of the node. */
 import type { Call, GuestState, Route, TaskContext } from "../kernel";
 import type { Era } from "../state";
+import { callLimitBytesPerSecond } from "../volumes/bandwidth-limit";
 import { errorMessage, fail, failParameter, flagParameter, integerParameter, type Place, placeOf, textParameter } from "../volumes/calls";
 import { bandwidthRule, digestRule, nodeRule, optional, optionalFlag, storageRule, vmidRule } from "../volumes/rules";
 import { getUsableStorage } from "../volumes/storages";
@@ -13,7 +14,7 @@ import { freeQuietly } from "./create-drives";
 import { type Drive, diskKeys, drivesOf, isCdrom, isCloudInit, isUnusedKey, parseDrive, printDrive, unusedKeys, volidOf } from "./drive";
 import { getGuest, isTemplate, requireUnlocked } from "./lookup";
 import { addUnused, forgetUsed } from "./unused";
-import { bytesPerSecond, undoing } from "./work";
+import { undoing } from "./work";
 
 export function moveDiskRoute(): Route {
   const anyDisk = [...diskKeys, ...unusedKeys];
@@ -118,7 +119,7 @@ async function copyToStorage(call: Call, place: Place, guest: GuestState, drive:
       await copyDisk(task, place, {
         source,
         targetVolid: target,
-        limitBytesPerSecond: bytesPerSecond(integerParameter(call, "bwlimit")),
+        limitBytesPerSecond: callLimitBytesPerSecond(call, "move", [source.storage.storage, storageId]),
         ...(guest.running ? { prefix: `mirror-${drive.key}: ` } : {}),
         fullError: fullError(place.cluster.era, guest.running, drive.key),
       });

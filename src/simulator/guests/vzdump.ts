@@ -53,7 +53,7 @@ function backUp(call: Call): string {
   const here = selected.filter((vmid) => guests[vmid] === undefined || guests[vmid].node === place.node);
   if (here.length === 0 && !flagParameter(call, "all")) return "OK";
   const storage = textParameter(call, "storage");
-  if (storage !== undefined) call.requirePrivilege(`/storage/${storage}`, ["Datastore.AllocateSpace"]);
+  if (call.params.dumpdir === undefined) call.requirePrivilege(`/storage/${storage ?? "local"}`, ["Datastore.AllocateSpace"]);
   const job: BackupJob = {
     vmids: here,
     storage,

@@ -21,11 +21,6 @@ function slowest(world: World, through: readonly string[], limitBytesPerSecond: 
   );
 }
 
-/** Bytes per second of a limit in KiB/s; 0 and absent mean none. */
-export function bytesPerSecond(limitKibibytes: number | undefined): number | undefined {
-  return limitKibibytes ? limitKibibytes * 1024 : undefined;
-}
-
 /**
  * Runs `undo` when `work` fails or is stopped. A killed worker undoes nothing: what it has made stays.
  */

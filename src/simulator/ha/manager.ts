@@ -9,6 +9,7 @@ import { processStopped } from "../guests/runtime";
 import type { ClusterState, GuestState, TaskContext } from "../kernel";
 import { hasQuorum } from "../quorum";
 import type { HaService } from "../state";
+import { migrationLimitBytesPerSecond } from "../volumes/bandwidth-limit";
 import type { Place } from "../volumes/calls";
 import type { SimulatorWorld } from "../world";
 import { chooseNode, failbackNode } from "./node-choice";
@@ -147,7 +148,14 @@ class HaManager {
         if (kind === "relocate" && runs) await shutdownGuest(place, guest.vmid, task, { forceStop: true });
         await migrateGuest(
           place,
-          { vmid: guest.vmid, target: node, targetIp: target.ip, storageMap: { identity: false, entries: {} }, withLocalDisks: false },
+          {
+            vmid: guest.vmid,
+            target: node,
+            targetIp: target.ip,
+            storageMap: { identity: false, entries: {} },
+            withLocalDisks: false,
+            limitBetween: (from, to) => migrationLimitBytesPerSecond(this.cluster, [from, to]),
+          },
           task,
         );
       } finally {

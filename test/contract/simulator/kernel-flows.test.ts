@@ -21,11 +21,7 @@ const unprotected = "the recorder took the archive's protection off without reco
 const history = "the recorded machine had done more before";
 
 const known: Record<string, KnownDifference[]> = {
-  auth: [
-    notSimulated,
-    { steps: [190], reason: "vzdump of all guests without a storage" },
-    { steps: [93, 108], era: "9.2", reason: "a path without entries was left in the recorded ACL" },
-  ],
+  auth: [notSimulated, { steps: [93, 108], era: "9.2", reason: "a path without entries was left in the recorded ACL" }],
   pools: [{ steps: [41, 45], era: "9.2", ...speed }],
   tasks: [
     { steps: [2], ...speed },

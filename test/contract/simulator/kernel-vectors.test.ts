@@ -1,8 +1,9 @@
 /** Recorded vectors of the real code against the kernel: formats, rights, parameters and whole calls. */
 import { describe, expect, test } from "vitest";
-import { isAclPath, normalizeAclPath, privilegesOn, rolesOn } from "../../../src/simulator/permissions";
+import { Authorization, isAclPath, normalizeAclPath, privilegesOn, rolesOn } from "../../../src/simulator/permissions";
 import { builtInRoles } from "../../../src/simulator/privileges";
 import { formatUpid, parseUpid } from "../../../src/simulator/upid";
+import { bandwidthLimit, type LimitedOperation } from "../../../src/simulator/volumes/bandwidth-limit";
 import { normalizeBody, normalizeText } from "./normalize";
 import { referenceMissing } from "./transcripts";
 import { buildWorld, callVector, loadVectors, type Vector, verifyVector } from "./vector-world";
@@ -53,6 +54,23 @@ describe.skipIf(referenceMissing)("recorded vectors", () => {
         );
         expect([name, got]).toEqual([name, roles]);
       }
+    }
+  });
+
+  test("bandwidth limits are the recorded ones", () => {
+    const world = buildWorld("std");
+    const cluster = world.state.clusters.vectors!;
+    for (const vector of vectorsOf("bwlimit")) {
+      const [operation, storages, override, { as }] = vector.args as [LimitedOperation, string[], number | null, { as: string }];
+      const user = { authid: as, userid: as.split("!")[0]!, isToken: as.includes("!"), isRoot: as === "root@pam" };
+      const rights = new Authorization(cluster, user, () => world.clock.nowMs());
+      const limit = bandwidthLimit(cluster, {
+        operation,
+        storages,
+        ...(override === null ? {} : { override }),
+        hasPrivilege: (path, privilege) => rights.has(path, privilege),
+      });
+      expect([vector.args, limit ?? null]).toEqual([vector.args, vector.result === null ? null : Number(vector.result)]);
     }
   });
 

@@ -8,7 +8,7 @@ import { findKubernetes } from "../../../scripts/setup/index.mjs";
 import { parseFederation } from "../../../src/config";
 import { createClusterClients } from "../../../src/inventory";
 import type { ProxmoxApi } from "../../../src/proxmox";
-import type { PropertyMap } from "../../support/property-values";
+import { type PropertyMap, secret } from "../../support/property-values";
 import type { DesiredResource } from "../../support/replay-model";
 import { type SimulatedFederation, startSimulatedFederation } from "../../support/simulated-federation";
 
@@ -46,6 +46,8 @@ export class KubernetesSite {
     readonly standIn: StandIn,
     readonly proxmox: (region: string) => Promise<ProxmoxApi>,
     private readonly closeClients: () => Promise<void>,
+    /** Of the account the provider uses; it has the documented rights and no more. */
+    readonly token: string,
   ) {}
 
   static async start(): Promise<KubernetesSite> {
@@ -71,7 +73,8 @@ export class KubernetesSite {
       clusterOf: (region: string) => clusterOf(region).id,
       simulator: federation.simulator,
     });
-    const site = new KubernetesSite(federation, controlPlane, kubeconfig, standIn, proxmox, () => clients.close());
+    const token = await createProviderAccount(kubeconfig);
+    const site = new KubernetesSite(federation, controlPlane, kubeconfig, standIn, proxmox, () => clients.close(), token);
     for (const worker of WORKERS) await site.addWorker(worker);
     standIn.start();
     return site;
@@ -119,13 +122,40 @@ export class KubernetesSite {
       inputs: {
         pool: "kubernetes",
         storageClass: "fast",
-        kubernetes: { kubeconfig: this.controlPlane.kubeconfig },
+        kubernetes: { kubeconfigContent: secret(this.controlPlane.kubeconfigOf({ token: this.token })) },
         ...inputs,
         __identity: { stack: "test/dev", name },
       },
       dependsOn: ["kubernetes"],
     };
   }
+}
+
+/** The rights that docs/kubernetes.md asks for. */
+const RULES: library.V1PolicyRule[] = [
+  { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "list", "create", "patch", "delete"] },
+  { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
+  { apiGroups: ["apps"], resources: ["statefulsets", "deployments"], verbs: ["get", "list"] },
+  { apiGroups: ["apps"], resources: ["statefulsets/scale", "deployments/scale"], verbs: ["patch"] },
+  { apiGroups: ["storage.k8s.io"], resources: ["storageclasses", "volumeattachments"], verbs: ["get", "list"] },
+];
+
+/** A service account with those rights. @returns its token */
+export async function createProviderAccount(kubeconfig: library.KubeConfig): Promise<string> {
+  const [namespace, name] = ["kube-system", "proxmox-federation"];
+  const core = kubeconfig.makeApiClient(library.CoreV1Api);
+  const rbac = kubeconfig.makeApiClient(library.RbacAuthorizationV1Api);
+  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
+  await rbac.createClusterRole({ body: { metadata: { name }, rules: RULES } });
+  await rbac.createClusterRoleBinding({
+    body: {
+      metadata: { name },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+      subjects: [{ kind: "ServiceAccount", namespace, name }],
+    },
+  });
+  const request = await core.createNamespacedServiceAccountToken({ namespace, name, body: { spec: { audiences: [] } } });
+  return request.status!.token;
 }
 
 /** A StatefulSet of one pod on a claim that exists; `nodeSelector` chooses the worker. */

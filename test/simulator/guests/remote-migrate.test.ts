@@ -75,6 +75,22 @@ describe("remote_migrate of a stopped guest", () => {
     expect((endMs! - startMs) / 1000).toBeLessThan(70);
   });
 
+  test("goes no faster than the slower side's limit, unless its token may change that limit", async () => {
+    for (const [limits, expectedSeconds] of [
+      [{ fra: "migration=1024" }, 64],
+      [{ ams: "default=2048", fra: "restore=10" }, 32],
+      [{ ams: "migration=2048", fra: "migration=4096" }, 32],
+    ] as const) {
+      const rig = rigWithPeers();
+      await createGuest(rig);
+      for (const [id, limit] of Object.entries(limits)) rig.cluster(id).options.bwlimit = limit;
+      const task = await rig.run("POST", path, order(rig));
+      const { startMs, endMs } = rig.cluster("ams").tasks[task.upid]!;
+      expect(Math.round((endMs! - startMs) / 1000)).toBeGreaterThanOrEqual(expectedSeconds);
+      expect(Math.round((endMs! - startMs) / 1000)).toBeLessThan(expectedSeconds + 5);
+    }
+  });
+
   test("deletes the source when asked to, and only then", async () => {
     const rig = rigWithPeers();
     const volid = await createGuest(rig);

@@ -2,7 +2,7 @@
 import type { GuestState } from "../../kernel";
 import { memoryMebibytes } from "../lookup";
 import { type Mirror, sendMemory } from "./copying";
-import { channelOf, type Passage } from "./passage";
+import { openChannel, type Passage } from "./passage";
 
 const setUpMs = 1_000;
 /** What of its memory a running guest has touched. */
@@ -39,12 +39,12 @@ async function moveMemory(passage: Passage, guest: GuestState, mirrors: readonly
   const uri = `unix:/run/qemu-server/${guest.vmid}.migrate`;
   report.log(`starting online/live migration on ${uri}`);
   report.log("set migration capabilities");
-  report.told("bwlimit");
+  const channel = await openChannel(passage);
   report.log("migration downtime limit: 100 ms");
   report.log("set migration parameters");
   report.log(`start migrate command to ${uri}`);
   const memoryBytes = memoryMebibytes(guest.runningConfig ?? guest.config) * 1024 * 1024;
-  await sendMemory(channelOf(passage), Math.floor(memoryBytes * usedMemoryShare));
+  await sendMemory(channel, Math.floor(memoryBytes * usedMemoryShare));
   for (const mirror of mirrors) await mirror.catchUp();
   guest.qmpStatus = "paused";
   await task.pass(downtimeMs);

@@ -6,15 +6,13 @@ import { drivesOf, parseDrive, printDrive } from "../drive";
 import { mapId } from "../id-map";
 import { isNetKey, parseNet, printNet } from "../net";
 import { copyAtRest, Mirror } from "./copying";
-import { channelOf, type Passage } from "./passage";
+import { openChannel, type Passage } from "./passage";
 import { streamFormats } from "./stream-formats";
 import { type MovingVolume, scanVolumes } from "./volumes";
 
 /** Returns the mirrors of disks that the guest goes on writing to. Throws what makes the migration impossible. */
 export async function sendGuest(passage: Passage, guest: GuestState): Promise<Mirror[]> {
-  const { place, report } = passage;
-  const volumes = scanVolumes(place, guest, (line) => report.log(line));
-  for (const _ of volumes) report.told("bwlimit");
+  const volumes = scanVolumes(passage.place, guest, (line) => passage.report.log(line));
   const moved = await copyResting(
     passage,
     volumes.filter(({ mode }) => mode === "copied"),
@@ -36,15 +34,16 @@ async function copyResting(passage: Passage, volumes: readonly MovingVolume[]): 
     const { volid, storage, volume, name } = found;
     const streams = streamFormats(storage, volume.format);
     if (streams.length === 0) fail(`no export formats for '${volid}' - check storage plugin support!`);
+    const targetStorage = mapId(migration.storages, storage.storage);
     const imported = await tunnel.importDisk({
-      storage: mapId(migration.storages, storage.storage),
+      storage: targetStorage,
       stem: name.name.replace(/\.(raw|qcow2|vmdk)$/, "").replace(`-${name.vmid}-`, `-${migration.targetVmid}-`),
       format: volume.format,
       sizeBytes: volume.sizeBytes,
       streams,
     });
     report.told("disk-import");
-    await copyAtRest(channelOf(passage), found, imported.volid, imported.stream);
+    await copyAtRest(await openChannel(passage, storage.storage, targetStorage), found, imported.volid, imported.stream);
     report.told("query-disk-import");
     moved.set(volid, imported.volid);
     report.log(`volume '${volid}' is '${imported.volid}' on the target`);
@@ -80,7 +79,7 @@ async function sendConfig(
     report.told("disk");
     report.log(`volume '${found.volid}' is '${allocated.volid}' on the target`);
     config[drive.key] = allocated.drive;
-    mirrors.push(new Mirror(channelOf(passage), drive.key, found, allocated.volid));
+    mirrors.push(new Mirror(await openChannel(passage, found.storage.storage, storage), drive.key, found, allocated.volid));
   }
   await tunnel.configure(formatSection(config));
   report.told("config");

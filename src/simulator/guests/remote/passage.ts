@@ -3,7 +3,6 @@ import type { TaskContext } from "../../kernel";
 import type { PeerAddress } from "../../peers";
 import type { Place } from "../../volumes/calls";
 import type { IdMap } from "../id-map";
-import { bytesPerSecond } from "../work";
 import type { Channel } from "./copying";
 import type { Report } from "./report";
 import type { MigrationTunnel } from "./tunnel";
@@ -18,7 +17,10 @@ export interface RemoteMigration {
   deleteSource: boolean;
   storages: IdMap;
   bridges: IdMap;
+  /** KiB/s that were asked for; 0: no limit. */
   limitKibibytes?: number;
+  /** Bytes per second that this side allows for a storage's volumes; without one, for memory. */
+  limitFor(storage?: string): number | undefined;
 }
 
 /** A migration whose tunnel is open. */
@@ -30,6 +32,11 @@ export interface Passage {
   tunnel: MigrationTunnel;
 }
 
-export function channelOf({ place, tunnel, task, migration }: Passage): Channel {
-  return { place, tunnel, task, limitBytesPerSecond: bytesPerSecond(migration.limitKibibytes) };
+/** For the volumes of a storage, or for memory: as fast as both sides allow. */
+export async function openChannel({ place, tunnel, task, report, migration }: Passage, from?: string, to?: string): Promise<Channel> {
+  const here = migration.limitFor(from);
+  const there = await tunnel.limitFor(to, migration.limitKibibytes);
+  report.told("bwlimit");
+  const limits = [here, there].filter((limit) => limit !== undefined);
+  return { place, tunnel, task, ...(limits.length === 0 ? {} : { limitBytesPerSecond: Math.min(...limits) }) };
 }

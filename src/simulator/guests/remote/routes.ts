@@ -3,6 +3,7 @@
 import { storageFormat } from "../../formats";
 import type { Call, Route } from "../../kernel";
 import { jobsOf } from "../../replication/jobs";
+import { callLimitBytesPerSecond } from "../../volumes/bandwidth-limit";
 import {
   errorMessage,
   fail,
@@ -86,6 +87,7 @@ async function migrateRemotely(call: Call): Promise<string> {
     storages,
     bridges,
     limitKibibytes: integerParameter(call, "bwlimit"),
+    limitFor: (storage?: string) => callLimitBytesPerSecond(call, "migration", storage === undefined ? [] : [storage]),
   };
   return call.startTask({ type: "qmigrate", id: String(vmid) }, (task) => migrateToPeer(place, migration, task));
 }

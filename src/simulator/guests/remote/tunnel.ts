@@ -5,6 +5,7 @@
 import { currentExecution } from "../../execution";
 import type { Call, GuestState, TaskContext, VolumeState } from "../../kernel";
 import type { Blocks } from "../../state";
+import { bandwidthLimit } from "../../volumes/bandwidth-limit";
 import { errorMessage, fail, type Place } from "../../volumes/calls";
 import { getUsableStorage } from "../../volumes/storages";
 import { imageFormat } from "../../volumes/types";
@@ -127,6 +128,19 @@ export class MigrationTunnel {
   cut(): void {
     this.cutOff.abort(new Error("the connection is lost"));
     this.finish();
+  }
+
+  /** Bytes per second that the target allows; of a storage, or in general. */
+  limitFor(storage: string | undefined, overrideKibibytes: number | undefined): Promise<number | undefined> {
+    return this.command("bwlimit", () => {
+      const limit = bandwidthLimit(this.place.cluster, {
+        operation: "migration",
+        storages: storage === undefined ? [] : [storage],
+        ...(overrideKibibytes === undefined ? {} : { override: overrideKibibytes }),
+        hasPrivilege: (path, privilege) => this.call.hasPrivilege(path, privilege),
+      });
+      return limit ? limit * 1024 : undefined;
+    });
   }
 
   /** Allocates a disk that QEMU's mirror will fill. */

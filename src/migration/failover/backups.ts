@@ -1,0 +1,56 @@
+/** Backups of a guest whose cluster cannot be asked: found in the store, as another cluster sees it, by the mark inside them. */
+import type { BackupStore } from "../../config";
+import type { GuestConfig, ProxmoxApi, Volume } from "../../proxmox";
+import { type Identity, type Mark, parseDescription, sameIdentity } from "../mark";
+import { parseArchivedConfig } from "./archived-config";
+
+/** A backup of the guest, with what it says about itself. */
+export interface GuestBackup {
+  store: string;
+  /** As the cluster that was asked sees it. */
+  volume: Volume & { vmid: number; createdAtSeconds: number };
+  config: GuestConfig;
+  mark: Mark;
+}
+
+/** Where one cluster sees the archives of another. Pure. */
+export function storagesWithArchivesOf(stores: readonly BackupStore[], lost: string, reader: string): { store: string; storage: string }[] {
+  return stores.flatMap((store) => {
+    const access = store.access[reader];
+    if (!access) return [];
+    const storage = access.readAs[lost] ?? (store.access[lost] ? access.storage : undefined);
+    return storage === undefined ? [] : [{ store: store.name, storage }];
+  });
+}
+
+/**
+ * The newest backup with the mark of that identity.
+ * @param vmid of the guest on its cluster; without it every guest's newest backups are looked into
+ */
+export async function findNewestBackup(
+  reader: { api: ProxmoxApi; node: string },
+  places: readonly { store: string; storage: string }[],
+  identity: Identity,
+  vmid: number | undefined,
+): Promise<GuestBackup | undefined> {
+  const { api, node } = reader;
+  const candidates: Pick<GuestBackup, "store" | "volume">[] = [];
+  for (const { store, storage } of places)
+    for (const volume of await api.storage.listContent(node, storage, { content: "backup", ...(vmid === undefined ? {} : { vmid }) }))
+      if (isGuestBackup(volume) && (vmid === undefined || volume.vmid === vmid)) candidates.push({ store, volume });
+  candidates.sort((a, b) => b.volume.createdAtSeconds - a.volume.createdAtSeconds || (a.volume.volid < b.volume.volid ? -1 : 1));
+  const foreign = new Set<number>();
+  for (const { store, volume } of candidates) {
+    // Without a vmid: one look per guest tells whose backups these are. With it two guests may have had the id in turn.
+    if (vmid === undefined && foreign.has(volume.vmid)) continue;
+    const config = parseArchivedConfig(await api.backup.extractConfig(node, volume.volid));
+    const { mark } = parseDescription(config.values.description);
+    if (mark && sameIdentity(mark, identity)) return { store, volume, config, mark };
+    foreign.add(volume.vmid);
+  }
+  return undefined;
+}
+
+function isGuestBackup(volume: Volume): volume is GuestBackup["volume"] {
+  return volume.vmid !== undefined && volume.createdAtSeconds !== undefined && !/(?:vzdump-lxc-|backup\/ct\/)/.test(volume.volid);
+}

@@ -1,0 +1,71 @@
+/** Old copies of a failed-over guest on a cluster that is back: what the preview says, and what the update does with them. */
+import { destroyGuest, type Identity, type Mark, type MarkedGuest, readMarkedGuest, sameIdentity } from "../../migration";
+import { describeTwoRunning, fenceOldCopy, isOldCopy } from "../../migration/failover";
+import { type Session, UserError } from "../session";
+import type { OldCopy } from "../whereabouts";
+
+/** What the next update does with them, for the preview; `refusal` when it may not. */
+export async function planOldCopies(
+  session: Session,
+  name: string,
+  copies: readonly OldCopy[],
+  successor: { cluster: string; vmid: number },
+): Promise<{ cleanup?: string; refusal?: string }> {
+  const steps: string[] = [];
+  for (const { cluster: id, vmid, node, fenced, since } of copies) {
+    const cluster = await session.cluster(id);
+    const what = `the outdated vm ${vmid} on ${id}`;
+    if (fenced && session.removeFailedOverCopies) steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
+    if (fenced) continue;
+    const running = (await (await session.client(id)).qemu.getStatus(node, vmid)).status === "running";
+    if (running && cluster.returned !== "stop-old-copies")
+      return { refusal: describeTwoRunning(name, { cluster: id, vmid }, successor) };
+    steps.push(`${what} is ${running ? "shut down, " : ""}fenced and kept; a later update with proxmox-federation:removeFailedOverCopies removes it`);
+  }
+  return steps.length === 0 ? {} : { cleanup: steps.join("; ") };
+}
+
+/** Fences every old copy that is reachable; removes those fenced earlier where the stack's configuration says so. Safe to repeat. */
+export async function settleOldCopies(
+  session: Session,
+  identity: Identity,
+  successor: MarkedGuest,
+  shutdown: { timeoutSeconds: number; force: boolean },
+): Promise<void> {
+  const at = { cluster: successor.ref.api.clusterId, vmid: successor.ref.vmid };
+  const { mark } = successor;
+  if (!mark) return;
+  for (const old of await findOldCopies(session, identity, successor)) {
+    if (old.mark.phase !== "retired") {
+      const { returned } = await session.cluster(old.ref.api.clusterId);
+      await fenceOldCopy(old, at, returned === "stop-old-copies", shutdown, session.pace);
+    } else if (session.removeFailedOverCopies) {
+      session.pace.report(`${identity.name}: destroying the outdated vm ${old.ref.vmid} on ${old.ref.api.clusterId}`);
+      await destroyGuest(old.ref, session.pace);
+    }
+  }
+}
+
+/** A failed-over guest takes its old copies along only when the stack's configuration says so. */
+export async function refuseOldCopies(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  const [old] = await findOldCopies(session, identity, successor);
+  if (!old || session.removeFailedOverCopies) return;
+  throw new UserError(
+    `${identity.name} is not destroyed: its old copy, vm ${old.ref.vmid} on ${old.ref.api.clusterId}, holds what was written after the backup it was restored from, and nobody would look after it. To give it up: pulumi config set proxmox-federation:removeFailedOverCopies true`,
+  );
+}
+
+async function findOldCopies(session: Session, identity: Identity, successor: MarkedGuest): Promise<(MarkedGuest & { mark: Mark })[]> {
+  const found: (MarkedGuest & { mark: Mark })[] = [];
+  for (const owned of await session.ownedGuests(identity)) {
+    if (owned.cluster === successor.ref.api.clusterId && owned.row.vmid === successor.ref.vmid) continue;
+    const ref = await session.locate(owned.cluster, owned.row.vmid);
+    const other = ref && (await readMarkedGuest(ref));
+    if (!other?.mark || !sameIdentity(other.mark, identity)) continue;
+    const old = { ...other, mark: other.mark };
+    const isFenced = old.mark.phase === "retired" && old.mark.outdatedSince !== undefined;
+    if (isFenced || (successor.mark && isOldCopy({ at: { cluster: owned.cluster, vmid: owned.row.vmid }, mark: old.mark }, successor.mark)))
+      found.push(old);
+  }
+  return found;
+}

@@ -1,0 +1,135 @@
+/** Planning a failover: which backup of a guest whose cluster is lost is restored where. The lost cluster is never contacted. */
+import { type Cluster, roundedDuration, roundedSize } from "../../config";
+import { dataDrivesOf, type FailoverNote, type Identity, identityTag, readMarkedGuest } from "../../migration";
+import { findNewestBackup, type GuestBackup, storagesWithArchivesOf } from "../../migration/failover";
+import type { Session } from "../session";
+import type { Whereabouts } from "../whereabouts";
+
+/** What the state says of a guest that was on a cluster that is lost. */
+export interface LostHome {
+  cluster: Cluster;
+  /** Absent where the state does not hold it. */
+  vmid?: number;
+}
+
+/** `failover` as it shows in `pulumi preview --diff`. */
+export interface FailoverSummary {
+  from: string;
+  to: string;
+  /** Volid at the target, size and store. */
+  backup: string;
+  /** When the backup was made: later writes are lost. */
+  data: string;
+  downtime: string;
+  /** What becomes of the copy on the lost cluster. */
+  oldCopy: string;
+}
+
+export interface FailoverPlan {
+  note: FailoverNote;
+  generation: number;
+}
+
+export type PlannedFailover = { plan: FailoverPlan; summary: FailoverSummary } | { failure: string };
+
+interface Remembered {
+  placement: { cluster: string };
+  __live?: { cluster: string; vmid: number };
+}
+
+/**
+ * The lost home of a guest; `undefined` when it has none. The engine checks a replacement a second time without the old
+ * inputs, so what the first check knew is kept for the run.
+ */
+export async function findLostHome(
+  session: Session,
+  identity: Identity,
+  here: Whereabouts,
+  before: Remembered | undefined,
+): Promise<LostHome | undefined> {
+  const { clusters } = await session.federation();
+  const lost = clusters.find(({ id, status }) => id === before?.placement.cluster && status === "lost");
+  const vmid = before?.__live?.cluster === lost?.id ? before?.__live?.vmid : undefined;
+  const known = await session.once(`lost home of ${identityTag(identity)}`, async () =>
+    lost ? { cluster: lost, ...(vmid === undefined ? {} : { vmid }) } : undefined,
+  );
+  if (!known || !here.home) return known;
+  // Restored already by an interrupted run, or moved away in time: then it is home.
+  const { mark } = await readHome(session, here.home);
+  return mark?.phase === "settled" && mark.failover?.from.cluster !== known.cluster.id ? undefined : known;
+}
+
+async function readHome(session: Session, { cluster, row }: NonNullable<Whereabouts["home"]>) {
+  const api = await session.client(cluster);
+  return (await readMarkedGuest({ api, node: row.node, vmid: row.vmid })) ?? { mark: undefined };
+}
+
+export interface FailoverIntent {
+  /** `VM web-1`. */
+  what: string;
+  identity: Identity;
+  lost: LostHome;
+  here: Whereabouts;
+  placement: { cluster: string; node: string };
+  /** Declared data disks: each has to be in the backup. */
+  slots: readonly string[];
+}
+
+export async function planFailover(session: Session, intent: FailoverIntent): Promise<PlannedFailover> {
+  const { what, identity, lost, here, placement, slots } = intent;
+  const { id } = lost.cluster;
+  const where = `${what} was on ${id}, which is declared lost, and goes to ${placement.cluster}/${placement.node}`;
+  if (lost.cluster.fenced !== true)
+    return {
+      failure: `${where}, but ${id} is not declared fenced: its copy there may still be running, and both would use the same addresses and data. Make sure that it cannot run any more (power off, or cut from network and storage), then set "fenced: true" beside "status: lost" in federation.yaml`,
+    };
+  const begun = here.home && (await readHome(session, here.home)).mark;
+  if (begun && begun.failover === undefined)
+    return {
+      failure: `${where}, but its move away from ${id} was under way: vm ${here.home?.row.vmid} on ${here.home?.cluster} is what has arrived of it (phase ${begun.phase}). Bring ${id} back to finish the move, or remove that guest by hand to restore the newest backup`,
+    };
+  const { backupStores, failover } = await session.federation();
+  const places = storagesWithArchivesOf(backupStores, id, placement.cluster);
+  if (places.length === 0)
+    return {
+      failure: `${where}, but no backup store shows ${placement.cluster} the backups of ${id}: give a store of backup_stores the storage id under which ${placement.cluster} sees them (storages.${placement.cluster}.from.${id})`,
+    };
+  const reader = { api: await session.client(placement.cluster), node: placement.node };
+  const found = await session.once(`backup of ${identityTag(identity)} on ${placement.cluster}`, () =>
+    findNewestBackup(reader, places, identity, lost.vmid),
+  );
+  if (!found)
+    return {
+      failure: `${where}, but no backup with its mark is found on ${places.map(({ storage }) => storage).join(", ")} of ${placement.cluster}. Was it ever backed up to ${places.map(({ store }) => store).join(", ")}? The token needs Datastore.AllocateSpace on the storage and VM.Backup on ${lost.vmid === undefined ? "/vms" : `/vms/${lost.vmid}`} to see backups. To begin anew without its data: pulumi state delete`,
+    };
+  const nowMs = (await session.inventory()).instantMs ?? session.pace.nowMs();
+  const ageMs = Math.max(0, nowMs - found.volume.createdAtSeconds * 1000);
+  if (!begun && failover?.maxAgeMs !== undefined && ageMs > failover.maxAgeMs)
+    return {
+      failure: `${where}, but its newest backup, ${found.volume.volid}, is ${roundedDuration(ageMs)} old, more than failover.max_age (${roundedDuration(failover.maxAgeMs)}). Raise max_age to accept the loss, or bring ${id} back`,
+    };
+  const held = new Set(dataDrivesOf(found.config).map(({ slot }) => slot));
+  const lacking = slots.filter((slot) => !held.has(slot));
+  if (lacking.length > 0)
+    return {
+      failure: `${where}, but its newest backup, ${found.volume.volid}, does not hold ${lacking.join(", ")}: the disk would come back empty. Declare the VM without it first`,
+    };
+  return describe(intent, found, ageMs);
+}
+
+function describe({ lost, placement }: FailoverIntent, { volume, store, mark, config }: GuestBackup, ageMs: number): PlannedFailover {
+  const from = { cluster: lost.cluster.id, vmid: lost.vmid ?? volume.vmid };
+  const backedUpAt = new Date(volume.createdAtSeconds * 1000).toISOString();
+  const diskBytes = dataDrivesOf(config).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
+  return {
+    plan: { note: { from, archive: volume.volid, backedUpAt }, generation: mark.generation + 1 },
+    summary: {
+      from: `${from.cluster} (vm ${from.vmid}), lost and fenced`,
+      to: `${placement.cluster}/${placement.node}`,
+      backup: `${volume.volid} in store ${store}, ${roundedSize(volume.sizeBytes)}`,
+      data: `as of ${backedUpAt}, ${roundedDuration(ageMs)} old: what was written later is not in it`,
+      downtime: `until ${roundedSize(diskBytes)} are restored and the VM has started`,
+      oldCopy: `stays on ${from.cluster}, outdated; it is fenced by the first update after ${from.cluster} is back`,
+    },
+  };
+}
