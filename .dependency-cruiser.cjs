@@ -19,9 +19,9 @@ const layers = {
   simulator: [],
   providers: ["config", "proxmox", "placement", "inventory", "migration", "kubernetes"],
   report: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers"],
-  components: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers"],
+  components: ["config", "proxmox", "placement", "inventory", "solver", "migration", "kubernetes", "providers"],
   constructs: ["config", "proxmox", "placement", "inventory", "migration", "providers"],
-  cli: ["config", "proxmox", "placement", "inventory", "solver", "migration", "providers", "report", "simulator"],
+  cli: ["config", "proxmox", "placement", "inventory", "solver", "migration", "kubernetes", "providers", "report", "simulator"],
 };
 
 /** Files that see more than their folder, with the reason. */

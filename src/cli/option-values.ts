@@ -45,3 +45,12 @@ export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text.trim())) throw new InvalidArgumentError("a whole number of at least 0");
   return Number(text);
 }
+
+/** `9900-9919`, both included, as Proxmox takes vmids. */
+export function parseVmidRange(text: string): { first: number; last: number } {
+  const match = /^(\d{3,9})-(\d{3,9})$/.exec(text.trim());
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || first < 100 || last < first)
+    throw new InvalidArgumentError("two vmids from 100 on, the lower one first, for example 9900-9919");
+  return { first, last };
+}

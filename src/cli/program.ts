@@ -8,6 +8,7 @@ import { addCheckCommands } from "./commands/check";
 import { addMoveCommands } from "./commands/move";
 import { addObserveCommands } from "./commands/observe";
 import { addPlanCommands } from "./commands/plan";
+import { addRecoveryCommands } from "./commands/recovery";
 import { addSetupCommands } from "./commands/setup";
 import { EXIT, EXIT_CODE_HELP, type ExitCode } from "./exit-codes";
 import { describeFailure } from "./failure";
@@ -53,6 +54,7 @@ function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => vo
   addObserveCommands(program, context);
   addPlanCommands(program, context);
   addMoveCommands(program, context);
+  addRecoveryCommands(program, context);
   addSetupCommands(program, context);
   program.addHelpText("afterAll", EXIT_CODE_HELP);
   return program;

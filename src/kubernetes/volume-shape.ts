@@ -61,7 +61,8 @@ export function toPersistentVolume(shape: VolumeShape): PersistentVolume {
       capacity: { storage: formatStorageQuantity(shape.sizeBytes) },
       accessModes: [shape.accessMode],
       volumeMode: shape.volumeMode,
-      storageClassName: shape.storageClassName,
+      // Unlike in a claim, an empty name is the same as none here.
+      ...(shape.storageClassName === "" ? {} : { storageClassName: shape.storageClassName }),
       // Only this product deletes the disk: with `Delete` the plugin would, as soon as the claim goes.
       persistentVolumeReclaimPolicy: "Retain",
       ...(shape.mountOptions.length > 0 ? { mountOptions: [...shape.mountOptions] } : {}),

@@ -1,7 +1,7 @@
 /** What a move will carry and cost, as ranges: said in the preview before anything happens. Pure. */
 import type { Cluster } from "../config";
 import { formatBandwidth, roundedDuration, roundedSize } from "../config";
-import type { Route } from "./route";
+import { isRemote, type Route } from "./route";
 import { describeWindow } from "./window";
 
 export interface MoveEstimate {
@@ -31,6 +31,9 @@ export function estimateMove(route: Route, diskBytes: number, source: Cluster): 
   };
 }
 
+/** A running guest stands still while the last of its memory travels. */
+const SWITCH_SECONDS: [number, number] = [1, 10];
+
 function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<MoveEstimate, "durationSeconds" | "downtimeSeconds"> {
   const seconds = (diskBytes * 8) / bitsPerSecond;
   const range = (low: number, high: number): [number, number] => [
@@ -38,12 +41,17 @@ function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<M
     Math.round(FIXED_SECONDS[1] + seconds * high),
   ];
   const [low, high] = TRAVELLING_SHARE;
+  const [calm, busy] = CHANGED_SHARE;
+  if (isRemote(route)) {
+    // Once over the link, raw volumes with their holes; what a running guest writes meanwhile is sent again.
+    const sent = range(low, high + (route.method === "storage" ? busy : 0));
+    return { durationSeconds: sent, downtimeSeconds: route.method === "storage" ? SWITCH_SECONDS : sent };
+  }
   // The archive goes over the link on its way to the store, on its way from there, or both.
   const backUp = route.store?.beside === "source" ? 0 : 1;
   const restore = route.store?.beside === "target" ? 0 : 1;
   const cold = range(low, (backUp + restore) * high);
   if (!route.warm) return { durationSeconds: cold, downtimeSeconds: cold };
-  const [calm, busy] = CHANGED_SHARE;
   return {
     durationSeconds: range(low + backUp * calm, (backUp + restore) * high + backUp * busy),
     // What went ahead does not travel while it is down; all of it is restored.
@@ -84,21 +92,30 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
     duration: estimate.durationSeconds === undefined ? unknown : formatRange(estimate.durationSeconds),
     downtime: estimate.downtimeSeconds === undefined ? unknown : formatRange(estimate.downtimeSeconds),
     ...(window === undefined ? {} : { window }),
-    ...(route.keepSourceMs === undefined
+    ...(isRemote(route) ? { source: describeSealing(route) } : {}),
+    ...(route.keepSourceMs === undefined || isRemote(route)
       ? {}
       : { source: `kept stopped for ${roundedDuration(route.keepSourceMs)}, then removed by the next update` }),
     reason: where.reason,
   };
 }
 
+/** Said before anything happens: the move ends with work for an administrator. */
+function describeSealing({ source, keepSourceMs }: Route): string {
+  const kept = keepSourceMs === undefined ? "" : `, not before ${roundedDuration(keepSourceMs)} have passed`;
+  return `stays on ${source}, stopped and locked (migrate), until an administrator unlocks it there with "qm unlock"; the next update then removes it${kept}`;
+}
+
 function describeMethod(route: Route): string {
+  if (route.method === "storage") return "Proxmox sends the VM there while it runs (a stopped one as it stands)";
+  if (route.method === "offline") return "the VM is stopped, Proxmox sends it there, and it is started";
   return route.warm
     ? "the VM is backed up while it runs, stopped, backed up again (only changes travel), restored there and started"
     : "the VM is stopped, backed up, restored there and started";
 }
 
 function describeStore({ store, encrypted }: Route): string {
-  if (!store) return "none";
+  if (!store) return "none: the disks go from node to node, under the target's API token, which the source's node is given";
   const notes = [
     store.type as string,
     ...(store.type === "pbs" ? [] : ["a warm pass would gain nothing on a directory store"]),

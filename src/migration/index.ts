@@ -6,6 +6,7 @@ export { estimateMove, type MigrationSummary, type MoveEstimate, summarizeMove }
 export { type Grant, LinkBudget, type LinkShare } from "./link-budget";
 export {
   describeIdentity,
+  type FailoverNote,
   formatDescription,
   type GuestAddress,
   type Identity,
@@ -35,12 +36,15 @@ export {
   shutDownGuest,
   startGuest,
   stopGuest,
+  stopTask,
   waitForTask,
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, waitForCreates, waitUntilCreated } from "./owned-guests";
 export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
-export { type PreflightFacts, preflight, type StorageRoom } from "./preflight";
-export { isRestoreWreck } from "./restore-wreck";
+export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom } from "./preflight";
+export type { RemoteEndpoint } from "./remote-endpoint";
+export { isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 export { type RollbackRequest, rollBackMove } from "./rollback";
-export { planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";
+export { isRemote, planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";
+export { describeSealed, isLeftBehind, SEALED_FENCE } from "./sealed-source";
 export { awaitWindow, describeWindow, windowRefusal } from "./window";

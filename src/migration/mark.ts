@@ -65,6 +65,8 @@ export interface MoveJournal extends Membership {
   archive?: string;
   archiveBytes?: number;
   restoreUpid?: string;
+  /** How long the source is kept after the move; only where nothing can be written to it by then. */
+  keepMs?: number;
   startedAt: string;
   /** When each step was first reached, in seconds since the epoch: what the record tells about the stages. */
   reached?: Partial<Record<MoveStep, number>>;

@@ -46,6 +46,9 @@ export interface MoveMethod {
    */
   carry(move: MoveState, target: GuestRef): Promise<void>;
 
+  /** Whether step `finishing` can be undone, because the target has not come to be. Absent: never. */
+  canRollBack?(request: RollbackRequest, journal: MoveJournal, pace: Pace): Promise<boolean>;
+
   /**
    * First act of a rollback, before the source serves again: ends what still works on the source for this move (a backup).
    */

@@ -2,12 +2,12 @@
  * What has become of a remote migration, told from both guests and the task: it went on whether or not anybody watched.
  * Proxmox leaves the source of a successful one stopped and locked (`migrate`); a failed one unlocks it.
  */
-import { TaskFailedError } from "../proxmox";
+import { type ProxmoxApi, TaskFailedError } from "../proxmox";
 import { showProgress } from "./archive";
 import { findGuest } from "./claim";
+import type { MoveJournal } from "./mark";
 import { type MarkedGuest, readMarkedGuest } from "./marked-guest";
-import type { MoveState } from "./move-state";
-import { findActiveTask, GuestLockedError, refuseForeignLock, waitForTask } from "./operations";
+import { findActiveTask, GuestLockedError, type GuestRef, type Pace, refuseForeignLock, waitForTask } from "./operations";
 import { TransferProgress } from "./progress";
 
 export const PASSAGE_TASK = "qmigrate";
@@ -18,27 +18,37 @@ const LATE_TASK_MS = 35_000;
 /** `arrived`: the target has everything. `stayed`: for certain it has not left, and the source is free. */
 export type Passage = "arrived" | "stayed";
 
+/** A remote migration that was asked for, as the journal knows it. */
+export interface PassageRequest {
+  name: string;
+  source: GuestRef;
+  targetApi: ProxmoxApi;
+  journal: MoveJournal;
+}
+
 /** After an interruption: also waits for a request that has not become a task yet. */
-export async function findPassage(move: MoveState): Promise<Passage> {
-  const untilMs = move.pace.nowMs() + LATE_TASK_MS;
+export async function findPassage(request: PassageRequest, pace: Pace): Promise<Passage> {
+  const untilMs = pace.nowMs() + LATE_TASK_MS;
   for (;;) {
-    const passage = await awaitPassage(move);
-    if (passage === "arrived" || move.pace.nowMs() >= untilMs) return passage;
-    await move.pace.sleep(5_000);
+    const passage = await awaitPassage(request, pace);
+    if (passage === "arrived" || pace.nowMs() >= untilMs) return passage;
+    await pace.sleep(5_000);
   }
 }
 
 /** @throws GuestLockedError when an administrator has to look: neither went through nor back. */
-export async function awaitPassage(move: MoveState): Promise<Passage> {
-  await awaitTask(move);
-  const { source: ref, name } = move.request;
-  const source = await move.readSource();
+export async function awaitPassage(request: PassageRequest, pace: Pace): Promise<Passage> {
+  await awaitTask(request, pace);
+  const { source: ref, name } = request;
+  const source = await readMarkedGuest(ref);
+  if (!source)
+    throw new Error(`vm ${ref.vmid} is no longer on ${ref.api.clusterId}/${ref.node}: it was moved or deleted meanwhile. Run again.`);
   const { lock } = source.config.values;
   if (lock !== "migrate") refuseForeignLock(ref, source.config);
-  const target = await findPassenger(move);
+  const target = await findPassenger(request);
   const status = await ref.api.qemu.getStatus(ref.node, ref.vmid);
   if (target && target.config.values.lock === undefined) {
-    const complete = target.mark?.move === undefined || (await isHandedOver(move, target));
+    const complete = target.mark?.move === undefined || (await isHandedOver(source, target));
     if (complete && status.status === "stopped") return "arrived";
     if (complete && lock === undefined)
       throw new Error(
@@ -50,21 +60,20 @@ export async function awaitPassage(move: MoveState): Promise<Passage> {
       `${name}: vm ${target.ref.vmid} on ${target.ref.api.clusterId} was unlocked, but the migration that filled it did not succeed: it may lack data. An administrator removes it ("qm destroy ${target.ref.vmid}" on node ${target.ref.node}); then run again.`,
     );
   if (lock === undefined) return "stayed";
-  throw stuck(move, target, status.status === "running");
+  throw stuck(request, target, status.status === "running");
 }
 
-async function awaitTask(move: MoveState): Promise<void> {
-  const { source, name } = move.request;
+async function awaitTask({ source, name }: PassageRequest, pace: Pace): Promise<void> {
   const upid = await findActiveTask(source, PASSAGE_TASK);
   if (!upid) return;
-  move.pace.report(`${name}: a migration is under way, waiting for it`);
-  const progress = new TransferProgress(`${name}: migrating`, move.pace.nowMs);
+  pace.report(`${name}: a migration is under way, waiting for it`);
+  const progress = new TransferProgress(`${name}: migrating`, pace.nowMs);
   try {
     await waitForTask(
       source.api,
       upid,
-      { timeoutMs: PASSAGE_TIMEOUT_MS, onLog: (lines) => showProgress(move.pace, progress.read(lines)) },
-      move.pace,
+      { timeoutMs: PASSAGE_TIMEOUT_MS, onLog: (lines) => showProgress(pace, progress.read(lines)) },
+      pace,
     );
   } catch (error) {
     // How it ended shows on the guests.
@@ -73,12 +82,11 @@ async function awaitTask(move: MoveState): Promise<void> {
 }
 
 /** The guest under the journal's vmid, provided it is the one that this move sent there. */
-async function findPassenger(move: MoveState): Promise<MarkedGuest | undefined> {
-  const { target, id } = move.begun;
+async function findPassenger({ journal: { target, id }, targetApi, source }: PassageRequest): Promise<MarkedGuest | undefined> {
   if (target.vmid === undefined) return undefined;
-  const found = await findGuest(await move.request.apiOf(target.cluster), target.vmid);
+  const found = await findGuest(targetApi, target.vmid);
   const guest = found && (await readMarkedGuest(found));
-  return guest && isPassenger(guest, id, move.request.source) ? guest : undefined;
+  return guest && isPassenger(guest, id, source) ? guest : undefined;
 }
 
 /** It carries the source's own journal; once verified, the address it came from. */
@@ -92,20 +100,18 @@ export function isPassenger({ mark, ref }: MarkedGuest, moveId: string, source: 
  * Whether all data is there: the task says so. One that failed behind the switch (`migration problems`) has handed a running
  * guest over all the same.
  */
-async function isHandedOver(move: MoveState, target: MarkedGuest): Promise<boolean> {
-  const { source } = move.request;
+async function isHandedOver({ ref: source, config }: MarkedGuest, target: MarkedGuest): Promise<boolean> {
   const tasks = await source.api.tasks.list(source.node, { vmid: source.vmid, typeFilter: PASSAGE_TASK, source: "all" });
   const last = tasks
     .filter(({ type }) => type === PASSAGE_TASK)
     .reduce((a, b) => (b.startTimeSeconds > a.startTimeSeconds ? b : a), tasks[0]!);
   if (last?.exitStatus === "OK" || last?.exitStatus?.startsWith("WARNINGS")) return true;
-  const fenced = move.source.config.values.template === "1";
-  return !fenced && (await target.ref.api.qemu.getStatus(target.ref.node, target.ref.vmid)).qmpStatus === "running";
+  // A fenced source was sent at rest: there was nothing to hand over while it ran.
+  return config.values.template !== "1" && (await target.ref.api.qemu.getStatus(target.ref.node, target.ref.vmid)).qmpStatus === "running";
 }
 
-function stuck(move: MoveState, target: MarkedGuest | undefined, serves: boolean): GuestLockedError {
-  const { source, name } = move.request;
-  const { cluster, node, vmid } = move.begun.target;
+function stuck({ source, name, journal }: PassageRequest, target: MarkedGuest | undefined, serves: boolean): GuestLockedError {
+  const { cluster, node, vmid } = journal.target;
   const there = target
     ? `vm ${vmid} on ${cluster}/${node} is what arrived of it. If that one runs, it has the newer data: an administrator runs "qm unlock ${vmid}" on node ${node} and leaves the source alone. If it does not run, it is incomplete: "qm destroy ${vmid} --skiplock 1" on node ${node}, then "qm unlock ${source.vmid}" on node ${source.node}.`
     : `An administrator runs "qm unlock ${source.vmid}" on node ${source.node}; if vm ${vmid} on ${cluster}/${node} is locked (create), it is what is left of this migration: "qm destroy ${vmid} --skiplock 1" there.`;

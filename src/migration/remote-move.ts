@@ -16,7 +16,7 @@ import { MOVING_TAG, readMarkedGuest, writeMark } from "./marked-guest";
 import type { MoveMethod } from "./move-method";
 import { type MoveState, withTag } from "./move-state";
 import { destroyGuest, GuestLockedError, type GuestRef, isRunning, type Pace, repeatAfterLostReply, runTask, stopTask } from "./operations";
-import { awaitPassage, findPassage, isPassenger, PASSAGE_TASK, PASSAGE_TIMEOUT_MS } from "./passage";
+import { awaitPassage, findPassage, isPassenger, PASSAGE_TASK, PASSAGE_TIMEOUT_MS, type PassageRequest } from "./passage";
 import { TransferProgress } from "./progress";
 import { formatBridgeMap, formatEndpoint } from "./remote-endpoint";
 import type { RollbackRequest } from "./rollback";
@@ -42,7 +42,9 @@ function remoteMove(name: Extract<MigrationMethod, "storage" | "offline">): Move
         });
       await receive(move, target);
     },
-    // From `finishing` on nothing is rolled back, and before it nothing of ours works on the source.
+    canRollBack: async ({ identity, source, targetApi }, journal, pace) =>
+      (await findPassage({ name: identity.name, source, targetApi, journal }, pace)) === "stayed",
+    // Nothing of ours works on a source that has stayed.
     stopWork: async () => undefined,
     removeTarget,
     cleanUp: async () => undefined,
@@ -51,8 +53,14 @@ function remoteMove(name: Extract<MigrationMethod, "storage" | "offline">): Move
 
 /** An interrupted migration went on by itself: it has gone through, or for certain it has not and the way back is open. */
 async function takeUp(move: MoveState): Promise<void> {
-  if (move.begun.step !== "finishing" || (await findPassage(move)) === "arrived") return;
+  if (move.begun.step !== "finishing" || (await findPassage(await passageOf(move), move.pace)) === "arrived") return;
+  await move.readSource();
   await move.change({ step: move.source.config.values.template === "1" && !move.begun.wasFenced ? "stopping" : "preparing" });
+}
+
+async function passageOf(move: MoveState): Promise<PassageRequest> {
+  const { source, name, apiOf } = move.request;
+  return { name, source, targetApi: await apiOf(move.begun.target.cluster), journal: move.begun };
 }
 
 /** A free vmid: Proxmox makes the guest itself. Until it is there, whatever has that vmid is somebody else's. */
@@ -89,7 +97,7 @@ async function pass(move: MoveState, target: GuestRef, how: { online: boolean; b
   move.stopIfCancelled();
   const params = await parametersOf(move, target, how);
   const before = move.begun.step;
-  await move.change({ step: "finishing" });
+  await move.change({ step: "finishing", ...(route.keepSourceMs === undefined ? {} : { keepMs: route.keepSourceMs }) });
   move.pace.report(`${name}: migrating to ${route.target}/${target.node}${how.online ? " while it runs" : ""}`);
   const progress = new TransferProgress(`${name}: migrating`, move.pace.nowMs);
   try {
@@ -106,7 +114,8 @@ async function pass(move: MoveState, target: GuestRef, how: { online: boolean; b
     );
   } catch (error) {
     if (move.pace.signal?.aborted) await stopTask(source, PASSAGE_TASK, move.pace);
-    if ((await awaitPassage(move)) === "stayed") {
+    if ((await awaitPassage(await passageOf(move), move.pace)) === "stayed") {
+      await move.readSource();
       await move.change({ step: before });
       throw error;
     }

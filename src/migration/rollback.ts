@@ -21,11 +21,11 @@ export async function rollBackMove(request: RollbackRequest, pace: Pace): Promis
   if (!source?.mark || !sameIdentity(source.mark, request.identity)) return;
   const journal = source.mark.move;
   if (!journal || source.mark.phase === "retired") return;
-  if (journal.step === "finishing")
+  const method = methodOf(journal);
+  if (journal.step === "finishing" && !(await method.canRollBack?.(request, journal, pace)))
     throw new Error(
       `vm ${request.source.vmid} on ${request.source.api.clusterId} cannot be rolled back: its successor may have run. Run "pulumi up" to finish the move.`,
     );
-  const method = methodOf(journal);
   pace.report(`${request.identity.name}: rolling the move back`);
   await method.stopWork(request.source, journal, pace);
   const unlocked = (await readMarkedGuest(request.source)) ?? source;

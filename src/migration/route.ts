@@ -54,7 +54,12 @@ export interface RouteStore {
 export type RouteResult = { ok: true; route: Route } | { ok: false; reason: string };
 
 /** Methods this version can move by. */
-export const SUPPORTED_METHODS: readonly MigrationMethod[] = ["backup-restore"];
+export const SUPPORTED_METHODS: readonly MigrationMethod[] = ["backup-restore", "storage", "offline"];
+
+/** Whether Proxmox sends the guest itself, without a store between. */
+export function isRemote({ method }: Pick<Route, "method">): boolean {
+  return method === "storage" || method === "offline";
+}
 
 const LONGEST_WINDOW_WAIT_MS = 24 * 3600 * 1000;
 
@@ -67,9 +72,13 @@ export function planRoute(federation: Federation, source: string, target: string
     return refuse(`no migration path is allowed ${way}: add it to migration_policies.paths or set migration_policies.default_method`);
   if (!SUPPORTED_METHODS.includes(method))
     return refuse(`method ${method} ${way} is not supported by this version: set method: backup-restore in migration_policies.paths`);
-  const store = findStore(federation, path, source, target);
+  const store = isRemote({ method }) ? undefined : findStore(federation, path, source, target);
   if (typeof store === "string") return refuse(store);
-  if (path?.encryptionRequired && store.type !== "pbs")
+  if (path?.encryptionRequired && !store)
+    return refuse(
+      `the path ${way} requires encryption, and method ${method} leaves the target's disks as they are: use method: backup-restore with a PBS store with a client key`,
+    );
+  if (path?.encryptionRequired && store && store.type !== "pbs")
     return refuse(
       `the path ${way} requires encryption, and backup store ${store.name} (${store.type}) cannot encrypt: use a PBS store with a client key`,
     );
@@ -89,9 +98,9 @@ export function planRoute(federation: Federation, source: string, target: string
       source,
       target,
       method,
-      store,
+      ...(store ? { store } : {}),
       // On a directory store every backup reads and writes everything: a warm pass gains nothing (live finding 16).
-      ...(store.type === "pbs" && (path?.warm ?? true) ? { warm: true } : {}),
+      ...(store?.type === "pbs" && (path?.warm ?? true) ? { warm: true } : {}),
       compression: path?.compression ?? true,
       ...(path?.encryptionRequired ? { encrypted: true } : {}),
       ...windowOf(path, federation),

@@ -70,6 +70,8 @@ async function readMembers(session: Session, deployment: DeclaredDeployment, sta
       if (!parsed.success) continue;
       const identity: Identity = { federation, stack, kind: "vm", name };
       const here = await findWhereabouts(session, identity);
+      // An existing VM is taken over where it is; until then it counts as what it is, somebody's.
+      if (!here.home && parsed.data.adopt) continue;
       // It may live on a cluster that does not answer: only its own check, which knows the state, can tell.
       if (!here.home && blind) continue;
       const request = toRequest(parsed.data, pool, identityTag(identity), priorOf(here));

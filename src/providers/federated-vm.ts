@@ -41,7 +41,7 @@ export interface CloudInitArgs {
 }
 
 export interface RuleArgs {
-  type: pulumi.Input<"affinity" | "anti-affinity" | "location" | "residency">;
+  type: pulumi.Input<"affinity" | "anti-affinity" | "location" | "residency" | "spread">;
   target: pulumi.Input<"cluster" | "node" | "tag" | "location" | "provider" | "tier" | "jurisdiction" | "storage">;
   operator: pulumi.Input<"must" | "must_not" | "should" | "should_not">;
   value: pulumi.Input<string>;
@@ -49,6 +49,8 @@ export interface RuleArgs {
   weight?: pulumi.Input<number>;
   /** Default `node`. */
   scope?: pulumi.Input<"cluster" | "node">;
+  /** For spread: by how many guests two places may differ. Default 1. */
+  maxSkew?: pulumi.Input<number>;
 }
 
 export interface FederatedVMArgs {
@@ -96,6 +98,11 @@ export interface FederatedVMArgs {
   antiAffinity?: pulumi.Input<pulumi.Input<string>[]>;
   /** Further placement rules, after the pool's. */
   rules?: pulumi.Input<pulumi.Input<RuleArgs>[]>;
+  /**
+   * Takes over a VM that exists already, as it is; what the program declares otherwise is changed afterwards. Refused for a
+   * VM that another stack owns. Of no effect once it is taken over. `federate import` writes such programs.
+   */
+  adopt?: pulumi.Input<{ cluster: pulumi.Input<string>; vmid: pulumi.Input<number> }>;
   /** Fixes cluster, node or both. */
   pin?: pulumi.Input<{ cluster?: pulumi.Input<string>; node?: pulumi.Input<string> }>;
   /** How it is shut down for a move or a restart. Default: 180 s, never pulling the plug. */
@@ -129,6 +136,7 @@ const PLACEMENT_KEYS = [
   "antiAffinity",
   "rules",
   "pin",
+  "adopt",
 ] as const satisfies (keyof FederatedVMArgs)[];
 
 /** The part of a VM's arguments that decides where it goes; the rest may be outputs of other resources. */

@@ -4,19 +4,22 @@ import {
   dataDrivesOf,
   estimateMove,
   isIdentityTag,
+  isRemote,
   type MigrationSummary,
   type PreflightFacts,
   planRoute,
   preflight,
+  type RemoteFacts,
   type Route,
   summarizeMove,
   windowRefusal,
 } from "../migration";
 import type { GuestConfig, GuestRow, ProxmoxApi } from "../proxmox";
 import { addressesOf, findClashes } from "./address-clashes";
-import { readClusterFacts } from "./cluster-facts";
+import { type ClusterFacts, readClusterFacts } from "./cluster-facts";
 import { readMembershipFacts } from "./membership-facts";
-import type { Session } from "./session";
+import { getRemoteEndpoint } from "./remote-endpoint";
+import { type Session, UserError } from "./session";
 import type { Whereabouts } from "./whereabouts";
 
 export interface MoveIntent {
@@ -36,6 +39,8 @@ export interface MoveIntent {
   reason: string | undefined;
   /** It follows a guest that moves: no window holds it back. */
   follows: boolean;
+  /** Whether it is to run there; absent: it cannot be sent by remote migration (disks, guests of no program). */
+  running?: boolean;
 }
 
 export type PlannedMove = { route: Route; migration: MigrationSummary } | { failure: string };
@@ -52,6 +57,10 @@ export async function planMove(session: Session, intent: MoveIntent): Promise<Pl
   const routed = planRoute(await session.federation(), home.cluster, placement.cluster);
   if (!routed.ok) return { failure: `${where}, but ${routed.reason}.` };
   const { route } = routed;
+  if (isRemote(route) && intent.running === undefined)
+    return {
+      failure: `${where}, but method ${route.method} moves only VMs that a program declares: set method: backup-restore for the path from ${route.source} to ${route.target} in migration_policies.paths.`,
+    };
   const closed = unfinished || follows || session.overrideWindow ? undefined : windowRefusal(route, session.pace.nowMs());
   if (closed !== undefined) return { failure: `${where}, but ${closed}.` };
   // An unfinished move has passed these checks, and its source is fenced on purpose.
@@ -103,10 +112,49 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
     vmidTaken: guests.some(({ vmid }) => vmid === row.vmid),
     ...(await readMembershipFacts(session, route, { row, placement, storages: storagesOf(intent) })),
     clashes: await findClashes(session, route.target, addressesOf({ ...config.values, ...intent.declared })),
+    ...(isRemote(route) ? { remote: await readRemoteFacts(session, route, intent, { sourceSide, targetSide, there }) } : {}),
     ...(migration.preMigrationChecks.includes("ensure_backup_exists") && route.store
       ? { hasBackup: await hasBackup(source, row, route.store.writeStorage) }
       : {}),
   };
+}
+
+async function readRemoteFacts(
+  session: Session,
+  route: Route,
+  { here, placement, running }: MoveIntent,
+  {
+    sourceSide,
+    targetSide,
+    there,
+  }: { sourceSide: ClusterFacts; targetSide: ClusterFacts; there: { storage: string; pluginType?: string }[] },
+): Promise<RemoteFacts> {
+  const target: [string, string | undefined][] = [
+    ...targetSide.storages.map(({ storage, type }): [string, string] => [storage, type]),
+    ...there.map(({ storage, pluginType }): [string, string | undefined] => [storage, pluginType]),
+  ];
+  return {
+    online: route.method === "storage" && running === true && here.home.row.status === "running",
+    storageTypes: {
+      source: Object.fromEntries(sourceSide.storages.map(({ storage, type }) => [storage, type])),
+      target: Object.fromEntries(target.flatMap(([storage, type]) => (type === undefined ? [] : [[storage, type]]))),
+    },
+    ...(await endpointProblem(session, placement)),
+  };
+}
+
+/** Found now what would only show in the middle of the update. */
+async function endpointProblem(
+  session: Session,
+  { cluster, node }: { cluster: string; node: string },
+): Promise<Pick<RemoteFacts, "endpointProblem">> {
+  try {
+    await getRemoteEndpoint(session, cluster, node);
+    return {};
+  } catch (error) {
+    if (error instanceof UserError) return { endpointProblem: error.message };
+    throw error;
+  }
 }
 
 function storagesOf({ disks }: MoveIntent): string[] {

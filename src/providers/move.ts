@@ -3,6 +3,7 @@ import {
   describeIdentity,
   type GuestRef,
   type Identity,
+  isRemote,
   type MarkedGuest,
   type MoveRecord,
   type MoveRequest,
@@ -11,6 +12,7 @@ import {
   type Route,
 } from "../migration";
 import { appendAudit } from "./audit";
+import { getRemoteEndpoint } from "./remote-endpoint";
 import { type Session, UserError } from "./session";
 
 /** What of a move is the resource's own. */
@@ -26,12 +28,14 @@ export interface MoveHere extends OwnParts {
   pool: string;
   /** As planned; absent in plans of resumed moves: decided anew. */
   route: Route | undefined;
+  /** Card → bridge at the target; only a remote migration asks. */
+  bridges?: Record<string, string>;
   /** It follows a guest that has moved already: no window holds it back. */
   follows?: boolean;
 }
 
 export async function moveHere(session: Session, here: MoveHere): Promise<{ target: GuestRef; generation: number; record: MoveRecord }> {
-  const { identity, source, placement, storage, pool, route: planned, follows, ...own } = here;
+  const { identity, source, placement, storage, pool, route: planned, follows, bridges = {}, ...own } = here;
   const route = await routeOf(session, here, planned);
   const generation = (source.mark?.generation ?? 0) + 1;
   const { vmidRange } = await session.cluster(placement.cluster);
@@ -43,6 +47,7 @@ export async function moveHere(session: Session, here: MoveHere): Promise<{ targ
     route: follows || session.overrideWindow ? { ...route, window: undefined } : route,
     source: source.ref,
     target: { api: await session.client(placement.cluster), node: placement.node, pool, storage, vmidRange },
+    ...(isRemote(route) ? { remote: { endpoint: () => getRemoteEndpoint(session, placement.cluster, placement.node), bridges } } : {}),
     inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
     onLink: share.use,
     apiOf: (id) => session.client(id),

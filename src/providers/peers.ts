@@ -81,6 +81,8 @@ async function promiseOf(
   const pool = await poolOf(session, peer.pool, ownPool);
   if (!pool) return undefined;
   const here = await findWhereabouts(session, identity);
+  // An existing VM is taken over where it is; until then it counts as what it is, somebody's.
+  if (!here.home && peer.args.adopt !== undefined) return undefined;
   // It may live on a cluster that does not answer: only its own check, which knows the state, can tell.
   if (!here.home && (await anyUnreachable(session, pool))) return undefined;
   const attachTo =

@@ -1,5 +1,6 @@
 /** Deleting one of several guests of the same identity: sources of finished moves, their successors, and twins. */
 import { cleanUpMove, describeIdentity, destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
+import { findSealed, retireSealed } from "./sealed-sources";
 import { type Session, UserError } from "./session";
 
 /** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
@@ -38,6 +39,7 @@ async function otherGuests(session: Session, identity: Identity, guest: MarkedGu
 
 /** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
 export async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
+  for (const sealed of await findSealed(session, identity, successor)) await retireSealed(session, sealed, successor);
   const retired = (await otherGuests(session, identity, successor)).filter(({ mark }) => mark?.phase === "retired");
   for (const other of retired) {
     if (!isKept(session, other)) continue;
@@ -51,6 +53,10 @@ export async function destroyRetiredSources(session: Session, identity: Identity
 /** The former copies whose time is over; safe to repeat. */
 export async function destroyExpiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
   if (successor.mark?.phase !== "settled") return;
+  for (const sealed of await findSealed(session, identity, successor)) {
+    const retired = await retireSealed(session, sealed, successor);
+    if (retired && !isKept(session, retired)) await destroyWithArchives(session, identity, retired);
+  }
   for (const other of await otherGuests(session, identity, successor))
     if (other.mark?.phase === "retired" && other.mark.keepUntil !== undefined && !isKept(session, other))
       await destroyWithArchives(session, identity, other);

@@ -5,7 +5,14 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { type Cluster, type Federation, loadFederation, type ResourcePool } from "../config";
+import {
+  type Cluster,
+  type CredentialEnvironment,
+  type Federation,
+  loadFederation,
+  type ResourcePool,
+  resolveCredentials,
+} from "../config";
 import {
   type ClusterClients,
   createClusterClients,
@@ -31,7 +38,7 @@ import {
   waitUntilCreated,
 } from "../migration";
 import type { Inventory, Promised } from "../placement";
-import type { GuestRow, ProxmoxApi } from "../proxmox";
+import type { Credentials, GuestRow, ProxmoxApi } from "../proxmox";
 import type { JointPlan } from "./deployment";
 
 /** Stack configuration of the program, `get("proxmox-federation:file")`. */
@@ -97,6 +104,11 @@ export class Session {
     return this.config.get("proxmox-federation:overrideKeepSource") === "true";
   }
 
+  /** An operator gives up the old copies of guests that were failed over. */
+  get removeFailedOverCopies(): boolean {
+    return this.config.get("proxmox-federation:removeFailedOverCopies") === "true";
+  }
+
   async cluster(id: string): Promise<Cluster> {
     const { clusters } = await this.federation();
     const cluster = clusters.find((candidate) => candidate.id === id);
@@ -106,6 +118,11 @@ export class Session {
 
   async client(clusterId: string): Promise<ProxmoxApi> {
     return (await this.load()).clients.get(await this.cluster(clusterId));
+  }
+
+  /** What the cluster's client signs in with. A secret: for a request that must carry it, and nothing else. */
+  async credentialsOf(clusterId: string): Promise<Credentials> {
+    return resolveCredentials(await this.cluster(clusterId), this.credentialEnvironment);
   }
 
   async poolOf(name: string): Promise<ResourcePool> {
@@ -203,13 +220,16 @@ export class Session {
     const { file } = this;
     const { federation, warnings } = await loadFederation(file);
     for (const warning of warnings) this.pace.report(`warning: ${warning.file}:${warning.line}: ${warning.path}: ${warning.message}`);
-    const clients = createClusterClients({
+    return { federation, clients: createClusterClients(this.credentialEnvironment) };
+  }
+
+  private get credentialEnvironment(): CredentialEnvironment {
+    return {
       environment: this.environment,
       readFile: (name) => readFile(name, "utf8"),
       pulumiSecret: (key) => this.config.get(`proxmox-federation:${key}`),
-      baseDir: path.dirname(file),
-    });
-    return { federation, clients };
+      baseDir: path.dirname(this.file),
+    };
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What a create finds: guests of its identity on the target, and the one elsewhere that is to move there. */
 import { describeIdentity, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
+import { findSuccessor } from "./sealed-sources";
 import { type Session, UserError } from "./session";
 
 /** One more than any generation seen: a pending delete of an older one then leaves the new guest alone. */
@@ -20,7 +21,12 @@ export async function findSource(
     const api = await session.client(owned.cluster);
     const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
     if (!guest?.mark || !sameIdentity(guest.mark, identity)) continue;
-    if (guest.mark.phase === "moving") return guest;
+    if (guest.mark.phase === "moving") {
+      // Left behind by a move that ended on a third cluster: what is to move now is its successor.
+      const successor = await findSuccessor(session, identity, guest);
+      if (successor && successor.ref.api.clusterId !== targetCluster) continue;
+      return guest;
+    }
     if (guest.mark.phase !== "settled") continue;
     if (!arrived) return guest;
     throw new UserError(

@@ -1,6 +1,7 @@
 /** Where a declared VM is now, and what an interrupted move has left. */
 import type { ResourcePool } from "../config";
-import { type Identity, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
+import { type Identity, isLeftBehind, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
+import { isOldCopy } from "../migration/failover";
 import type { Placement } from "../placement";
 import type { GuestRow } from "../proxmox";
 import { isMoving, type OwnedGuest, type Session, UserError } from "./session";
@@ -12,6 +13,18 @@ export interface Whereabouts {
   unfinished?: MoveJournal;
   /** Stopped sources of finished moves that were to be kept for a while. */
   kept?: KeptSource[];
+  /** Copies on a cluster that was lost and is back, of a guest that was restored elsewhere. */
+  outdated?: OldCopy[];
+}
+
+export interface OldCopy {
+  cluster: string;
+  node: string;
+  vmid: number;
+  /** Whether an update has stopped and fenced it already. */
+  fenced: boolean;
+  /** ISO time; of a fenced one. */
+  since?: string;
 }
 
 export interface KeptSource {
@@ -30,23 +43,44 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
   const serving = marked.filter(({ mark }) => mark?.phase === "settled" || mark?.phase === "moving");
   const source = serving.find(({ mark }) => mark?.phase === "moving");
   const settled = serving.filter(({ mark }) => mark?.phase === "settled");
-  if (settled.length > 1)
+  const outdated = findOutdated(marked);
+  const current = settled.filter(
+    ({ guest }) => !outdated.some(({ cluster, vmid }) => cluster === guest.cluster && vmid === guest.row.vmid),
+  );
+  if (current.length > 1)
     throw new UserError(
       describeTwins(
         identity,
-        settled.map(({ guest }) => guest),
+        current.map(({ guest }) => guest),
       ),
     );
-  if (settled[0]) {
-    const kept = marked.flatMap(({ guest, mark }) => keptSourceOf(guest, mark));
-    return { home: settled[0].guest, ...(kept.length > 0 ? { kept } : {}) };
+  if (current[0]) {
+    const successor = marked.find(({ guest }) => guest === current[0]!.guest)!.mark!;
+    const kept = marked.flatMap(({ guest, mark }) => keptSourceOf(guest, mark, successor));
+    return { home: current[0].guest, ...(kept.length > 0 ? { kept } : {}), ...(outdated.length > 0 ? { outdated } : {}) };
   }
   if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
   const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
   return remains ? { home: remains.guest } : {};
 }
 
-function keptSourceOf({ cluster, row }: OwnedGuest, mark: Mark | undefined): KeptSource[] {
+function findOutdated(marked: { guest: OwnedGuest; mark: Mark | undefined }[]): OldCopy[] {
+  return marked.flatMap(({ guest: { cluster, row }, mark }): OldCopy[] => {
+    if (!mark) return [];
+    const at = { cluster, vmid: row.vmid };
+    if (mark.phase === "retired" && mark.outdatedSince !== undefined)
+      return [{ ...at, node: row.node, fenced: true, since: mark.outdatedSince }];
+    const isOld = marked.some((other) => other.mark !== undefined && isOldCopy({ at, mark }, other.mark));
+    return isOld ? [{ ...at, node: row.node, fenced: false }] : [];
+  });
+}
+
+function keptSourceOf({ cluster, row }: OwnedGuest, mark: Mark | undefined, successor: Mark): KeptSource[] {
+  // Unlocked by an administrator: the source of a remote migration can be removed now, or when its time is over.
+  if (isLeftBehind({ mark }, [successor]) && row.lock === undefined) {
+    const sinceMs = Date.parse(successor.lastMove?.at ?? "1970-01-01");
+    return [{ cluster, vmid: row.vmid, until: new Date(sinceMs + (mark?.move?.keepMs ?? 0)).toISOString() }];
+  }
   return mark?.phase === "retired" && mark.keepUntil !== undefined ? [{ cluster, vmid: row.vmid, until: mark.keepUntil }] : [];
 }
 

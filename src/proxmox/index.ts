@@ -25,6 +25,7 @@ export type {
   WaitOptions,
 } from "./api";
 export type { Credentials } from "./authentication";
+export { type BackupJob, createBackupJob, deleteBackupJob, listBackupJobs, updateBackupJob } from "./backup-jobs";
 export { classifyText, type Refusal } from "./classify";
 export { createProxmoxClient, type ProxmoxClientOptions } from "./client";
 export { type Clock, systemClock } from "./clock";

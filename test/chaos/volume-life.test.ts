@@ -102,6 +102,17 @@ describe("a volume", () => {
     await expectServing(here);
   });
 
+  it("is planned with a warning while Kubernetes does not answer, and changed only when it does", async () => {
+    await inUse();
+    scenario.world.fault = (call) => (call.cluster === "kubernetes" ? "offline" : undefined);
+    expect((await scenario.preview(here)).step).toBe("same");
+    expect(scenario.world.reports.at(-1)).toMatch(/planned without a look at Kubernetes/);
+    expect(await scenario.refresh()).toBeUndefined();
+    await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    await expectServing(here);
+  });
+
   it("is kept while it is in use, and leaves nothing behind", async () => {
     await inUse();
     await expect(scenario.destroy()).rejects.toThrow(/is kept, because it is in use: pods default\/db-0/);

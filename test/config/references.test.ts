@@ -85,7 +85,7 @@ describe("names and references", () => {
     ],
     [
       "the site of a store",
-      complete({ rest: "backup_stores: [{ name: n, type: nfs, storages: { a: n, b: n }, site: main-site }]" }),
+      complete({ rest: "backup_stores: [{ name: nas, type: nfs, storages: { a: nas, b: nas }, site: main-site }]" }),
       "7 main-site: backup_stores[0].site: no cluster has the id `main-site`. Declared: a, b.",
     ],
     [

@@ -74,9 +74,6 @@ describe("a real API server", () => {
 
   it("refuses a field it does not know, instead of dropping it", async () => {
     const volume = toPersistentVolume(shape);
-    const misspelt = { ...volume, spec: { ...volume.spec, persistentVolumeReclaimPolice: "Retain" } };
-    // The client's own types would not let it through, and neither does its serializer.
-    await expect(api.patchVolume("absent", { spec: misspelt.spec })).rejects.toMatchObject({ code: "NOT_FOUND" });
     const created = await api.createVolume(volume);
     await expect(api.patchVolume("data", { spec: { persistentVolumeReclaimPolice: "Retain" } })).rejects.toMatchObject({ code: "INVALID" });
     await expect(api.patchVolume("data", { spec: { csi: { volumeHandle: "a/b/c/d" } } })).rejects.toMatchObject({ code: "INVALID" });

@@ -1,6 +1,7 @@
 /** Commands for setting up and trying out. */
 import { Argument, type Command } from "commander";
 import { SHELLS, type Shell } from "../completion/scripts";
+import type { ImportOptions } from "../import/command";
 import type { InitOptions } from "../init/command";
 import { parseAmount, parsePort, repeated } from "../option-values";
 import type { RotateOptions } from "../rotate/command";
@@ -22,6 +23,14 @@ export function addSetupCommands(program: Command, { io, finish, file }: Command
     .description("write a federation file: asks for each cluster's address and token, and looks at what is there")
     .option("--force", "replace a file that exists")
     .action(async (options: InitOptions) => finish(await (await import("../init/command.js")).init(file(), options, io)));
+  program
+    .command("import")
+    .description("write a Pulumi program for VMs that exist, which takes them over as they are; changes nothing")
+    .option("--cluster <id>", "only those of this cluster; may be repeated", repeated, [])
+    .option("--pool <name>", "only those in this Proxmox pool")
+    .option("--into <pool>", "pool of the federation for VMs that are in none (default: federation.default_pool)")
+    .option("-o, --output <file>", "write to this new file instead of the terminal")
+    .action(async (options: ImportOptions) => finish(await (await import("../import/command.js")).importGuests(file(), options, io)));
   program
     .command("rotate")
     .description("make a new API token per cluster with the same grants, try it, put it into use, and revoke the old one")

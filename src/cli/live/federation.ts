@@ -5,10 +5,8 @@ import type { Inventory, PlacementRequest } from "../../placement";
 import type { CallOptions, GuestRow, ProxmoxApi } from "../../proxmox";
 import { type Asked, askClusters } from "../ask-clusters";
 import { type ClusterRows, readVisibleRows, toSnapshot } from "../snapshot";
+import { inParallel } from "./in-parallel";
 import { keyOfGuest, toLiveRequest } from "./requests";
-
-/** One guest's configuration is one call: so many at a time are asked of a cluster. */
-const PARALLEL_CALLS = 8;
 
 interface PlannedCluster extends ClusterRows {
   requests: PlacementRequest[];
@@ -54,14 +52,4 @@ function poolOf(guest: GuestRow, pools: ReadonlyMap<string, ResourcePool>): Reso
 /** Absent when the guest has gone since the list was made. */
 function readConfig(api: ProxmoxApi, { node, vmid }: GuestRow, options: CallOptions) {
   return api.qemu.findConfig(node, vmid, options);
-}
-
-async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index]!);
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, items.length) }, worker));
-  return results;
 }

@@ -39,7 +39,7 @@ export function toLiveRequest(cluster: Cluster, guest: GuestRow, config: GuestCo
 }
 
 /** The logical class another cluster may know too; a storage's own name where the file gives it none. */
-function classOf(cluster: Cluster, storage: string): string {
+export function classOf(cluster: Cluster, storage: string): string {
   const declared = Object.entries(cluster.storage.classes).find(([, id]) => id === storage);
   if (declared) return declared[0];
   const derived = storageClassesOf(cluster);
@@ -51,7 +51,7 @@ function netsOf({ values }: GuestConfig): Net[] {
   return Object.entries(values).flatMap(([key, text]) => (/^net\d+$/.test(key) ? [parseNet(text)] : []));
 }
 
-function networkOf(cluster: Cluster, { bridge, tag }: Net): string[] {
+export function networkOf(cluster: Cluster, { bridge, tag }: Net): string[] {
   if (bridge === undefined) return [];
   const logical = Object.entries(cluster.network.networks).find(([, network]) => network.bridge === bridge && network.vlan === tag);
   return [logical?.[0] ?? bridge];

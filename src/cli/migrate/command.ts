@@ -1,5 +1,6 @@
 /** `federate migrate`: one VM from one cluster to another, by the same code as a Pulumi program's. */
 import type { Federation, MigrationMethod, ResourcePool } from "../../config";
+import { NoConnectionError } from "../../inventory";
 import {
   identityTag,
   isIdentityTag,
@@ -25,6 +26,7 @@ import type { Format } from "../formats";
 import type { CliIo } from "../io";
 import { toLiveRequest } from "../live/requests";
 import { writeResult } from "../output";
+import { readVisibleRows } from "../snapshot";
 import { confirmed } from "./confirm";
 import { findGuestRow } from "./find";
 import { CLI_STACK, identityFor } from "./ownership";
@@ -156,9 +158,10 @@ async function planMigration(session: Session, text: string, options: MigrateOpt
 
 async function guestsOf(session: Session, id: string): Promise<GuestRow[]> {
   const reachable = await session.reachable(id);
-  if (reachable) return reachable.guests;
+  // Refuses credentials that show nothing: with them an empty list would read as "no such guest".
+  if (reachable) return (await readVisibleRows(await session.client(id), {})).guests;
   const entry = (await session.snapshot()).clusters.get(id);
-  throw new MigrationRefusedError(`cluster ${id} cannot be asked: ${entry?.reachable === false ? entry.reason : "it does not answer"}`);
+  throw new NoConnectionError(`cluster ${id} cannot be asked: ${entry?.reachable === false ? entry.reason : "it does not answer"}`);
 }
 
 /** For this run only: the file stays as it is. */

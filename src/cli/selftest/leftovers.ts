@@ -4,14 +4,14 @@ import { destroyWithArchives } from "../../providers/predecessors";
 import type { Session } from "../../providers/session";
 import { destroyUnfinishedTarget } from "../../providers/unfinished-target";
 import { isProxmoxError, type ProxmoxApi } from "../../proxmox";
+import { UsageError } from "../failure";
 import { type Settings, testIdentity } from "./settings";
 
 /** The guests of this test's identities on one cluster, asked anew. */
 export async function findTestGuests(session: Session, settings: Settings, cluster: string): Promise<MarkedGuest[]> {
   const federation = await session.federation();
   const found: MarkedGuest[] = [];
-  for (const origin of settings.clusters)
-    found.push(...(await session.ownedGuestsNow(testIdentity(federation, settings, origin), cluster)));
+  for (const origin of settings.origins) found.push(...(await session.ownedGuestsNow(testIdentity(federation, settings, origin), cluster)));
   return found;
 }
 
@@ -21,7 +21,12 @@ export async function removeTestGuests(session: Session, settings: Settings, clu
   for (const guest of await findTestGuests(session, settings, cluster)) {
     const { mark, ref } = guest;
     if (!mark) continue;
-    if (mark.phase === "moving") await destroyUnfinishedTarget(session, mark, guest, settings.pool);
+    const target = mark.phase === "moving" ? mark.move?.target.cluster : undefined;
+    if (target !== undefined && !settings.clusters.includes(target))
+      throw new UsageError(
+        `vm ${ref.vmid} of an interrupted test was on its way to ${target}: test that cluster too (--cluster ${target}), so that both ends can be removed.`,
+      );
+    if (target !== undefined) await destroyUnfinishedTarget(session, mark, guest, settings.pool);
     await destroyWithArchives(session, mark, guest);
     removed.push(`vm ${ref.vmid}`);
   }

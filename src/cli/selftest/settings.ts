@@ -6,6 +6,8 @@ import { UsageError } from "../failure";
 export interface Settings {
   /** Clusters that are tested, in the order of the file. */
   clusters: string[];
+  /** Clusters that test VMs of any run may come from: all of the file. */
+  origins: string[];
   /** Proxmox pool of the test VMs. */
   pool: string;
   /** Absent: each cluster's own range, else Proxmox's next free one. */
@@ -38,6 +40,7 @@ export function settingsOf(federation: Federation, options: SettingsOptions): Se
   if (chosen.length === 0) throw new UsageError("the federation file has no active cluster with a connection: nothing can be tested.");
   return {
     clusters: chosen.map(({ id }) => id),
+    origins: known,
     pool: options.pool,
     vmidRange: options.vmidRange,
     storages: new Map(chosen.map((cluster) => [cluster.id, storageOf(cluster, options.storage, known)])),

@@ -46,9 +46,11 @@ export class ProxmoxCsi extends pulumi.ComponentResource {
 
   /** @throws Error that names what is wrong with the arguments or the federation file */
   constructor(name: string, args: ProxmoxCsiArgs = {}, options?: pulumi.ComponentResourceOptions) {
-    super("proxmox-federation:kubernetes:ProxmoxCsi", name, {}, options);
     const program = readProgramFederation();
     const clusters = clustersOf(program.federation, args, name);
+    const classes = Object.entries(args.storageClasses ?? defaultStorageClasses(clusters));
+    const manifests = classes.flatMap(([own, wanted]) => toStorageClasses(own, wanted, clusters));
+    super("proxmox-federation:kubernetes:ProxmoxCsi", name, {}, options);
     const child = { parent: this };
     const namespace = new kubernetes.core.v1.Namespace(name, { metadata: namespaceMetadata(args.namespace ?? "csi-proxmox") }, child);
     this.namespace = namespace.metadata.name;
@@ -64,32 +66,44 @@ export class ProxmoxCsi extends pulumi.ComponentResource {
     );
     this.secretName = secret.metadata.name;
     if (args.chart !== false) this.install(name, args.chart ?? {}, child);
-    const classes = args.storageClasses ?? defaultStorageClasses(clusters);
-    const manifests = Object.entries(classes).flatMap(([own, wanted]) => toStorageClasses(own, wanted, clusters));
     for (const manifest of manifests) declareStorageClass(name, manifest, child);
     this.storageClasses = manifests.map(({ metadata }) => metadata!.name!);
     this.registerOutputs({ namespace: this.namespace, secretName: this.secretName, storageClasses: this.storageClasses });
   }
 
-  private install(
-    name: string,
-    chart: Exclude<ProxmoxCsiArgs["chart"], false | undefined>,
-    child: pulumi.CustomResourceOptions,
-  ): kubernetes.helm.v3.Release {
-    const values: pulumi.Inputs = {
-      existingConfigSecret: this.secretName,
-      existingConfigSecretKey: CONFIG_KEY,
-      // Without strict topology the plugin is told the regions that the StorageClass allows and not the zone of the node
-      // that was chosen for the pod, and takes the first zone that has the storage.
-      controller: { provisioner: { args: ["--default-fstype=ext4", "--strict-topology"] } },
-      ...chart.values,
-    };
-    return new kubernetes.helm.v3.Release(
+  private install(name: string, chart: Exclude<ProxmoxCsiArgs["chart"], false | undefined>, child: pulumi.CustomResourceOptions): void {
+    new kubernetes.helm.v3.Release(
       name,
-      { name: "proxmox-csi-plugin", chart: CHART, version: chart.version ?? CHART_VERSION, namespace: this.namespace, values },
+      {
+        name: "proxmox-csi-plugin",
+        chart: CHART,
+        version: chart.version ?? CHART_VERSION,
+        namespace: this.namespace,
+        values: pulumi.all([chart.values ?? {}, this.secretName]).apply(([values, secretName]) => toValues(values, secretName)),
+      },
       child,
     );
   }
+}
+
+interface ProvisionerValues {
+  args?: string[];
+}
+
+/**
+ * Without strict topology the plugin is told the regions that the StorageClass allows and not the zone of the node that was
+ * chosen for the pod, and takes the first zone that has the storage.
+ */
+function toValues(own: Record<string, unknown>, secretName: string): Record<string, unknown> {
+  const controller = own.controller as { provisioner?: ProvisionerValues } | undefined;
+  const provisioner = controller?.provisioner;
+  const args = [...(provisioner?.args ?? ["--default-fstype=ext4"]), "--strict-topology"];
+  return {
+    ...own,
+    existingConfigSecret: secretName,
+    existingConfigSecretKey: CONFIG_KEY,
+    controller: { ...controller, provisioner: { ...provisioner, args } },
+  };
 }
 
 /** The node part of the plugin mounts disks of the host, which the restricted pod security levels forbid. */
@@ -117,7 +131,9 @@ function clustersOf(federation: Federation, args: ProxmoxCsiArgs, name: string):
   );
   const unconnected = wanted.find(({ connection }) => connection === undefined);
   if (wanted.length === 0 || unconnected)
-    throw new Error(`ProxmoxCsi ${name}: ${unconnected ? `cluster ${unconnected.id}` : "every cluster"} lacks \`connection\` in federation.yaml.`);
+    throw new Error(
+      `ProxmoxCsi ${name}: ${unconnected ? `cluster ${unconnected.id}` : "every cluster"} lacks \`connection\` in federation.yaml.`,
+    );
   return wanted;
 }
 
@@ -139,11 +155,7 @@ function cloudConfig(program: ProgramFederation, clusters: readonly Cluster[], a
   return pulumi.secret(pulumi.all(entries).apply((plain) => formatCloudConfig(plain, program.federation.csi)));
 }
 
-function credentialsOf(
-  { environment }: ProgramFederation,
-  cluster: Cluster,
-  own: CsiCredentials | undefined,
-): pulumi.Input<Credentials> {
+function credentialsOf({ environment }: ProgramFederation, cluster: Cluster, own: CsiCredentials | undefined): pulumi.Input<Credentials> {
   if (!own) return pulumi.secret(resolveCredentials(cluster, environment));
   return pulumi.all([own.tokenId, own.tokenSecret]).apply(([tokenId, secret]): Credentials => ({ kind: "token", tokenId, secret }));
 }

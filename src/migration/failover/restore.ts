@@ -25,12 +25,19 @@ export interface FailoverRequest {
   target: { api: GuestRef["api"]; node: string; pool: string; storage: string; vmidRange?: { first: number; last: number } };
   /** Description without the mark. */
   text: string;
+  /** Beside the identity's. */
+  tags?: readonly string[];
+  /** Any free vmid instead of the backed-up guest's where that is free. */
+  anyVmid?: boolean;
+  /** Told of the vmid before anything is restored to it. */
+  onClaimed?: (guest: GuestRef) => void;
 }
 
 /** The guest with the data of the backup, stopped, in phase `restored` or, where it was started already, `settled`. */
 export async function restoreLostGuest(request: FailoverRequest, pace: Pace): Promise<MarkedGuest> {
   const { target, name, note } = request;
   const guest = (await findBegun(request, pace)) ?? (await claim(request, pace));
+  request.onClaimed?.(guest.ref);
   if (guest.mark?.phase === "settled" || guest.mark?.phase === "restored") return guest;
   refuseForeignLock(guest.ref, guest.config);
   const held = dataDrivesOf(guest.config).map(({ slot }) => slot);
@@ -90,7 +97,7 @@ async function claim(request: FailoverRequest, pace: Pace): Promise<MarkedGuest>
     {
       api: target.api,
       node: target.node,
-      preferredVmid: note.from.vmid,
+      ...(request.anyVmid ? {} : { preferredVmid: note.from.vmid }),
       vmidRange: target.vmidRange,
       params: { name, memory: 16, pool: target.pool, description: formatDescription(text, markOf(request, "claimed")) },
       isOurs: ({ values }) => {
@@ -100,10 +107,14 @@ async function claim(request: FailoverRequest, pace: Pace): Promise<MarkedGuest>
     },
     pace,
   );
-  await putConfig(ref, { set: { tags: identityTag(identity) } }, pace);
+  await putConfig(ref, { set: { tags: tagsFor(request) } }, pace);
   const guest = await readMarkedGuest(ref);
   if (!guest) throw new Error(`vm ${ref.vmid} on ${target.api.clusterId} disappeared right after it was claimed. Run again.`);
   return guest;
+}
+
+function tagsFor({ identity, tags = [] }: FailoverRequest): string {
+  return [identityTag(identity), ...tags].join(";");
 }
 
 function markOf({ identity, generation, note }: FailoverRequest, phase: Mark["phase"]): Mark {
@@ -111,7 +122,7 @@ function markOf({ identity, generation, note }: FailoverRequest, phase: Mark["ph
 }
 
 async function restore(request: FailoverRequest, ref: GuestRef, pace: Pace): Promise<void> {
-  const { identity, name, note, target, text } = request;
+  const { name, note, target, text } = request;
   const progress = new TransferProgress(`${name}: restoring`, pace.nowMs);
   const params: ApiParams & { vmid: number } = {
     vmid: ref.vmid,
@@ -123,7 +134,7 @@ async function restore(request: FailoverRequest, ref: GuestRef, pace: Pace): Pro
     onboot: 0,
     protection: 0,
     name,
-    tags: identityTag(identity),
+    tags: tagsFor(request),
     description: formatDescription(text, markOf(request, "restored")),
   };
   await runTask(

@@ -38,6 +38,18 @@ export interface PreflightFacts {
   clashes?: readonly string[];
   /** `ensure_backup_exists`: whether there is a backup of the guest; absent: not asked for. */
   hasBackup?: boolean;
+  /** Set for the methods of remote migration. */
+  remote?: RemoteFacts;
+}
+
+/** What only a remote migration asks for. */
+export interface RemoteFacts {
+  /** The guest runs and is sent while it does. */
+  online: boolean;
+  /** Type of each storage that the token sees, by id. */
+  storageTypes: { source: Record<string, string>; target: Record<string, string> };
+  /** Why the source's nodes cannot be told how to reach the target; absent: they can. */
+  endpointProblem?: string;
 }
 
 export interface StorageRoom {

@@ -2,18 +2,19 @@
 import type { Route } from "../route";
 import type { PreflightFacts } from "./facts";
 import { driveFindings, guestFindings } from "./guest";
+import { remoteFindings } from "./remote";
 import { storeFindings } from "./store";
 import { privilegeFindings, targetFindings } from "./target";
 
-export type { PreflightFacts, StorageRoom } from "./facts";
+export type { PreflightFacts, RemoteFacts, StorageRoom } from "./facts";
 
 /** Every reason why the move cannot work, in words with what to do; empty = go. */
 export function preflight(route: Route, facts: PreflightFacts): string[] {
   return [
     ...guestFindings(facts),
-    ...driveFindings(facts),
-    ...(facts.membershipFindings ?? []),
-    ...privilegeFindings(route, facts),
+    ...(facts.remote
+      ? remoteFindings(route, facts)
+      : [...driveFindings(facts), ...(facts.membershipFindings ?? []), ...privilegeFindings(route, facts)]),
     ...targetFindings(route, facts),
     ...(route.store ? storeFindings(route, facts) : []),
     ...(facts.clashes ?? []),

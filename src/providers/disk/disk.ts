@@ -1,5 +1,6 @@
 /** Diff, refresh and deletion of a disk. */
 import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
+import { leaveOnLostCluster } from "../failover/delete";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
 import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseWithoutSuccessor } from "../predecessors";
 import { type Session, UserError } from "../session";
@@ -78,6 +79,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const identity = identityOf(props, federation.name, "disk");
   const { ownerVmid, __generation, __pool, __at } = readDiskOutputs(props);
   const { cluster } = __at;
+  if (await leaveOnLostCluster(session, identity, { cluster, vmid: ownerVmid })) return;
   const ref = await session.locate(cluster, ownerVmid);
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;

@@ -48,6 +48,11 @@ async function planDisk(
   const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
+  const lost = federation.clusters.find(({ id, status }) => id === before?.placement.cluster && status === "lost");
+  if (lost && !here.home)
+    return {
+      failure: `Disk ${spec.name} was on ${lost.id}, which is declared lost: disks with a life of their own are not restored from backups by this version, and it would come back empty. Restore its owner VM by hand and adopt it, bring ${lost.id} back, or forget the disk with "pulumi state delete"`,
+    };
   const request = toDiskRequest(spec, pool, key, priorOf(here, before));
   const { promised } = await alreadyPlanned(session, news, pool, key);
   const result = placeOne(request, await session.inventory(), promised);

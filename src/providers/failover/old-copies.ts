@@ -18,9 +18,10 @@ export async function planOldCopies(
     if (fenced && session.removeFailedOverCopies) steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
     if (fenced) continue;
     const running = (await (await session.client(id)).qemu.getStatus(node, vmid)).status === "running";
-    if (running && cluster.returned !== "stop-old-copies")
-      return { refusal: describeTwoRunning(name, { cluster: id, vmid }, successor) };
-    steps.push(`${what} is ${running ? "shut down, " : ""}fenced and kept; a later update with proxmox-federation:removeFailedOverCopies removes it`);
+    if (running && cluster.returned !== "stop-old-copies") return { refusal: describeTwoRunning(name, { cluster: id, vmid }, successor) };
+    steps.push(
+      `${what} is ${running ? "shut down, " : ""}fenced and kept; a later update with proxmox-federation:removeFailedOverCopies removes it`,
+    );
   }
   return steps.length === 0 ? {} : { cleanup: steps.join("; ") };
 }
@@ -44,6 +45,27 @@ export async function settleOldCopies(
       await destroyGuest(old.ref, session.pace);
     }
   }
+}
+
+/** The delete of a replacement that was interrupted while the cluster was lost finds the copy there: it is not its to remove. */
+export async function leaveOldCopy(session: Session, identity: Identity, guest: MarkedGuest & { mark?: Mark }): Promise<boolean> {
+  const { mark, ref } = guest;
+  if (!mark || !(await isOutdated(session, identity, ref, mark)) || session.removeFailedOverCopies) return false;
+  session.pace.report(
+    `${identity.name}: the outdated vm ${ref.vmid} on ${ref.api.clusterId} stays; an update with proxmox-federation:removeFailedOverCopies removes it`,
+  );
+  return true;
+}
+
+async function isOutdated(session: Session, identity: Identity, ref: MarkedGuest["ref"], mark: Mark): Promise<boolean> {
+  if (mark.outdatedSince !== undefined) return true;
+  const at = { cluster: ref.api.clusterId, vmid: ref.vmid };
+  for (const owned of await session.ownedGuests(identity)) {
+    const found = await session.locate(owned.cluster, owned.row.vmid);
+    const other = found && (await readMarkedGuest(found));
+    if (other?.mark && isOldCopy({ at, mark }, other.mark)) return true;
+  }
+  return false;
 }
 
 /** A failed-over guest takes its old copies along only when the stack's configuration says so. */

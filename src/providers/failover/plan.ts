@@ -83,7 +83,9 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
     return {
       failure: `${where}, but ${id} is not declared fenced: its copy there may still be running, and both would use the same addresses and data. Make sure that it cannot run any more (power off, or cut from network and storage), then set "fenced: true" beside "status: lost" in federation.yaml`,
     };
-  const begun = here.home && (await readHome(session, here.home)).mark;
+  const mark = here.home && (await readHome(session, here.home)).mark;
+  // An old copy of an earlier failover is nothing that was begun.
+  const begun = mark?.phase === "retired" ? undefined : mark;
   if (begun && begun.failover === undefined)
     return {
       failure: `${where}, but its move away from ${id} was under way: vm ${here.home?.row.vmid} on ${here.home?.cluster} is what has arrived of it (phase ${begun.phase}). Bring ${id} back to finish the move, or remove that guest by hand to restore the newest backup`,

@@ -1,11 +1,12 @@
 /** ResourcePool: the Proxmox pool of that name on every member cluster. */
-import type { ResourcePool } from "../../config";
+import type { BackupStore, ResourcePool } from "../../config";
 import { isOutage } from "../../inventory";
-import type { ProxmoxApi } from "../../proxmox";
+import type { BackupJob, ProxmoxApi } from "../../proxmox";
 import { AlreadyExistsError } from "../../proxmox";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, userInputs, withoutUndefined } from "../inputs";
 import { type CheckFailure, toFailures } from "../schema";
 import { type Session, UserError } from "../session";
+import { ensureJob, isJobAsWanted, jobOf, missingForJob, refuseReplication, removeJob } from "./backup-job";
 import { type PoolDefinition, poolDefinition, resourcePoolSchema } from "./spec";
 
 interface PoolInputs {
@@ -45,9 +46,41 @@ export async function checkPool(session: Session, news: Inputs): Promise<{ input
       "clusters",
       `unknown clusters ${unknown.join(", ")} (known: ${federation.clusters.map((cluster) => cluster.id).join(", ")})`,
     );
+  const refusal = refuseReplication(definition.data, federation.backupStores) ?? (await refuseWithoutRights(session, definition.data));
+  if (refusal !== undefined) return failed(news, "", refusal);
   // One look, so that a wrong credential shows in the preview and not half-way through the update.
   await session.snapshot();
   return { inputs: withoutUndefined({ ...own, ...engineInputs(news), definition: definition.data }), failures: [] };
+}
+
+async function refuseWithoutRights(session: Session, { name, clusters, replication }: PoolDefinition): Promise<string | undefined> {
+  if (!replication) return undefined;
+  const store = await storeOf(session, replication.store);
+  const findings: string[] = [];
+  for (const id of clusters) {
+    if (!(await session.reachable(id))) continue;
+    const permissions = await session.once(`permissions ${id}`, async () => (await session.client(id)).getPermissions());
+    const missing = missingForJob(permissions, name, store.access[id]?.storage ?? "");
+    if (missing.length > 0) findings.push(`${id}: ${missing.join(", ")}`);
+  }
+  if (findings.length === 0) return undefined;
+  return `replication of pool ${name} needs privileges that the tokens lack: ${findings.join("; ")}. Grant them (docs/failover.md), or remove replication and set the backup jobs up by hand`;
+}
+
+async function storeOf(session: Session, name: string): Promise<BackupStore> {
+  const store = (await session.federation()).backupStores.find((candidate) => candidate.name === name);
+  if (!store)
+    throw new UserError(`Backup store ${name} is not in backup_stores of federation.yaml any more. Put it back, or change replication.`);
+  return store;
+}
+
+async function jobFor(
+  session: Session,
+  { name, replication }: PoolDefinition,
+  mark: string,
+  cluster: string,
+): Promise<BackupJob | undefined> {
+  return replication && jobOf(name, replication, mark, await storeOf(session, replication.store), cluster);
 }
 
 function failed(news: Inputs, property: string, reason: string): { inputs: Inputs; failures: CheckFailure[] } {
@@ -61,6 +94,7 @@ function toWords(pool: ResourcePool): Inputs {
     clusters: pool.clusters,
     limits: { maxVms: limits.maxVms, maxCores: limits.maxCores, maxMemory: limits.maxMemoryBytes, maxStorage: limits.maxStorageBytes },
     placementPolicy: pool.placementPolicy,
+    replication: pool.replication,
   });
 }
 
@@ -84,21 +118,25 @@ function canonical(value: unknown): string {
 
 export async function createPool(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
   const { definition } = inputs as unknown as PoolInputs;
-  return { id: definition.name, outs: await ensureMembers(session, inputs, []) };
+  return { id: definition.name, outs: await ensureMembers(session, inputs, undefined) };
 }
 
 export async function updatePool(session: Session, oldOutputs: Inputs, inputs: Inputs): Promise<{ outs: Inputs }> {
-  return { outs: await ensureMembers(session, inputs, (oldOutputs as unknown as PoolOutputs).present) };
+  return { outs: await ensureMembers(session, inputs, oldOutputs as unknown as PoolOutputs) };
 }
 
-async function ensureMembers(session: Session, inputs: Inputs, before: string[]): Promise<Inputs> {
+async function ensureMembers(session: Session, inputs: Inputs, before: PoolOutputs | undefined): Promise<Inputs> {
   const { definition } = inputs as unknown as PoolInputs;
   const comment = await commentOf(session, inputs);
   const present: string[] = [];
   const pending: string[] = [];
   for (const id of definition.clusters) {
     try {
-      await ensurePool(await session.client(id), definition, comment);
+      const api = await session.client(id);
+      await ensurePool(api, definition, comment);
+      const job = await jobFor(session, definition, comment, id);
+      if (job) await ensureJob(api, job);
+      else if (before?.definition.replication) await removeJob(api, comment);
       present.push(id);
     } catch (error) {
       if (!isOutage(error)) throw error;
@@ -106,7 +144,8 @@ async function ensureMembers(session: Session, inputs: Inputs, before: string[])
       pending.push(id);
     }
   }
-  for (const id of before.filter((known) => !definition.clusters.includes(known))) await removePool(session, id, definition.name, comment);
+  for (const id of (before?.present ?? []).filter((known) => !definition.clusters.includes(known)))
+    await removePool(session, id, before?.definition ?? definition, comment);
   return withoutUndefined({ ...inputs, present, pending });
 }
 
@@ -152,26 +191,34 @@ export async function readPool(session: Session, id: string, props: Inputs): Pro
   const mark = await commentOf(session, props);
   const present: string[] = [];
   const missing: string[] = [];
+  const changed: string[] = [];
   for (const cluster of olds.present) {
     if (!(await session.reachable(cluster))) {
       present.push(cluster);
       continue;
     }
-    const pool = await (await session.client(cluster)).pools.find(olds.definition.name);
-    (pool && isMarked(pool.comment, mark) ? present : missing).push(cluster);
+    const api = await session.client(cluster);
+    const pool = await api.pools.find(olds.definition.name);
+    const job = await jobFor(session, olds.definition, mark, cluster);
+    const isComplete = job === undefined || (await isJobAsWanted(api, job));
+    if (pool && isMarked(pool.comment, mark)) {
+      present.push(cluster);
+      if (!isComplete) changed.push(cluster);
+    } else missing.push(cluster);
   }
   if (present.length === 0 && missing.length > 0) return { id: "", props: {} };
-  return { id, props: withoutUndefined({ ...props, present, pending: [...new Set([...olds.pending, ...missing])] }) };
+  return { id, props: withoutUndefined({ ...props, present, pending: [...new Set([...olds.pending, ...missing, ...changed])] }) };
 }
 
 export async function deletePool(session: Session, props: Inputs): Promise<void> {
   const { definition, present, pending } = props as unknown as PoolOutputs;
   const mark = await commentOf(session, props);
-  for (const cluster of [...present, ...pending]) await removePool(session, cluster, definition.name, mark);
+  for (const cluster of [...present, ...pending]) await removePool(session, cluster, definition, mark);
 }
 
-async function removePool(session: Session, cluster: string, name: string, mark: string): Promise<void> {
+async function removePool(session: Session, cluster: string, { name, replication }: PoolDefinition, mark: string): Promise<void> {
   const api = await session.client(cluster);
+  if (replication) await removeJob(api, mark);
   const pool = await api.pools.find(name);
   if (!pool || !isMarked(pool.comment, mark)) return;
   if (pool.members.length > 0)

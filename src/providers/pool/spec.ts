@@ -27,6 +27,16 @@ export const ruleInput = z.strictObject({
   window: windowInput.optional(),
 });
 
+const amount = z.int().min(1).optional();
+
+/** As federation.yaml has it after loading: the schedule is a calendar event of Proxmox. */
+const replication = z.strictObject({
+  schedule: z.string().min(1),
+  store: z.string().min(1),
+  rpoMs: z.int().min(1).optional(),
+  keep: z.strictObject({ last: amount, hourly: amount, daily: amount, weekly: amount, monthly: amount, yearly: amount }).optional(),
+});
+
 export const poolDefinition = z.strictObject({
   name: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]*$/, "must be a Proxmox pool id: a letter, then letters, digits and . _ -"),
   description: z.string().optional(),
@@ -49,6 +59,7 @@ export const poolDefinition = z.strictObject({
         .optional(),
     })
     .prefault({}),
+  replication: replication.optional(),
 });
 
 export type PoolDefinition = z.output<typeof poolDefinition>;

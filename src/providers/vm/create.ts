@@ -18,11 +18,14 @@ import {
   writeMark,
 } from "../../migration";
 import type { ApiParams } from "../../proxmox";
+import { failOverHere } from "../failover/create";
+import type { FailoverPlan } from "../failover/plan";
 import { type Inputs, identityOf, userInputs } from "../inputs";
 import { moveHere } from "../move";
 import { PartialCreateError } from "../partial";
 import type { Session } from "../session";
 import { findSource, nextGeneration } from "../source";
+import { takeOver } from "./adopt";
 import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
 import { toOutputs, vmId } from "./outputs";
 import { restoreStorage } from "./restore-storage";
@@ -61,13 +64,30 @@ interface Result {
 }
 
 async function bringAbout(context: VmContext): Promise<Result> {
-  const { session, inputs, identity } = context;
+  const { session, inputs, identity, spec } = context;
   const placement = placementOf(readVmInputs(inputs));
   const here = await session.ownedGuestsNow(identity, placement.cluster);
   const source = await findSource(session, identity, placement.cluster, here);
   if (source) return move(context, source);
+  const { __failover: failover } = readVmInputs(inputs);
+  if (failover) return failOver(context, failover);
   const generation = nextGeneration(here);
-  const guest = here.find((candidate) => candidate.mark?.phase !== "retired") ?? (await createNew(context, generation));
+  const known = here.find((candidate) => candidate.mark?.phase !== "retired");
+  if (!known && spec.adopt) return adopt(context, spec.adopt, generation);
+  const guest = known ?? (await createNew(context, generation));
+  try {
+    await finishCreate(context, guest, generation);
+  } catch (error) {
+    throw await partialCreate(context, guest.ref, generation, error);
+  }
+  return { guest: guest.ref, generation };
+}
+
+async function adopt(context: VmContext, existing: NonNullable<VmSpec["adopt"]>, lowestGeneration: number): Promise<Result> {
+  const { session, inputs, identity, desired } = context;
+  const { __pool: pool } = readVmInputs(inputs);
+  const guest = await takeOver(session, existing, { identity, generation: lowestGeneration, pool, text: desired.text });
+  const { generation } = guest.mark!;
   try {
     await finishCreate(context, guest, generation);
   } catch (error) {
@@ -93,10 +113,35 @@ async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
     shutdown: spec.shutdown,
     running: desired.running,
     onBoot: spec.onBoot,
+    bridges: Object.fromEntries(Object.entries(desired.networks).map(([slot, { bridge }]) => [slot, bridge])),
     adapt: (guest) => applyShape(guest, withoutOnBoot(desired), { shutdown: spec.shutdown }, session.pace),
     waitUntilAlive: (guest) => waitUntilAlive(guest, agent, session.pace),
   });
   return { guest: target, generation, lastMove: record };
+}
+
+/** Never a partial result: until the guest stands the engine keeps what it knows of the lost one. */
+async function failOver(context: VmContext, plan: FailoverPlan): Promise<Result> {
+  const { session, inputs, identity, spec, desired } = context;
+  const { placement, __pool: pool } = readVmInputs(inputs);
+  const options = { shutdown: spec.shutdown };
+  const { guest, generation } = await failOverHere(session, {
+    identity,
+    name: spec.name,
+    plan,
+    placement,
+    pool,
+    storage: restoreStorage(desired) ?? (await session.cluster(placement.cluster)).storage.primary ?? "local",
+    text: desired.text,
+    tags: desired.tags,
+    onBoot: spec.onBoot,
+    adapt: ({ ref }) => applyShape(ref, withoutOnBoot(desired), options, session.pace),
+    start: async ({ ref }) => {
+      await applyPower(ref, desired, options, session.pace);
+      if (desired.running) await waitUntilAlive(ref, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, session.pace);
+    },
+  });
+  return { guest: guest.ref, generation };
 }
 
 function withoutOnBoot(desired: GuestShape): GuestShape {

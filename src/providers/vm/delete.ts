@@ -1,7 +1,10 @@
 /** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
 import { readMarkedGuest, sameIdentity } from "../../migration";
+import { leaveOnLostCluster } from "../failover/delete";
+import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { type Inputs, identityOf } from "../inputs";
 import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseTwin, refuseWithoutSuccessor } from "../predecessors";
+import { findSuccessor, refuseSealed, refuseUnsettled, retireSealed } from "../sealed-sources";
 import type { Session } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { readVmOutputs } from "./state";
@@ -10,19 +13,31 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   const federation = await session.federation();
   const identity = identityOf(props, federation.name, "vm");
   const { vmid, __at, __generation, __pool } = readVmOutputs(props);
+  if (await leaveOnLostCluster(session, identity, { cluster: __at.cluster, vmid })) return;
   const ref = await session.locate(__at.cluster, vmid);
   const guest = ref && (await readMarkedGuest(ref));
   // Gone, or the vmid belongs to somebody else by now.
   if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
   // A later create has taken this guest over: it is not the one this delete is about.
   if (guest.mark.generation > __generation) return;
+  if (await leaveOldCopy(session, identity, guest)) return;
+  const successor = await findSuccessor(session, identity, guest);
+  if (successor) {
+    const retired = await retireSealed(session, guest, successor);
+    if (!retired || (await leaveKeptSource(session, retired))) return;
+    await destroyWithArchives(session, identity, retired);
+    return;
+  }
+  refuseUnsettled(identity, guest);
   if (guest.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, guest);
     if (await leaveKeptSource(session, guest)) return;
   }
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
   if (guest.mark.phase === "settled") {
+    await refuseOldCopies(session, identity, guest);
     await refuseTwin(session, identity, guest);
+    await refuseSealed(session, identity, guest);
     await destroyRetiredSources(session, identity, guest);
   }
   await destroyWithArchives(session, identity, guest);

@@ -1,7 +1,9 @@
 /** `check`: validates, places, and says what a move will do. Everything it returns shows in the preview. */
 import type { ResourcePool } from "../../config";
-import { identityTag } from "../../migration";
+import { identityTag, isRemote } from "../../migration";
 import { explainLine, type Placement, type PlacementResult } from "../../placement";
+import { planOldCopies } from "../failover/old-copies";
+import { findLostHome, planFailover } from "../failover/plan";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
@@ -9,6 +11,7 @@ import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
+import { describeAdoption, findAdoptee, refuseAdoption } from "./adopt";
 import { decide } from "./decide";
 import { renderShape } from "./render";
 import { toRequest } from "./request";
@@ -40,10 +43,11 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as VmInputs);
-  const prior = priorOf(here, before);
+  const adoptee = here.home || !spec.adopt ? undefined : await findAdoptee(session, spec.adopt, identity, pool.name);
+  const prior = adoptee?.prior ?? priorOf(here, before);
   const planned = await alreadyPlanned(session, news, pool, key);
   const request = toRequest(spec, pool, key, prior);
-  const decided = planned.decided ?? (await decide(session, request, planned.promised, here.unfinished));
+  const decided = planned.decided ?? (await decide(session, request, planned.promised, here.unfinished, adoptee));
   if (!decided.ok) return { failures: [{ property: "", reason: decided.message }] };
   const { placement } = decided;
   promise(session, news, { request, placement });
@@ -53,15 +57,46 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const why = decided.explanation.outcome === "kept" && before ? before.placement.why : explainLine(decided);
   const inputs: VmInputs = { placement: { ...placement, why }, __desired: desired, __pool: pool.name };
   if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
+  if (adoptee) {
+    const refusal = refuseAdoption(adoptee, placement, desired);
+    if (refusal !== undefined) return { failures: [{ property: "adopt", reason: refusal }] };
+    inputs.adoption = describeAdoption(adoptee, desired);
+  }
   const lost = lostDisks(before, inputs);
   if (lost.length > 0) return { failures: lost };
   const restart = restartNeeded(before, inputs);
   if (restart !== undefined) inputs.restart = restart;
+  const lostHome = await findLostHome(session, identity, here, before);
+  if (lostHome) {
+    const intent = { what: `VM ${spec.name}`, identity, lost: lostHome, here, placement, slots: Object.keys(desired.disks) };
+    const failover = await planFailover(session, intent);
+    if ("failure" in failover) return { failures: [{ property: "", reason: failover.failure }] };
+    return { inputs: { ...inputs, failover: failover.summary, __failover: failover.plan } };
+  }
+  const old = here.home
+    ? await planOldCopies(session, spec.name, here.outdated ?? [], { cluster: here.home.cluster, vmid: here.home.row.vmid })
+    : {};
+  if (old.refusal !== undefined) return { failures: [{ property: "", reason: `${old.refusal}.` }] };
+  if (old.cleanup !== undefined) inputs.cleanup = old.cleanup;
+  if (here.home && here.home.cluster !== placement.cluster && here.outdated?.some(({ fenced }) => !fenced))
+    return {
+      failures: [
+        {
+          property: "",
+          reason: `VM ${spec.name} must leave ${here.home.cluster} for ${placement.cluster}, but its old copy on ${here.outdated.map(({ cluster: id }) => id).join(", ")} is not fenced yet. Keep it on ${here.home.cluster} (pin) for one update, which fences the copy`,
+        },
+      ],
+    };
   if (here.home && here.home.cluster !== placement.cluster) return planVmMove(session, spec, pool, inputs, here, decided);
-  if (here.unfinished && here.unfinished.step !== "finishing")
+  // At home nothing of a remote migration has arrived: whether it is still under way, the update finds out.
+  const stayed =
+    here.unfinished &&
+    isRemote({ method: here.unfinished.method ?? "backup-restore" }) &&
+    here.unfinished.target.cluster !== here.home?.cluster;
+  if (here.unfinished && (here.unfinished.step !== "finishing" || stayed))
     inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back and the VM runs again`;
   const cleanup = describeExpired(here, session.pace.nowMs());
-  if (cleanup !== undefined) inputs.cleanup = cleanup;
+  if (cleanup !== undefined) inputs.cleanup = [inputs.cleanup, cleanup].filter((text) => text !== undefined).join("; ");
   return { inputs };
 }
 
@@ -125,6 +160,7 @@ async function planVmMove(
     declared: desired.scalars,
     reason: result.explanation.moveReason,
     follows: false,
+    running: desired.running,
   });
   if ("failure" in planned) return { failures: [{ property: "", reason: planned.failure }] };
   return { inputs: { ...inputs, __route: planned.route, migration: planned.migration } };

@@ -66,6 +66,7 @@ export const vmSchema = z
     affinity: z.array(tag).default([]),
     antiAffinity: z.array(tag).default([]),
     rules: z.array(ruleInput).default([]),
+    adopt: z.strictObject({ cluster: z.string(), vmid: z.int().min(100).max(999_999_999) }).optional(),
     pin: z.strictObject({ cluster: z.string().optional(), node: z.string().optional() }).optional(),
     shutdown: z.strictObject({ timeoutSeconds: z.int().min(1).default(180), force: z.boolean().default(false) }).prefault({}),
     agentTimeoutSeconds: z.int().min(1).default(300),

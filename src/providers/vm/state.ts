@@ -1,11 +1,12 @@
 /** What `check` adds to a VM's inputs and what the outputs hold. Plain JSON; keys with two underscores are hidden in diffs. */
 import type { MigrationSummary, MoveRecord, Route } from "../../migration";
 import type { Placement } from "../../placement";
+import type { FailoverPlan, FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
 import type { GuestShape } from "./shape";
 
 /** Computed by `check`; never the user's. */
-export const COMPUTED_KEYS = ["placement", "migration", "restart", "recovery", "cleanup", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "failover", "restart", "recovery", "cleanup", "adoption", "drift"] as const;
 
 export interface VmInputs {
   placement: {
@@ -17,18 +18,23 @@ export interface VmInputs {
   };
   /** Only when the VM will move to another cluster. */
   migration?: MigrationSummary;
+  /** Only when its cluster is lost and it is restored elsewhere. */
+  failover?: FailoverSummary;
   /** Only when a change needs the guest to restart: which. */
   restart?: string;
   /** Only when an interrupted move must be undone first. */
   recovery?: string;
   /** Only when former copies are removed whose time is over. */
   cleanup?: string;
+  /** Only when an existing VM is taken over: what becomes of it. */
+  adoption?: string;
   __desired: GuestShape;
   /** Proxmox pool on every cluster. */
   __pool: string;
   /** The live guest as `check` saw it. */
   __live?: { cluster: string; node: string; vmid: number };
   __route?: Route;
+  __failover?: FailoverPlan;
 }
 
 export interface VmOutputs extends VmInputs {

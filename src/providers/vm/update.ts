@@ -11,6 +11,7 @@ import {
   sameIdentity,
   writeMark,
 } from "../../migration";
+import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
 import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
@@ -37,6 +38,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   if (context.desired.running)
     await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
   await destroyExpiredSources(context.session, context.identity, { ...guest, mark: { ...guest.mark!, phase: "settled" } });
+  await settleOldCopies(context.session, context.identity, guest, context.spec.shutdown);
   const outs = await describe(context, guest.ref, generation, olds.lastMove);
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);
   if (left.length > 0)

@@ -1,7 +1,7 @@
 /** `check` of a volume: where its disk goes, and whether it may go there now. */
 import type { Federation } from "../../config";
 import { formatSize } from "../../config";
-import { type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
+import { isKubernetesError, type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
 import type { MigrationSummary } from "../../migration";
 import { checkDisk } from "../disk/plan";
 import { readDiskInputs } from "../disk/state";
@@ -119,9 +119,18 @@ async function planVolume(session: Session, planning: Planning): Promise<{ input
   return { inputs };
 }
 
-/** A Kubernetes cluster that does not answer now must not keep the rest of the program from being planned. */
+/**
+ * A Kubernetes cluster that does not answer now must not keep the rest of the program from being planned; whatever changes
+ * something asks it again.
+ */
 async function lookAtRegistrations(session: Session, spec: VolumeSpec, news: Inputs): Promise<Registration[]> {
-  return listRegistrations(await kubernetesOf(session, spec.kubernetes), await identityOfVolume(session, news));
+  try {
+    return await listRegistrations(await kubernetesOf(session, spec.kubernetes), await identityOfVolume(session, news));
+  } catch (error) {
+    if (!isKubernetesError(error, "UNREACHABLE")) throw error;
+    session.pace.report(`warning: volume ${spec.name} is planned without a look at Kubernetes: ${error.message}`);
+    return [];
+  }
 }
 
 interface Move {

@@ -1,0 +1,175 @@
+/** `federate drill`: proves that backups can be restored, and how long it takes. Copies are cut off and removed. */
+import type { Cluster, Federation } from "../../config";
+import { createClusterClients } from "../../inventory";
+import { isIdentityTag, type Pace, parseDescription } from "../../migration";
+import { findNewestBackup, restoreLostGuest, storagesWithArchivesOf } from "../../migration/failover";
+import { askClusters, exitCodesOf } from "../ask-clusters";
+import { credentialEnvironment, loadWithWarnings } from "../context";
+import { EXIT, type ExitCode, worstOf } from "../exit-codes";
+import { codeOf, UsageError } from "../failure";
+import type { Format } from "../formats";
+import { type CliIo, painterFor } from "../io";
+import { pacing } from "../migrate/pace";
+import { writeResult } from "../output";
+import { readVisibleRows } from "../snapshot";
+import { type Alive, DRILL_TAG, drillIdentity, findLeftovers, isolate, removeDrill, startAndWait } from "./guest";
+import { type DrillResult, drillText } from "./report";
+import { type Chosen, chooseGuests, chooseNode, chooseTarget } from "./select";
+
+export interface DrillOptions {
+  pool?: string;
+  /** Names or vmids; empty: all of the pool. */
+  vm: string[];
+  /** Where to restore. */
+  cluster?: string;
+  bridge?: string;
+  /** Leaves the copies running on their bridge; the next drill removes them. */
+  keep?: boolean;
+  agentTimeout: number;
+  /** Seconds that a guest without an agent has to stay running. */
+  settle: number;
+  format: Format;
+}
+
+type ClientOf = (cluster: Cluster) => Promise<Awaited<ReturnType<ReturnType<typeof createClusterClients>["get"]>>>;
+
+export async function drill(file: string, options: DrillOptions, io: CliIo): Promise<ExitCode> {
+  if (options.pool === undefined && options.vm.length === 0) throw new UsageError("say what to restore: --pool, --vm, or both.");
+  const { federation } = await loadWithWarnings(file, io);
+  const bridge = options.bridge ?? federation.failover?.drillBridge;
+  if (bridge === undefined)
+    throw new UsageError(
+      "an isolated bridge is needed: --bridge, or failover.drill_bridge in the federation file. A copy on a bridge with a way out would answer beside the original.",
+    );
+  const clients = createClusterClients(credentialEnvironment(file, io));
+  const steps = pacing(io);
+  try {
+    const asked = await askClusters(federation.clusters, clients, (api, _cluster, o) => readVisibleRows(api, o));
+    const chosen = chooseGuests(federation, asked, options, ({ tags }) => tags.some(isIdentityTag) && !tags.includes(DRILL_TAG));
+    const plans: { guest: Chosen; target: Cluster; node: string }[] = [];
+    // Everything that can be refused is, before the first copy is made.
+    for (const guest of chosen) {
+      const target = chooseTarget(federation, guest, options.cluster);
+      const answer = asked.find(({ cluster }) => cluster.id === target.id);
+      if (!answer?.ok) throw new UsageError(`cluster ${target.id} cannot be restored to: ${answer?.reason ?? "it is not in the file"}`);
+      plans.push({ guest, target, node: await chooseNode(await clients.get(target), answer.value, target, bridge, {}) });
+    }
+    for (const target of new Set(plans.map((plan) => plan.target)))
+      await removeLeftovers(federation, await clients.get(target), steps.pace);
+    const results: DrillResult[] = [];
+    for (const plan of plans) {
+      if (steps.pace.signal?.aborted) break;
+      results.push(await drillOne({ federation, options, bridge, ...plan, clientOf: (cluster) => clients.get(cluster) }, steps.pace));
+    }
+    writeResult(io.stdout, options.format, { federation: federation.name, bridge, drills: results }, () =>
+      drillText(results, bridge, painterFor(io.stdout)),
+    );
+    const isFine =
+      results.length === plans.length && results.every(({ problem, rpoExceeded }) => problem === undefined && rpoExceeded !== true);
+    return worstOf([isFine ? EXIT.ok : EXIT.finding, ...exitCodesOf(asked)]);
+  } finally {
+    steps.end();
+    await clients.close();
+  }
+}
+
+async function removeLeftovers(federation: Federation, api: Parameters<typeof findLeftovers>[0], pace: Pace): Promise<void> {
+  for (const { pool, ...ref } of await findLeftovers(api, federation.name)) {
+    pace.report(`removing vm ${ref.vmid} on ${api.clusterId}, left by an earlier drill`);
+    await removeDrill(ref, federation.name, pool, pace);
+  }
+}
+
+interface OneDrill {
+  federation: Federation;
+  options: DrillOptions;
+  bridge: string;
+  guest: Chosen;
+  target: Cluster;
+  node: string;
+  clientOf: ClientOf;
+}
+
+async function drillOne(one: OneDrill, pace: Pace): Promise<DrillResult> {
+  const { federation, guest, target, node } = one;
+  const name = guest.row.name ?? `vm ${guest.row.vmid}`;
+  const result: DrillResult = { cluster: guest.cluster.id, vmid: guest.row.vmid, name, target: `${target.id}/${node}` };
+  const pool = guest.row.pool;
+  if (pool === undefined) return { ...result, problem: "it is in no pool: a copy whose restore fails could not be found again" };
+  const api = await one.clientOf(target);
+  let claimed: { vmid: number; node: string } | undefined;
+  try {
+    await measure(one, pool, result, pace, (ref) => {
+      claimed = ref;
+      result.copy = ref.vmid;
+    });
+  } catch (error) {
+    result.problem = describeProblem(error);
+  }
+  if (!claimed || (one.options.keep === true && result.problem === undefined)) return result;
+  try {
+    // Also after Ctrl-C: nothing that was asked for is worth a copy left behind.
+    await removeDrill({ api, ...claimed }, federation.name, pool, { ...pace, signal: undefined });
+    result.removed = true;
+  } catch (error) {
+    result.removed = false;
+    result.problem = [result.problem, `its copy, vm ${claimed.vmid} on ${target.id}, was not removed: ${describeProblem(error)}`]
+      .filter((text) => text !== undefined)
+      .join("; ");
+  }
+  return result;
+}
+
+/** What the clusters and our own steps say is told; anything else is a fault of this program. */
+function describeProblem(error: unknown): string {
+  if (error instanceof Error && (error.constructor === Error || codeOf(error) !== undefined || error.name === "AbortError"))
+    return error.message;
+  throw error;
+}
+
+async function measure(
+  { federation, options, bridge, guest, target, node, clientOf }: OneDrill,
+  pool: string,
+  result: DrillResult,
+  pace: Pace,
+  onClaimed: (ref: { vmid: number; node: string }) => void,
+): Promise<void> {
+  const { row, cluster } = guest;
+  const api = await clientOf(target);
+  const live = await (await clientOf(cluster)).qemu.getConfig(row.node, row.vmid);
+  const { mark } = parseDescription(live.values.description);
+  if (!mark) throw new Error("its description does not carry our mark");
+  const places = storagesWithArchivesOf(federation.backupStores, cluster.id, target.id);
+  if (places.length === 0) throw new Error(`no backup store shows ${target.id} the backups of ${cluster.id}`);
+  const backup = await findNewestBackup({ api, node }, places, mark, row.vmid);
+  if (!backup) throw new Error(`no backup with its mark is found on ${places.map(({ storage }) => storage).join(", ")} of ${target.id}`);
+  const { volid, createdAtSeconds, sizeBytes } = backup.volume;
+  const backedUpAt = new Date(createdAtSeconds * 1000).toISOString();
+  const ageMs = Math.max(0, pace.nowMs() - createdAtSeconds * 1000);
+  result.backup = { volid, store: backup.store, sizeBytes, backedUpAt };
+  result.ageSeconds = Math.round(ageMs / 1000);
+  const rpoMs = guest.pool?.replication?.rpoMs;
+  if (rpoMs !== undefined) result.rpoExceeded = ageMs > rpoMs;
+  const storage = target.storage.primary;
+  if (storage === undefined) throw new Error(`${target.id} declares no storage.primary_storage to restore to`);
+  const startMs = pace.nowMs();
+  const restored = await restoreLostGuest(
+    {
+      identity: drillIdentity(federation.name, { cluster: cluster.id, vmid: row.vmid }),
+      name: `drill-${result.name}`.replace(/[^A-Za-z0-9.-]/g, "-"),
+      generation: 1,
+      note: { from: { cluster: cluster.id, vmid: row.vmid }, archive: volid, backedUpAt },
+      target: { api, node, pool, storage, ...(target.vmidRange ? { vmidRange: target.vmidRange } : {}) },
+      text: `Restore drill of ${result.name} (vm ${row.vmid} on ${cluster.id}); removed when the drill ends.`,
+      tags: [DRILL_TAG],
+      anyVmid: true,
+      onClaimed: (ref) => onClaimed({ vmid: ref.vmid, node: ref.node }),
+    },
+    pace,
+  );
+  await isolate(restored, bridge, pace);
+  const alive: Alive = await startAndWait(restored, { agentMs: options.agentTimeout * 1000, settleMs: options.settle * 1000 }, pace);
+  const settledMs = alive === "running" ? options.settle * 1000 : 0;
+  result.alive = alive;
+  result.rtoSeconds = Math.round((pace.nowMs() - startMs - settledMs) / 1000);
+}

@@ -1,0 +1,105 @@
+/** A live VM in the words of a Pulumi program. Pure. */
+import { type Cluster, formatSize } from "../../config";
+
+import { dataDrivesOf, isIdentityTag, MOVING_TAG, parseDescription } from "../../migration";
+import { isOwnDiskSlot } from "../../providers/vm/shape";
+import { driveOption, findDriveSlot, type GuestConfig, type GuestRow, isCloudInit, parseDrive, parseNet, parseVolid } from "../../proxmox";
+import { classOf, networkOf } from "../live/requests";
+
+const MIB = 1024 * 1024;
+
+/** Plain JSON: what stands between the braces of `new FederatedVM(name, { … })`. */
+export type VmArguments = Record<string, unknown>;
+
+/** What Proxmox means by a key that is absent. */
+const DEFAULTS = { cores: "1", sockets: "1", cpu: "kvm64", memory: "512", ostype: "other", scsihw: "lsi" };
+
+/** Why a FederatedVM cannot stand for this guest; `undefined`: it can. */
+export function whyNot({ values }: GuestConfig): string | undefined {
+  if (values.bios === "ovmf") return "it boots by UEFI (bios: ovmf)";
+  const slots = dataDrivesOf({ digest: "", values }).map(({ slot }) => slot);
+  const strange = slots.filter((slot) => !isOwnDiskSlot(slot));
+  if (strange.length > 0) return `it has disks on ${strange.join(", ")}: move them to scsi0, scsi1, … while it is stopped`;
+  const gap = slots.find((slot, index) => slot !== `scsi${index}`);
+  return gap === undefined ? undefined : `its disks are on ${slots.join(", ")}, with a gap`;
+}
+
+export function toArguments(cluster: Cluster, guest: GuestRow, config: GuestConfig, pool: string | undefined): VmArguments {
+  const values: Record<string, string | undefined> = { ...DEFAULTS, ...config.values };
+  const { text } = parseDescription(values.description);
+  const tags = guest.tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG);
+  return present({
+    name: guest.name,
+    pool,
+    cores: Number(values.cores),
+    sockets: values.sockets === "1" ? undefined : Number(values.sockets),
+    cpuType: values.cpu?.split(",")[0]?.replace(/^cputype=/, ""),
+    memory: formatSize(Number(values.memory?.replace(/^current=/, "")) * MIB),
+    balloon: values.balloon === undefined ? undefined : formatSize(Number(values.balloon) * MIB),
+    disks: disksOf(cluster, config),
+    networks: networksOf(cluster, config),
+    cloudInit: cloudInitOf(cluster, config),
+    tags: tags.length === 0 ? undefined : tags,
+    description: text.trim() === "" ? undefined : text.trimEnd(),
+    onBoot: values.onboot === "1",
+    startOrder: Number(/(?:^|,)order=(\d+)/.exec(values.startup ?? "")?.[1]) || undefined,
+    agent: /^(?:1|enabled=1)/.test(values.agent ?? "") || undefined,
+    machine: values.machine,
+    osType: values.ostype,
+    scsiController: values.scsihw,
+    running: guest.status === "running" ? undefined : false,
+    adopt: { cluster: cluster.id, vmid: guest.vmid },
+  });
+}
+
+function disksOf(cluster: Cluster, config: GuestConfig): VmArguments[] {
+  return dataDrivesOf(config).map(({ drive, volid, sizeBytes = 0 }) =>
+    present({
+      size: formatSize(sizeBytes),
+      storageClass: classOf(cluster, parseVolid(volid).storage) || undefined,
+      discard: driveOption(drive, "discard") === "on" || undefined,
+      ssd: driveOption(drive, "ssd") === "1" || undefined,
+      ioThread: driveOption(drive, "iothread") === "1" || undefined,
+      cache: driveOption(drive, "cache"),
+    }),
+  );
+}
+
+function networksOf(cluster: Cluster, { values }: GuestConfig): VmArguments[] | undefined {
+  const cards = Object.keys(values)
+    .filter((key) => /^net\d+$/.test(key))
+    .sort((a, b) => Number(a.slice(3)) - Number(b.slice(3)))
+    .map((key) => {
+      const net = parseNet(values[key]!);
+      return present({
+        network: networkOf(cluster, net)[0],
+        model: net.model === "virtio" ? undefined : net.model,
+        firewall: net.firewall,
+      });
+    });
+  return cards.length === 0 ? undefined : cards;
+}
+
+function cloudInitOf(cluster: Cluster, { values }: GuestConfig): VmArguments | undefined {
+  const drive = Object.entries(values)
+    .filter(([key]) => findDriveSlot(key))
+    .map(([key, value]) => parseDrive(key, value))
+    .find(isCloudInit);
+  if (drive?.file.kind !== "volume") return undefined;
+  const ipConfigs = Object.keys(values)
+    .filter((key) => /^ipconfig\d+$/.test(key))
+    .sort((a, b) => Number(a.slice(8)) - Number(b.slice(8)))
+    .map((key) => values[key]);
+  return present({
+    user: values.ciuser,
+    sshKeys: values.sshkeys === undefined ? undefined : decodeURIComponent(values.sshkeys).trim().split("\n"),
+    ipConfigs: ipConfigs.length === 0 ? undefined : ipConfigs,
+    nameservers: values.nameserver?.split(" "),
+    searchDomain: values.searchdomain,
+    storageClass: classOf(cluster, parseVolid(drive.file.volid).storage) || undefined,
+  });
+}
+
+function present(all: VmArguments): VmArguments {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,146 @@
+/**
+ * Taking over a VM that exists already: only at the program's explicit word, only one that nobody else owns, and only as
+ * what it is. Nothing of it is changed before it carries our mark.
+ */
+import { dataDrivesOf, type Identity, identityTag, type MarkedGuest, readMarkedGuest, sameIdentity, writeMark } from "../../migration";
+import type { Inventory, Placement } from "../../placement";
+import { type GuestRow, parseVolid } from "../../proxmox";
+import { type Session, UserError } from "../session";
+import { observeShape } from "./observe";
+import { compareShapes, type GuestShape, isOwnDiskSlot } from "./shape";
+
+export interface Adoptee {
+  cluster: string;
+  row: GuestRow;
+  guest: MarkedGuest;
+  /** Where it is, disk by disk. */
+  prior: Placement;
+}
+
+/** Stack in the marks of guests that only `federate migrate` has moved: nobody's who could miss them. */
+const FREE_STACK = "federate";
+
+/** @throws UserError when there is no such VM, or it is somebody else's */
+export async function findAdoptee(
+  session: Session,
+  adopt: { cluster: string; vmid: number },
+  identity: Identity,
+  pool: string,
+): Promise<Adoptee> {
+  const { cluster, vmid } = adopt;
+  const what = `adopt: vm ${vmid} on ${cluster}`;
+  await session.cluster(cluster);
+  const entry = (await session.snapshot()).clusters.get(cluster);
+  if (!entry?.reachable) throw new UserError(`${what} cannot be looked at: ${entry?.reason ?? "the cluster is not in federation.yaml"}.`);
+  const row = entry.guests.find((candidate) => candidate.vmid === vmid);
+  if (!row) throw new UserError(`${what} does not exist, or the credentials may not see it.`);
+  if (row.guestType !== "qemu") throw new UserError(`${what} is a container; only VMs can be taken over.`);
+  if (row.template) throw new UserError(`${what} is a template; only VMs can be taken over.`);
+  if (row.pool !== undefined && row.pool !== pool)
+    throw new UserError(
+      `${what} is in pool ${row.pool}, and the program puts it into ${pool}: take it out of there first, or name that pool.`,
+    );
+  const api = await session.client(cluster);
+  const guest = await readMarkedGuest({ api, node: row.node, vmid });
+  if (!guest) throw new UserError(`${what} has left ${row.node} just now: run again.`);
+  refuseForeign(what, guest, identity);
+  refuseStrangeDrives(what, guest);
+  const storages = dataDrivesOf(guest.config).map(({ volid }) => parseVolid(volid).storage);
+  const { cloudInitStorage } = observeShape(guest.config, [], false);
+  return {
+    cluster,
+    row,
+    guest,
+    prior: { cluster, node: row.node, storages: cloudInitStorage === undefined ? storages : [...storages, cloudInitStorage] },
+  };
+}
+
+function refuseForeign(what: string, { mark }: MarkedGuest, identity: Identity): void {
+  if (mark === undefined || sameIdentity(mark, identity)) return;
+  if (mark.federation === identity.federation && mark.stack === FREE_STACK && mark.kind === "vm" && mark.phase === "settled") return;
+  throw new UserError(
+    `${what} belongs to ${mark.name} of stack ${mark.stack} (federation ${mark.federation}). Remove it from that stack first ("pulumi state delete" there, then the proxmox-federation block of its description).`,
+  );
+}
+
+/** What a FederatedVM cannot describe it would lose sight of, or break at the next move. */
+function refuseStrangeDrives(what: string, { config }: MarkedGuest): void {
+  const strange = dataDrivesOf(config).filter(({ slot }) => !isOwnDiskSlot(slot));
+  if (strange.length > 0)
+    throw new UserError(
+      `${what} has disks on ${strange.map(({ slot }) => slot).join(", ")}; a FederatedVM has its own on scsi0 to scsi15. Move them there first (detach, attach as scsi), while it is stopped.`,
+    );
+  const slots = dataDrivesOf(config).map(({ slot }) => slot);
+  const gap = slots.find((slot, index) => slot !== `scsi${index}`);
+  if (gap !== undefined) throw new UserError(`${what} has its disks on ${slots.join(", ")}; they must be scsi0, scsi1, … without a gap.`);
+  if (config.values.bios === "ovmf") throw new UserError(`${what} boots by UEFI (bios: ovmf), which this version does not manage.`);
+}
+
+/** The inventory with the guest under its future name: what it holds is not asked for a second time. */
+export function withKey(inventory: Inventory, { cluster, row }: Adoptee, key: string): Inventory {
+  const clusters = inventory.clusters.map((facts) =>
+    facts.id !== cluster
+      ? facts
+      : {
+          ...facts,
+          nodes: facts.nodes.map((node) =>
+            node.name !== row.node
+              ? node
+              : { ...node, guests: node.guests.map((guest) => (guest.vmid === row.vmid ? { ...guest, key } : guest)) },
+          ),
+        },
+  );
+  return { ...inventory, clusters };
+}
+
+/** For the preview: that it is taken over, and what the update will change about it. */
+export function describeAdoption({ cluster, row, guest }: Adoptee, declared: GuestShape): string {
+  const observed = observeShape(guest.config, Object.keys(declared.scalars), row.status === "running");
+  const changes = compareShapes(declared, observed).filter(({ path }) => path !== "tags");
+  const what = `vm ${row.vmid} on ${cluster}/${row.node} is taken over as it is`;
+  return changes.length === 0
+    ? what
+    : `${what}, then changed: ${changes.map(({ path, from, to }) => `${path} ${from || "none"} → ${to || "none"}`).join(", ")}`;
+}
+
+/** Why it cannot become what is declared; it is taken over where it is, with all it has. */
+export function refuseAdoption(adoptee: Adoptee, placement: Placement, declared: GuestShape): string | undefined {
+  const { cluster, row, prior } = adoptee;
+  const what = `vm ${row.vmid} on ${cluster}/${row.node}`;
+  if (placement.cluster !== prior.cluster || placement.node !== prior.node)
+    return `${what} would have to leave for ${placement.cluster}/${placement.node} by the rules: take it over where it is first (without the rule, or with a pin), then let it move`;
+  const moved = prior.storages.findIndex((storage, index) => placement.storages[index] !== storage);
+  if (moved !== -1)
+    return `${what} has disk ${moved} on storage ${prior.storages[moved]}, and its storage class means ${placement.storages[moved]}: declare the class of the storage it is on`;
+  const lost = lostDisks(adoptee, declared);
+  return lost && `${what} cannot be taken over: ${lost}`;
+}
+
+/** Disks that the program does not declare, or declares smaller, would be lost. */
+function lostDisks({ guest }: Adoptee, declared: GuestShape): string | undefined {
+  const drives = dataDrivesOf(guest.config);
+  const left = drives.filter(({ slot }) => !declared.disks[slot]).map(({ slot }) => slot);
+  if (left.length > 0) return `it has ${left.join(", ")}, which the program does not declare`;
+  const smaller = drives.find(({ slot, sizeBytes = 0 }) => declared.disks[slot]!.sizeBytes < sizeBytes);
+  return smaller && `its ${smaller.slot} has ${smaller.sizeBytes} bytes, more than the declared ${declared.disks[smaller.slot]!.sizeBytes}`;
+}
+
+/** Puts our mark on it, and it into the pool. Safe to repeat. */
+export async function takeOver(
+  session: Session,
+  adopt: { cluster: string; vmid: number },
+  { identity, generation, pool, text }: { identity: Identity; generation: number; pool: string; text: string },
+): Promise<MarkedGuest> {
+  const { guest, row } = await findAdoptee(session, adopt, identity, pool);
+  session.pace.report(`${identity.name}: taking over vm ${adopt.vmid} on ${adopt.cluster}`);
+  if (row.pool === undefined) await guest.ref.api.pools.addGuest(pool, adopt.vmid);
+  const mark = { ...identity, generation: Math.max(generation, (guest.mark?.generation ?? 0) + 1), phase: "settled" as const };
+  const others = row.tags.filter((tag) => !tag.startsWith("fed-"));
+  await writeMark(guest, { mark, text, tags: [...others, identityTag(identity)] }, session.pace);
+  const taken = await readMarkedGuest(guest.ref);
+  if (!taken?.mark)
+    throw new Error(
+      `vm ${adopt.vmid} on ${adopt.cluster} has lost the mark that was written on it: something else changes its description.`,
+    );
+  return taken;
+}

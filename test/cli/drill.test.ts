@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DRILL_TAG, drillIdentity } from "../../src/cli/drill/guest";
+import type { DrillResult } from "../../src/cli/drill/report";
+import { EXIT } from "../../src/cli/exit-codes";
+import { formatDescription, type Identity, identityTag, type Mark } from "../../src/migration";
+import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
+import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { federate } from "./run";
+
+const HOME = "worldstream-prod";
+const OTHER = "databarn-dr";
+const POOL = "production-pool";
+
+let simulated: SimulatedFederation;
+beforeAll(async () => {
+  simulated = await startSimulatedFederation();
+  const { clusters } = simulated.simulator.world.state;
+  // A bridge without ports on every node of the target.
+  for (const node of Object.values(clusters[OTHER]!.nodes)) node.bridges = [...node.bridges, "vmbr9"];
+});
+afterAll(() => simulated?.stop());
+
+async function withClient<T>(id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
+  const cluster = simulated.simulator.clusters.find((candidate) => candidate.id === id)!;
+  const api = createProxmoxClient({
+    clusterId: id,
+    endpoints: cluster.endpoints.map(({ url }) => url),
+    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
+    tls: { fingerprint: cluster.fingerprint, verify: true },
+    connectTimeoutMs: 5_000,
+    requestTimeoutMs: 30_000,
+  });
+  try {
+    return await work(api);
+  } finally {
+    await api.close();
+  }
+}
+
+const guestsOf = (id: string) => simulated.simulator.world.state.clusters[id]!.guests;
+
+/** A running VM of ours on the production cluster, as a Pulumi program would have made it. */
+async function makeVm(vmid: number, name: string, { backup }: { backup: boolean }): Promise<void> {
+  const identity: Identity = { federation: "acme", stack: "shop/prod", kind: "vm", name };
+  const mark: Mark = { ...identity, generation: 1, phase: "settled" };
+  await withClient(HOME, async (api) => {
+    const wait = async (upid: string | undefined) => upid && api.tasks.wait(upid as Parameters<typeof api.tasks.wait>[0], {});
+    if (!(await api.pools.find(POOL))) await api.pools.create(POOL, "");
+    const net0 = "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20";
+    await wait(
+      await api.qemu.create("ams-1", {
+        vmid,
+        name,
+        memory: 512,
+        cores: 1,
+        agent: 1,
+        net0,
+        scsi0: "nvme:1",
+        pool: POOL,
+        description: formatDescription("", mark),
+      }),
+    );
+    await api.qemu.updateConfig("ams-1", vmid, { tags: identityTag(identity), onboot: 1 });
+    await wait(await api.qemu.start("ams-1", vmid));
+    if (backup) await wait(await api.backup.start("ams-1", { vmid, storage: "pbs", mode: "snapshot" }));
+  });
+}
+
+async function drill(...options: string[]): Promise<{ code: number; err: string; drills: DrillResult[] }> {
+  const { code, out, err } = await federate(["drill", ...options, "--format", "json"], simulated.env);
+  return { code, err, drills: out === "" ? [] : (JSON.parse(out) as { drills: DrillResult[] }).drills };
+}
+
+describe("federate drill", () => {
+  beforeAll(async () => {
+    await makeVm(100, "web-1", { backup: true });
+    await withClient(OTHER, (api) => api.pools.create(POOL, ""));
+  });
+
+  it("restores the newest backup to an isolated bridge on another cluster, measures, and leaves nothing behind", async () => {
+    const { code, drills } = await drill("--vm", "web-1", "--bridge", "vmbr9");
+    expect(drills).toMatchObject([
+      {
+        cluster: HOME,
+        vmid: 100,
+        target: expect.stringMatching(/^databarn-dr\//),
+        alive: "agent",
+        removed: true,
+        backup: { store: "pbs" },
+      },
+    ]);
+    expect(drills[0]).not.toHaveProperty("problem");
+    expect(drills[0]!.rtoSeconds).toBeGreaterThanOrEqual(0);
+    expect(code).toBe(EXIT.ok);
+    expect(guestsOf(OTHER)).toEqual({});
+    expect(guestsOf(HOME)["100"]!.running).toBe(true);
+    const disks = await simulated.admin<{ vmid: number; volids: { cluster: string }[]; volname: string }[]>("GET", "/checksums");
+    expect(disks.filter(({ volname, volids }) => /vm-\d+-disk/.test(volname) && volids.some(({ cluster }) => cluster === OTHER))).toEqual(
+      [],
+    );
+  });
+
+  it("with --keep leaves the copy on that bridge under a mark of its own, and the next drill removes it", async () => {
+    const { drills } = await drill("--vm", "vm-100", "--bridge", "vmbr9", "--keep");
+    const [copy] = Object.values(guestsOf(OTHER));
+    expect(copy!.vmid).toBe(drills[0]!.copy);
+    expect(copy!.config.net0).toMatch(/bridge=vmbr9/);
+    expect(copy!.config.net0).not.toMatch(/tag=/);
+    expect(copy!.config.onboot ?? "0").toBe("0");
+    expect(copy!.config.tags!.split(";").sort()).toEqual(
+      [DRILL_TAG, identityTag(drillIdentity("acme", { cluster: HOME, vmid: 100 }))].sort(),
+    );
+    const { code, err } = await drill("--vm", "100", "--bridge", "vmbr9");
+    expect(err).toContain(`removing vm ${copy!.vmid} on ${OTHER}, left by an earlier drill`);
+    expect(code).toBe(EXIT.ok);
+    expect(guestsOf(OTHER)).toEqual({});
+  });
+
+  it("reports a VM that was never backed up, and drills the others", async () => {
+    await makeVm(101, "web-2", { backup: false });
+    const { code, drills } = await drill("--pool", POOL, "--bridge", "vmbr9");
+    expect(drills.map(({ name, problem }) => [name, problem?.replace(/ on .*/, "")])).toEqual([
+      ["web-1", undefined],
+      ["web-2", "no backup with its mark is found"],
+    ]);
+    expect(code).toBe(EXIT.finding);
+    expect(guestsOf(OTHER)).toEqual({});
+  });
+
+  it("reports a copy that does not come alive, and removes it", async () => {
+    const world = simulated.simulator.world.state;
+    const archives = Object.values(world.backends).flatMap(({ volumes }) => Object.values(volumes).filter(({ archive }) => archive));
+    const [archive] = archives.map((volume) => volume.archive!);
+    const config = archive!.config;
+    archive!.config = `${config}hostpci0: 0000:01:00\n`;
+    const { code, drills } = await drill("--vm", "web-1", "--bridge", "vmbr9");
+    archive!.config = config;
+    expect(drills[0]!.problem).toMatch(/./);
+    expect(drills[0]!.alive).toBeUndefined();
+    expect(code).toBe(EXIT.finding);
+    expect(guestsOf(OTHER)).toEqual({});
+  });
+
+  it.each([
+    ["no bridge", ["--vm", "web-1"], /an isolated bridge is needed/],
+    ["nothing to restore", ["--bridge", "vmbr9"], /say what to restore/],
+    ["a bridge that VMs use", ["--vm", "web-1", "--bridge", "vmbr1"], /is one that VMs of databarn-dr use/],
+    ["a bridge that does not exist", ["--vm", "web-1", "--bridge", "vmbr8"], /no online node of databarn-dr has a bridge vmbr8/],
+    ["an unknown VM", ["--vm", "web-9", "--bridge", "vmbr9"], /no VM of this federation is named web-9/],
+    ["an unknown cluster", ["--vm", "web-1", "--bridge", "vmbr9", "--cluster", "x"], /there is no cluster x/],
+  ])("refuses %s before anything is made", async (_what, options, message) => {
+    const { code, err } = await drill(...options);
+    expect(err).toMatch(message);
+    expect(code).toBe(EXIT.usage);
+    expect(guestsOf(OTHER)).toEqual({});
+  });
+});
