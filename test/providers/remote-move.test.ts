@@ -8,7 +8,7 @@ import type { EngineReplay } from "../support/engine-replay";
 import type { PropertyMap } from "../support/property-values";
 import { OperationFailedError, type Step } from "../support/replay-model";
 import { EXAMPLE_FEDERATION, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
-import { pool, startStack, vm } from "../support/stack";
+import { disk, pool, startStack, vm } from "../support/stack";
 
 const PROD = "worldstream-prod";
 const DR = "databarn-dr";
@@ -190,5 +190,102 @@ describe("a running VM by method storage", () => {
     await scene.stack.up(program);
     await scene.stack.destroy();
     expect([Object.keys(scene.guests(PROD)), Object.keys(scene.guests(DR))]).toEqual([[], []]);
+  });
+});
+
+const sameStorage = (text: string) => text.replace("name: ssd, type: lvm", "name: ssd, type: zfs");
+/** The memory alone then takes minutes of the simulator's clock. */
+const thinLine = (text: string) => text.replaceAll("max_bandwidth: 500Mbps", "max_bandwidth: 20Mbps");
+
+describe.each([
+  ["offline", sameStorage],
+  ["storage", thinLine],
+])("a VM by method %s, whose provider is killed in the middle", (method, edit) => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const { federation, stack } = await start(method, (text) => thinLine(edit(text)));
+    scene = new Scene(federation, stack);
+    await stack.up(program);
+  });
+  afterAll(async () => {
+    await scene?.federation.stop();
+  });
+
+  const running = () =>
+    [PROD, DR].flatMap((cluster) => Object.values(scene.guests(cluster)).flatMap((guest) => (guest.running ? [cluster] : [])));
+
+  it("ends as if nothing had happened when it is run again", async () => {
+    const { vmid } = scene;
+    await scene.write(100, "system");
+    const before = await scene.dataOf(PROD);
+    await scene.drain(PROD);
+    const moving = expect(scene.stack.up(program)).rejects.toThrow();
+    const tasks = () => Object.values(scene.federation.simulator.world.state.clusters[PROD]!.tasks);
+    await expect
+      .poll(() => tasks().some(({ type, endMs }) => type === "qmigrate" && endMs === undefined), { timeout: 120_000, interval: 10 })
+      .toBe(true);
+    scene.stack.kill();
+    await moving;
+    expect(running().length).toBeLessThanOrEqual(1);
+
+    await scene.stack.up(program);
+    expect(scene.cluster).toBe(DR);
+    expect(await scene.dataOf(DR)).toEqual(before);
+    expect(running()).toEqual([DR]);
+    expect(tasks().filter(({ type }) => type === "qmigrate")).toHaveLength(1);
+    const { config } = scene.guests(PROD)[String(vmid)]!;
+    expect([config.lock, config.template]).toEqual(["migrate", method === "offline" ? "1" : undefined]);
+    expect(operations(await scene.stack.preview(program))).toEqual(atRest);
+    await scene.expectSecretKept();
+  });
+});
+
+describe("a remote migration that cannot succeed", () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const { federation, stack } = await start("offline");
+    scene = new Scene(federation, stack);
+    await stack.up(program);
+    await scene.drain(PROD);
+  });
+  afterAll(async () => {
+    await scene?.federation.stop();
+  });
+
+  const refusal = async (declared = program) => {
+    await expect(scene.stack.preview(declared)).rejects.toThrow(OperationFailedError);
+    return scene.stack.preview(declared).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  };
+
+  it("is refused for storages of unlike types, snapshots, inserted images and missing rights, all at once", async () => {
+    const guest = scene.guests(PROD)[String(scene.vmid)]!;
+    const before = structuredClone({ config: guest.config, snapshots: guest.snapshots });
+    guest.config.parent = "before";
+    guest.config.ide0 = "local:iso/debian.iso,media=cdrom";
+    const { acl } = scene.federation.simulator.world.state.clusters[DR]!;
+    const incoming = acl.findIndex(({ role }) => role === "FederationIncoming");
+    const [grant] = acl.splice(incoming, 1);
+    const message = await refusal();
+    expect(message).toContain("cannot be sent to storage ssd");
+    expect(message).toContain("snapshots");
+    expect(message).toContain("inserted image");
+    expect(message).toContain("the token of databarn-dr lacks Sys.Incoming on /");
+    Object.assign(guest, before);
+    acl.splice(incoming, 0, grant!);
+    expect(Object.values(scene.federation.simulator.world.state.clusters[PROD]!.tasks).filter(({ type }) => type === "qmigrate")).toEqual(
+      [],
+    );
+  });
+
+  it("is refused for a disk with a life of its own", async () => {
+    await scene.drain(PROD, "active");
+    const withDisk = [...program, disk("data", { size: "1GiB", storageClass: "fast" }, "web-1")];
+    await scene.stack.up(withDisk);
+    await scene.drain(PROD);
+    const message = await refusal(withDisk);
+    expect(message).toContain("belongs to another guest");
   });
 });

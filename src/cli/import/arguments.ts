@@ -2,6 +2,7 @@
 import { type Cluster, formatSize } from "../../config";
 
 import { dataDrivesOf, isIdentityTag, MOVING_TAG, parseDescription } from "../../migration";
+import { ABSENT_MEANS } from "../../providers/vm/observe";
 import { isOwnDiskSlot } from "../../providers/vm/shape";
 import { driveOption, findDriveSlot, type GuestConfig, type GuestRow, isCloudInit, parseDrive, parseNet, parseVolid } from "../../proxmox";
 import { classOf, networkOf } from "../live/requests";
@@ -10,9 +11,6 @@ const MIB = 1024 * 1024;
 
 /** Plain JSON: what stands between the braces of `new FederatedVM(name, { … })`. */
 export type VmArguments = Record<string, unknown>;
-
-/** What Proxmox means by a key that is absent. */
-const DEFAULTS = { cores: "1", sockets: "1", cpu: "kvm64", memory: "512", ostype: "other", scsihw: "lsi" };
 
 /** Why a FederatedVM cannot stand for this guest; `undefined`: it can. */
 export function whyNot({ values }: GuestConfig): string | undefined {
@@ -25,7 +23,7 @@ export function whyNot({ values }: GuestConfig): string | undefined {
 }
 
 export function toArguments(cluster: Cluster, guest: GuestRow, config: GuestConfig, pool: string | undefined): VmArguments {
-  const values: Record<string, string | undefined> = { ...DEFAULTS, ...config.values };
+  const values: Record<string, string | undefined> = { ...ABSENT_MEANS, ...config.values };
   const { text } = parseDescription(values.description);
   const tags = guest.tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG);
   return present({

@@ -109,11 +109,12 @@ export function refuseAdoption(adoptee: Adoptee, placement: Placement, declared:
   const what = `vm ${row.vmid} on ${cluster}/${row.node}`;
   if (placement.cluster !== prior.cluster || placement.node !== prior.node)
     return `${what} would have to leave for ${placement.cluster}/${placement.node} by the rules: take it over where it is first (without the rule, or with a pin), then let it move`;
-  const moved = prior.storages.findIndex((storage, index) => placement.storages[index] !== storage);
-  if (moved !== -1)
-    return `${what} has disk ${moved} on storage ${prior.storages[moved]}, and its storage class means ${placement.storages[moved]}: declare the class of the storage it is on`;
   const lost = lostDisks(adoptee, declared);
-  return lost && `${what} cannot be taken over: ${lost}`;
+  if (lost !== undefined) return `${what} cannot be taken over: ${lost}`;
+  const moved = prior.storages.findIndex((storage, index) => placement.storages[index] !== storage);
+  return moved === -1
+    ? undefined
+    : `${what} has disk ${moved} on storage ${prior.storages[moved]}, and its storage class means ${placement.storages[moved]}: declare the class of the storage it is on`;
 }
 
 /** Disks that the program does not declare, or declares smaller, would be lost. */

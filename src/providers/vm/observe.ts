@@ -4,8 +4,16 @@ import { dataDrivesOf, type GuestDrive, parseDescription } from "../../migration
 import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
 import { type DiskShape, type GuestShape, isOwnDiskSlot, type NetworkShape } from "./shape";
 
-/** Proxmox may leave a default out. */
-const ABSENT_MEANS: Record<string, string> = { onboot: "0" };
+/** What Proxmox means by a plain key that a configuration leaves out. */
+export const ABSENT_MEANS: Record<string, string> = {
+  onboot: "0",
+  cores: "1",
+  sockets: "1",
+  cpu: "kvm64",
+  memory: "512",
+  ostype: "other",
+  scsihw: "lsi",
+};
 const DISK_OPTIONS = ["cache", "discard", "iothread", "ssd"];
 
 /**

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { safeParseFederation } from "../../src/config";
+import { cronToCalendarEvent } from "../../src/config/calendar-event";
+
+describe("a schedule", () => {
+  it.each([
+    ["0 2 * * *", "02:00"],
+    ["30 22 * * 1-5", "mon..fri 22:30"],
+    ["*/15 * * * *", "*:0/15"],
+    ["5 */6 * * 0,6", "sun,sat 0/6:05"],
+    ["0 8-18 * * 7", "sun 08..18:00"],
+    ["02:00", "02:00"],
+    ["mon..fri 22:30", "mon..fri 22:30"],
+    ["*:0/30", "*:0/30"],
+    ["daily", "daily"],
+  ])("%s is %s for Proxmox", (text, calendar) => {
+    expect(cronToCalendarEvent(text)).toBe(calendar);
+  });
+
+  it.each(["0 2 1 * *", "0 2 * 6 *", "61 * * * *", "0 25 * * *", "0 2 * * 8", "0 2 * *", "whenever", "", "5-1 * * * *"])(
+    "%s is none",
+    (text) => {
+      expect(cronToCalendarEvent(text)).toBeUndefined();
+    },
+  );
+});
+
+describe("failover in the file", () => {
+  const file = (cluster: string, pool: string) => `
+name: acme
+clusters:
+  - id: a
+    connection: { api_url: "https://a.example:8006", token_id: "u@pve!t", token_secret_env: A, fingerprint: "${Array(32).fill("AB").join(":")}" }
+${cluster}
+  - id: b
+    connection: { api_url: "https://b.example:8006", token_id: "u@pve!t", token_secret_env: B, fingerprint: "${Array(32).fill("CD").join(":")}" }
+backup_stores:
+  - name: vault
+    type: pbs
+    storages: { a: pbs, b: pbs }
+  - name: half
+    type: nfs
+    storages: { a: nas }
+resource_pools:
+  - name: prod
+    clusters: [a, b]
+${pool}
+failover: { max_age: 1d, drill_bridge: vmbr99 }
+migration_policies: {}
+`;
+  const findings = async (cluster: string, pool: string) => {
+    const result = await safeParseFederation(file(cluster, pool), "federation.yaml");
+    return { result, texts: (result.issues ?? []).map(({ path, message }) => `${path}: ${message}`) };
+  };
+
+  it("is read with its schedule as a calendar event", async () => {
+    const { result } = await findings(
+      "    status: lost\n    fenced: true",
+      "    replication: { schedule: '0 2 * * *', store: vault, rpo: 25h, keep: { daily: 7, weekly: 4 } }",
+    );
+    expect(result.federation?.clusters[0]).toMatchObject({ status: "lost", fenced: true });
+    expect(result.federation?.failover).toEqual({ maxAgeMs: 86_400_000, drillBridge: "vmbr99" });
+    expect(result.federation?.resourcePools[0]?.replication).toEqual({
+      schedule: "02:00",
+      store: "vault",
+      rpoMs: 25 * 3_600_000,
+      keep: { daily: 7, weekly: 4 },
+    });
+  });
+
+  it.each([
+    ["    fenced: true", "", /fenced.*only of a lost cluster/],
+    ["    status: lost\n    returned: stop-old-copies", "", /returned.*nothing of a lost cluster/],
+    ["", "    replication: { schedule: '02:00', store: vaults }", /no backup store is named `vaults`/],
+    ["", "    replication: { schedule: '02:00', store: half }", /store `half` is not reached by `b`/],
+    ["", "    replication: { schedule: '0 2 1 * *', store: vault }", /cannot be written as a calendar event/],
+    ["", "    replication: { schedule: '02:00', store: vault, keep: {} }", /must name at least one of last, hourly/],
+  ])("says what is wrong (%#)", async (cluster, pool, message) => {
+    expect((await findings(cluster, pool)).texts.join("\n")).toMatch(message);
+  });
+});
