@@ -23,6 +23,12 @@ const CODES: Readonly<Record<string, ExitCode>> = {
   CREDENTIAL_MISSING: EXIT.refused,
   CREDENTIAL_UNREADABLE: EXIT.refused,
   CREDENTIAL_INVALID: EXIT.refused,
+  // Kubernetes.
+  CLIENT_MISSING: EXIT.usage,
+  KUBECONFIG: EXIT.usage,
+  UNREACHABLE: EXIT.unreachable,
+  UNAUTHORIZED: EXIT.refused,
+  FORBIDDEN: EXIT.refused,
   // Files and ports of this machine: the system says what is wrong with what was named.
   EACCES: EXIT.usage,
   EADDRINUSE: EXIT.usage,

@@ -10,6 +10,7 @@ import { addObserveCommands } from "./commands/observe";
 import { addPlanCommands } from "./commands/plan";
 import { addRecoveryCommands } from "./commands/recovery";
 import { addSetupCommands } from "./commands/setup";
+import { addVolumeCommands } from "./commands/volumes";
 import { EXIT, EXIT_CODE_HELP, type ExitCode } from "./exit-codes";
 import { describeFailure } from "./failure";
 import { federationFile } from "./federation-file";
@@ -55,6 +56,7 @@ function buildProgram(io: CliIo, version: string, finish: (code: ExitCode) => vo
   addPlanCommands(program, context);
   addMoveCommands(program, context);
   addRecoveryCommands(program, context);
+  addVolumeCommands(program, context);
   addSetupCommands(program, context);
   program.addHelpText("afterAll", EXIT_CODE_HELP);
   return program;

@@ -13,11 +13,11 @@ const UNITS: Record<string, number> = {
   TB: 1e12,
 };
 
-/** vzdump: `INFO:  12% (1.2 GiB of 10.0 GiB) in 5s, read: 245.8 MiB/s, write: 240.2 MiB/s`; restore: `progress 12% (read 515899392 bytes, …)`. */
+/** vzdump: `INFO:  12% (1.2 GiB of 10.0 GiB) in 5s, read: 245.8 MiB/s, write: 240.2 MiB/s`; restore: `progress 12% (read 515899392 bytes, …)`; mirror: `transferred 1.2 GiB of 10.0 GiB (12.00%)`. */
 export function parseProgress(line: string): { percent: number; bytes?: number; totalBytes?: number } | undefined {
-  const percent = /(?:^|\s|\()(\d{1,3})%/.exec(line)?.[1];
+  const percent = /(?:^|\s|\()(\d{1,3})(?:\.\d+)?%/.exec(line)?.[1];
   if (percent === undefined || Number(percent) > 100) return undefined;
-  const sizes = /\((\d+(?:\.\d+)?) ([KMGT]?i?B) of (\d+(?:\.\d+)?) ([KMGT]?i?B)\)/.exec(line);
+  const sizes = /(?:\(|transferred )(\d+(?:\.\d+)?) ([KMGT]?i?B) of (\d+(?:\.\d+)?) ([KMGT]?i?B)/.exec(line);
   if (sizes) return { percent: Number(percent), bytes: toBytes(sizes[1]!, sizes[2]!), totalBytes: toBytes(sizes[3]!, sizes[4]!) };
   const read = /\(read (\d+) bytes/.exec(line)?.[1];
   return read === undefined ? { percent: Number(percent) } : { percent: Number(percent), bytes: Number(read) };

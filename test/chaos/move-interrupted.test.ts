@@ -108,14 +108,17 @@ describe("moving a VM", () => {
   });
 });
 
-describe("a move whose rollback is interrupted", () => {
+describe.each<[string, ScenarioOptions]>([
+  ["a move", { vmidTaken: true }],
+  ["a remote migration", { method: "storage" }],
+  ["a remote migration, shut down,", { method: "offline", vmidTaken: true }],
+])("%s whose rollback is interrupted", (_kind, options) => {
   it.each<[Fault, Fault]>([
     ["refuse", "kill-after"],
     ["offline", "refuse"],
     ["fail-task", "kill"],
     ["fail-task", "lose-reply"],
   ])("(%s at any call, then %s at any later one) is finished by the next run", async (first, second) => {
-    const options = { vmidTaken: true };
     const found: string[] = [];
     for (const { index: nth } of (await callsOf(options)).filter((call) => matters(call, first))) {
       const undisturbed = begin(options);

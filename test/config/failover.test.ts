@@ -30,10 +30,10 @@ describe("failover in the file", () => {
 name: acme
 clusters:
   - id: a
-    connection: { api_url: "https://a.example:8006", token_id: "u@pve!t", token_secret_env: A, fingerprint: "${Array(32).fill("AB").join(":")}" }
+    connection: { api_url: "https://a.example:8006", token_id: "u@pve!token", token_secret_env: A, fingerprint: "${Array(32).fill("AB").join(":")}" }
 ${cluster}
   - id: b
-    connection: { api_url: "https://b.example:8006", token_id: "u@pve!t", token_secret_env: B, fingerprint: "${Array(32).fill("CD").join(":")}" }
+    connection: { api_url: "https://b.example:8006", token_id: "u@pve!token", token_secret_env: B, fingerprint: "${Array(32).fill("CD").join(":")}" }
 backup_stores:
   - name: vault
     type: pbs

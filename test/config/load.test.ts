@@ -252,6 +252,18 @@ it("scenario 2: three continents, loads without a warning", async () => {
   expect(federation.backupStores[0]?.site).toBe("us");
   const sun = federation.resourcePools.find(({ name }) => name === "follow-the-sun");
   expect(sun?.survive).toEqual(["node", "cluster"]);
+  expect(sun?.replication).toEqual({
+    schedule: "0/6:30",
+    store: "shared",
+    rpoMs: 7 * 3_600_000,
+    keep: { last: 3, hourly: 4, daily: 7, weekly: 5, monthly: 12, yearly: 2 },
+  });
+  expect(federation.failover).toEqual({ maxAgeMs: 2 * 86_400_000, drillBridge: "vmbr99" });
+  expect(federation.clusters.map(({ fenced, returned }) => [fenced, returned])).toEqual([
+    [undefined, "stop-old-copies"],
+    [undefined, undefined],
+    [true, undefined],
+  ]);
   expect(sun?.placementPolicy.schedule).toEqual([
     {
       window: { days: [...WEEKDAYS], startMinute: 20 * 60, endMinute: 6 * 60, timezone: "UTC" },

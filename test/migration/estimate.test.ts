@@ -98,6 +98,21 @@ describe("the summary in the preview", () => {
     });
   });
 
+  it("of a remote migration says what only an administrator can do afterwards, and that a running guest hardly stops", () => {
+    const { store: _none, ...rest } = ROUTE;
+    const online: Route = { ...rest, method: "storage", bitsPerSecond: 100 * MBIT, keepSourceMs: 7 * 86_400_000 };
+    const estimate = estimateMove(online, 100 * GIB, cluster("a"));
+    expect(estimate.downtimeSeconds).toEqual([1, 10]);
+    expect(summarizeMove(online, estimate, WHERE)).toMatchObject({
+      method: expect.stringMatching(/^storage: .*while it runs/),
+      store: expect.stringMatching(/target's API token/),
+      source: expect.stringMatching(/stopped and locked \(migrate\), until an administrator .*qm unlock.*not before 7d/),
+    });
+    const offline = estimateMove({ ...online, method: "offline" }, 100 * GIB, cluster("a"));
+    expect(offline.downtimeSeconds).toEqual(offline.durationSeconds);
+    expect(offline.durationSeconds![1]).toBeLessThan(estimate.durationSeconds![1]);
+  });
+
   it("without a bandwidth does not pretend to know the downtime", () => {
     expect(summarizeMove(ROUTE, { diskBytes: GIB }, WHERE)).toMatchObject({
       transfer: "up to 1 GiB (no limit declared)",

@@ -9,6 +9,7 @@ describe("a line of a task's log", () => {
     ["INFO: 100% (512.0 MiB of 512.0 MiB) in 3s", { percent: 100, bytes: GIB / 2, totalBytes: GIB / 2 }],
     ["progress 40% (read 3435973836 bytes, zeroes = 1% (4096 bytes), duration 9 sec)", { percent: 40, bytes: 3435973836 }],
     ["progress 7%", { percent: 7 }],
+    ["mirror-scsi0: transferred 1.0 GiB of 8.0 GiB (12.50%) in 5s", { percent: 12, bytes: GIB, totalBytes: 8 * GIB }],
     ["INFO: starting new backup job", undefined],
     ["rate 250%", undefined],
   ])("%s", (line, progress) => {

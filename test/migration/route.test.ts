@@ -98,6 +98,11 @@ describe("a route", () => {
     expect(plan({ method: "backup-restore" })).toMatchObject({ ok: true, route: { compression: true } });
   });
 
+  it.each(["storage", "offline"] as const)("by %s needs no store", (method) => {
+    const result = plan({ paths: [path({ method, warm: true })], stores: [] });
+    expect(result).toEqual({ ok: true, route: { source: "a", target: "b", method, compression: true, links: [] } });
+  });
+
   it("obeys the path before the default", () => {
     expect(plan({ paths: [path({ compression: false })], method: "storage" })).toMatchObject({
       ok: true,
@@ -194,11 +199,10 @@ describe("a route is refused", () => {
       /no migration path is allowed from a to b: add it to migration_policies.paths or set migration_policies.default_method/,
     ],
     [
-      "by a method that is not built (storage)",
-      { paths: [path({ method: "storage" })] },
-      /method storage from a to b is not supported.*set method: backup-restore/,
+      "when it must be encrypted and Proxmox sends it from node to node",
+      { paths: [path({ method: "storage", encryptionRequired: true })] },
+      /requires encryption, and method storage leaves the target's disks as they are: use method: backup-restore/,
     ],
-    ["by a method that is not built (offline)", { method: "offline" }, /method offline from a to b is not supported/],
     ["without a store", { paths: [path()], stores: [] }, /no backup store is reached by both a and b: add one to backup_stores/],
     ["with a store that one side does not reach", { paths: [path()], stores: [ONLY_A] }, /no backup store is reached by both a and b/],
     [

@@ -212,7 +212,9 @@ describe.each([
   });
 
   const running = () =>
-    [PROD, DR].flatMap((cluster) => Object.values(scene.guests(cluster)).flatMap((guest) => (guest.running ? [cluster] : [])));
+    [PROD, DR].flatMap((cluster) =>
+      Object.values(scene.guests(cluster)).flatMap((guest) => (guest.qmpStatus === "running" ? [cluster] : [])),
+    );
 
   it("ends as if nothing had happened when it is run again", async () => {
     const { vmid } = scene;
@@ -265,7 +267,7 @@ describe("a remote migration that cannot succeed", () => {
     const before = structuredClone({ config: guest.config, snapshots: guest.snapshots });
     guest.config.parent = "before";
     guest.config.ide0 = "local:iso/debian.iso,media=cdrom";
-    const { acl } = scene.federation.simulator.world.state.clusters[DR]!;
+    const { acl } = scene.federation.simulator.world.state.clusters[DR]!.access;
     const incoming = acl.findIndex(({ role }) => role === "FederationIncoming");
     const [grant] = acl.splice(incoming, 1);
     const message = await refusal();

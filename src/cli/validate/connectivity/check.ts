@@ -5,6 +5,7 @@ import type { Asked } from "../../ask-clusters";
 import type { Finding } from "../finding";
 import type { EndpointProbe } from "./endpoint";
 import { endpointFindings } from "./endpoints";
+import { moveRequirements } from "./move-needs";
 import { archiveStorages, bridgesOf, diskStorages, requirementsOf } from "./needs";
 import type { LiveFacts } from "./read";
 
@@ -52,7 +53,7 @@ export function checkCluster(
 
 /** One line per set of places and severity, however many privileges are missing there. */
 function privilegeFindings(federation: Federation, cluster: Cluster, { permissions, major }: LiveFacts): Finding[] {
-  const requirements = requirementsOf(federation, cluster, major);
+  const requirements = [...requirementsOf(federation, cluster, major), ...moveRequirements(federation, cluster, major)];
   return (["error", "warning"] as const).flatMap((severity) => {
     const missing = missingPrivileges(
       permissions,

@@ -1,0 +1,117 @@
+/** `federate volumes where` and `used-by`: one volume in Kubernetes and on its Proxmox cluster. Changes nothing. */
+import type { Cluster, Federation } from "../../config";
+import { createClusterClients } from "../../inventory";
+import { type VolumeHandle, volidOfHandle } from "../../kubernetes";
+import { ownerVmidOf } from "../../migration";
+import { describeUse, findGuestUse, findKubernetesUse, type VolumeUse } from "../../providers/volume/usage";
+import type { ProxmoxApi } from "../../proxmox";
+import { credentialEnvironment, loadWithWarnings } from "../context";
+import { EXIT, type ExitCode } from "../exit-codes";
+import { UsageError } from "../failure";
+import type { Format } from "../formats";
+import type { CliIo } from "../io";
+import { writeResult } from "../output";
+import { roundedBytes, table } from "../words";
+import { type ConnectionOptions, type CsiVolume, connect, listCsiVolumes, requireVolume, resourceName } from "./volumes";
+
+export interface LocateOptions extends ConnectionOptions {
+  format: Format;
+}
+
+export interface VolumePlace {
+  volume: string;
+  volumeHandle: string;
+  cluster: string;
+  region: string;
+  /** Absent: every node of the region reaches it. */
+  zone?: string;
+  volid: string;
+  /** Vmid in the disk's name. */
+  ownerVmid?: number;
+  /** Node on which the owner is, where a guest has that vmid. */
+  ownerNode?: string;
+  sizeBytes: number;
+  claim?: string;
+  resource?: { name: string; stack: string };
+}
+
+export async function whereIsVolume(file: string, wanted: string, options: LocateOptions, io: CliIo): Promise<ExitCode> {
+  const volume = requireVolume(await listCsiVolumes(await connect(options)), wanted);
+  const place = await onItsCluster(file, volume, io, async (api, cluster, handle) => placeOf(volume, handle, cluster, api));
+  writeResult(io.stdout, options.format, place, () => placeText(place));
+  return EXIT.ok;
+}
+
+export async function whoUsesVolume(file: string, wanted: string, options: LocateOptions, io: CliIo): Promise<ExitCode> {
+  const kubernetes = await connect(options);
+  const volume = requireVolume(await listCsiVolumes(kubernetes), wanted);
+  const { pods, attachments } = await findKubernetesUse(kubernetes, volume.object);
+  const guests = await onItsCluster(file, volume, io, (api, _cluster, handle) => findGuestUse(api, volidOfHandle(handle), handle.zone));
+  const use: Omit<VolumeUse, "ownPods"> = { pods, attachments, guests };
+  writeResult(
+    io.stdout,
+    options.format,
+    { volume: volume.name, ...use },
+    () => describeUse(use)?.replaceAll("; ", "\n") ?? "nobody uses it",
+  );
+  return EXIT.ok;
+}
+
+async function onItsCluster<T>(
+  file: string,
+  { name, handle, volumeHandle }: CsiVolume,
+  io: CliIo,
+  ask: (api: ProxmoxApi, cluster: Cluster, handle: VolumeHandle) => Promise<T>,
+): Promise<T> {
+  if (!handle)
+    throw new UsageError(`The volumeHandle of PersistentVolume ${name}, "${volumeHandle}", is not one of the Proxmox CSI plugin.`);
+  const { federation } = await loadWithWarnings(file, io);
+  const cluster = clusterOf(federation, name, handle);
+  const clients = createClusterClients(credentialEnvironment(file, io));
+  try {
+    return await ask(await clients.get(cluster), cluster, handle);
+  } finally {
+    await clients.close();
+  }
+}
+
+function clusterOf({ clusters }: Federation, volume: string, { region }: VolumeHandle): Cluster {
+  const found = clusters.find((cluster) => cluster.region === region);
+  if (found) return found;
+  throw new UsageError(
+    `PersistentVolume ${volume} is in region ${region}, which is no cluster's in the federation file (known: ${clusters.map((cluster) => cluster.region).join(", ")}).`,
+  );
+}
+
+async function placeOf(volume: CsiVolume, handle: VolumeHandle, cluster: Cluster, api: ProxmoxApi): Promise<VolumePlace> {
+  const volid = volidOfHandle(handle);
+  const ownerVmid = ownerVmidOf(volid);
+  const owner = (await api.listResources()).find((row) => row.kind === "guest" && row.vmid === ownerVmid);
+  return {
+    volume: volume.name,
+    volumeHandle: volume.volumeHandle,
+    cluster: cluster.id,
+    region: handle.region,
+    ...(handle.zone === undefined ? {} : { zone: handle.zone }),
+    volid,
+    ...(ownerVmid === undefined ? {} : { ownerVmid }),
+    ...(owner?.kind === "guest" ? { ownerNode: owner.node } : {}),
+    sizeBytes: volume.sizeBytes,
+    ...(volume.claim === undefined ? {} : { claim: volume.claim }),
+    ...(volume.mark ? { resource: { name: resourceName(volume.mark), stack: volume.mark.stack } } : {}),
+  };
+}
+
+function placeText(place: VolumePlace): string {
+  const { ownerVmid, ownerNode, resource } = place;
+  const owner = ownerNode === undefined ? "no guest" : `vm ${ownerVmid} on ${ownerNode}`;
+  return table([
+    ["volume", place.volume],
+    ["cluster", `${place.cluster} (region ${place.region})`],
+    ["zone", place.zone ?? "all of the region"],
+    ["disk", `${place.volid}, ${roundedBytes(place.sizeBytes)}`],
+    ["owned by", owner],
+    ["claim", place.claim ?? "none"],
+    ["made by", resource ? `${resource.name} of stack ${resource.stack}` : "no program of this product"],
+  ]).join("\n");
+}

@@ -1,0 +1,81 @@
+/**
+ * `federate volumes move`: what a move takes and what stands in its way. It is made by the Pulumi program that declares the
+ * volume and by nobody else: moved behind its back, the program's next run would move the volume back.
+ */
+import { describePlace, samePlace } from "../../providers/volume/place";
+import { describeUse, findKubernetesUse } from "../../providers/volume/usage";
+import { loadWithWarnings } from "../context";
+import { EXIT, type ExitCode } from "../exit-codes";
+import { UsageError } from "../failure";
+import type { Format } from "../formats";
+import type { CliIo } from "../io";
+import { writeResult } from "../output";
+import { roundedBytes } from "../words";
+import { type ConnectionOptions, type CsiVolume, connect, listCsiVolumes, requireVolume, resourceName } from "./volumes";
+
+export interface MoveOptions extends ConnectionOptions {
+  /** `region/zone` */
+  to: string;
+  dryRun?: boolean;
+  format: Format;
+}
+
+interface MoveReport {
+  volume: string;
+  from: string;
+  to: string;
+  sizeBytes: number;
+  /** Who has to let go of it first. */
+  usedBy?: string;
+  moved: false;
+  /** What the reader has to do. */
+  next: string;
+}
+
+export async function moveVolume(file: string, wanted: string, options: MoveOptions, io: CliIo): Promise<ExitCode> {
+  const { federation } = await loadWithWarnings(file, io);
+  const target = parseTarget(options.to);
+  if (!federation.clusters.some(({ region }) => region === target.region))
+    throw new UsageError(
+      `--to ${options.to}: region ${target.region} is no cluster's (known: ${federation.clusters.map(({ region }) => region).join(", ")}).`,
+    );
+  const kubernetes = await connect(options);
+  const volume = requireVolume(await listCsiVolumes(kubernetes), wanted);
+  const { handle } = volume;
+  if (!handle) throw new UsageError(`The volumeHandle of PersistentVolume ${volume.name} is not one of the Proxmox CSI plugin.`);
+  if (samePlace(handle, target)) throw new UsageError(`Volume ${volume.name} is in ${describePlace(handle)} already.`);
+  const usedBy = describeUse(await findKubernetesUse(kubernetes, volume.object));
+  const report: MoveReport = {
+    volume: volume.name,
+    from: describePlace(handle),
+    to: describePlace(target),
+    sizeBytes: volume.sizeBytes,
+    ...(usedBy === undefined ? {} : { usedBy }),
+    moved: false,
+    next: nextStep(volume, target, usedBy !== undefined),
+  };
+  writeResult(io.stdout, options.format, report, () => reportText(report));
+  return options.dryRun === true && volume.mark !== undefined ? EXIT.ok : EXIT.finding;
+}
+
+function parseTarget(text: string): { region: string; zone: string } {
+  const [region, zone, ...rest] = text.split("/");
+  if (!region || !zone || rest.length > 0) throw new UsageError(`--to ${text}: write it as region/zone, for example eu-ams/ams-1.`);
+  return { region, zone };
+}
+
+function nextStep({ mark }: CsiVolume, { region, zone }: { region: string; zone: string }, inUse: boolean): string {
+  if (!mark)
+    return "No Pulumi program of this product made it, so it is not moved: declare a ZonedPersistentVolume and copy the data, or use the plugin's pvecsictl inside a region.";
+  const quiesce = inUse ? " and quiesce: { kind, namespace, name } of the workload that uses it" : "";
+  return `In the program of stack ${mark.stack} give ZonedPersistentVolume ${resourceName(mark)} region: "${region}", zone: "${zone}", allowMove: true${quiesce}; "pulumi preview" shows the move, "pulumi up" makes it.`;
+}
+
+function reportText({ volume, from, to, sizeBytes, usedBy, next }: MoveReport): string {
+  return [
+    `${volume}: ${from} → ${to}, ${roundedBytes(sizeBytes)}`,
+    ...(usedBy === undefined ? [] : [`in use: ${usedBy}`]),
+    "not moved by this command.",
+    next,
+  ].join("\n");
+}
