@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `federate` command. */
+import "./compile-cache";
 import { runCli } from "./program";
 
 const { version } = require("../../package.json") as { version: string };

@@ -43,6 +43,8 @@ export class NodeState {
   memoryAllocatedMiB = 0;
   /** Live use plus what this run adds and takes away; the allocation where live use is unknown. */
   memoryUsedMiB: number;
+  /** Whether the inventory lists the disks of any guest here. */
+  listsDisks = false;
   /** By id, those this node sees. */
   readonly storages = new Map<string, StorageState>();
   /** Lower-case tags that a guarded guest keeps off this node. */
@@ -121,7 +123,11 @@ function occupantOfGuest(guest: GuestFacts): Occupant {
 }
 
 export function occupantOfRequest(request: PlacementRequest): Occupant {
-  const { cpuMilli: cpu, memoryMiB, diskBytes, tags, pool } = loadOf(request);
+  return occupantOf(request, loadOf(request));
+}
+
+/** {@link occupantOfRequest} for callers that have the load at hand. */
+export function occupantOf(request: PlacementRequest, { cpuMilli: cpu, memoryMiB, diskBytes, tags, pool }: Load): Occupant {
   return { key: request.key, name: request.name, tags, cpuMilli: cpu, memoryMiB, pool, memoryUsedMiB: memoryMiB, diskBytes };
 }
 

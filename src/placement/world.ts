@@ -1,16 +1,6 @@
 import { type LiveGuests, LiveIndex } from "./live-index";
 import type { ClusterFacts, Inventory, Placement, PlacementRequest, Promised, StorageFacts } from "./model";
-import {
-  cpuMilli,
-  guestDiskBytes,
-  guestMemoryUse,
-  type Held,
-  type Load,
-  loadOf,
-  NodeState,
-  type Occupant,
-  occupantOfRequest,
-} from "./node-state";
+import { cpuMilli, guestDiskBytes, guestMemoryUse, type Held, type Load, loadOf, NodeState, type Occupant, occupantOf } from "./node-state";
 import { wholeNonNegative } from "./numbers";
 import { compareText } from "./order";
 import { type AppliedRule, ruleSets } from "./rules";
@@ -154,7 +144,7 @@ export function settle(
   addToNode(node, load);
   node.memoryUsedMiB += load.memoryMiB;
   world.changes.push(node.index);
-  if (apart.length > 0) guard(node, occupantOfRequest(request), apart);
+  if (apart.length > 0) guard(node, occupantOf(request, load), apart);
 }
 
 export function addToStorage(storage: StorageState, bytes: number): void {
@@ -279,6 +269,7 @@ function sumUp(world: World, node: NodeState): void {
   let memoryMiB = 0;
   let guests = 0;
   for (const guest of node.facts.guests) {
+    if (guest.disks !== undefined) node.listsDisks = true;
     if (!node.counts(guest)) {
       node.memoryUsedMiB -= guestMemoryUse(guest);
       continue;
@@ -318,7 +309,9 @@ function addStorages(cluster: ClusterState): void {
 function provisionedOn(cluster: ClusterState, storage: StorageFacts): number {
   let bytes = 0;
   for (const name of storage.nodes) {
-    for (const guest of cluster.nodeByName.get(name)?.facts.guests ?? []) {
+    const node = cluster.nodeByName.get(name);
+    if (node === undefined || !node.listsDisks) continue;
+    for (const guest of node.facts.guests) {
       for (const disk of guest.disks ?? []) bytes += disk.storage === storage.storage ? wholeNonNegative(disk.sizeBytes) : 0;
     }
   }

@@ -1,16 +1,21 @@
 /** A move that is killed at any call, and run again: it must end as if nothing had happened. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { MoveRecord, MoveResult } from "../../src/migration";
+import { type MoveRecord, type MoveResult, rollBackMove } from "../../src/migration";
 import { type CallRecord, type Fault, matters } from "../support/fake-world";
 import {
   attempt,
   attemptOrDie,
+  ENDPOINT,
   failAt,
   flawsOfFinished,
   flawsOfRolledBack,
+  IDENTITY,
   type MoveScenario,
+  markOf,
   moveScenario,
+  POOL,
   type ScenarioOptions,
+  SOURCE_VMID,
   useWorldClock,
 } from "../support/move-scenario";
 
@@ -205,6 +210,64 @@ describe("a move that is cancelled", () => {
     }
     expect(found).toEqual([]);
     expect(rolledBack).toBeGreaterThan(10);
+  });
+});
+
+describe("a remote migration that is given up after a kill", () => {
+  it.each(KINDS.filter(([, { method }]) => method !== undefined))(
+    "at any call (%s) is undone, or has arrived and is finished",
+    async (_kind, options) => {
+      const found: string[] = [];
+      let undone = 0;
+      for (const { index: nth } of (await callsOf(options)).filter((call) => matters(call, "kill-after"))) {
+        const scenario = begin(options);
+        const { world, a, b } = scenario;
+        failAt(world, nth, "kill-after");
+        expect(await attemptOrDie(scenario)).toBe("killed");
+        world.fault = () => undefined;
+        world.revive(1_000);
+        const source = { api: a, node: "a1", vmid: SOURCE_VMID };
+        const given = await rollBackMove({ identity: IDENTITY, source, targetApi: b, targetPool: POOL, restart: true }, world.pace).then(
+          () => undefined,
+          (error: Error) => error.message,
+        );
+        if (given === undefined && markOf(a, SOURCE_VMID)?.phase === "settled") {
+          undone++;
+          for (const flaw of flawsOfRolledBack(scenario, options)) found.push(`${nth}, given up: ${flaw}`);
+        } else if (given !== undefined && !/cannot be rolled back/.test(given)) found.push(`${nth}: ${given}`);
+        const again = await attempt(scenario);
+        for (const flaw of again.ok ? flawsOfFinished(scenario, options) : [again.error.message]) found.push(`${nth}, run again: ${flaw}`);
+      }
+      expect(found).toEqual([]);
+      expect(undone).toBeGreaterThan(1);
+    },
+  );
+
+  it("never runs on both sides when an administrator has unlocked and started the source", async () => {
+    const scenario = begin({ method: "storage" });
+    scenario.world.fault = ({ name, vmid, cluster }) =>
+      cluster === "b" && name === "qemu.updateConfig" && vmid === SOURCE_VMID ? "kill" : undefined;
+    expect(await attemptOrDie(scenario)).toBe("killed");
+    scenario.world.fault = () => undefined;
+    scenario.world.revive(60_000);
+    const source = scenario.a.guests.get(SOURCE_VMID)!;
+    const target = scenario.b.guests.get(SOURCE_VMID)!;
+    delete source.config.lock;
+    target.power = "stopped";
+    source.power = "running";
+    const again = await attempt(scenario);
+    expect(again).toMatchObject({ ok: false, error: { message: expect.stringContaining("may have new data on both sides") } });
+    expect([source.power, target.power]).toEqual(["running", "stopped"]);
+  });
+
+  it("tells nobody the token of the target", async () => {
+    const scenario = begin({ method: "storage" });
+    const records: MoveRecord[] = [];
+    expect(await attempt(scenario, { onEnd: async (record) => void records.push(record) })).toEqual({ ok: true });
+    const { world, a, b } = scenario;
+    const told = JSON.stringify([records, world.reports, world.progress, [...a.guests.values()], [...b.guests.values()]]);
+    expect(JSON.stringify(a.lastMigration)).toContain(ENDPOINT.secret);
+    expect(told).not.toContain(ENDPOINT.secret);
   });
 });
 

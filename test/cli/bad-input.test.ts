@@ -79,6 +79,7 @@ const CASES: Record<string, Case> = {
   allocate: { argv: ["allocate", "-p", "web"], readsFile: true, trouble: always(EXIT.ok) },
   plan: { argv: ["plan"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
   whatif: { argv: ["whatif", "--lose", "good"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
+  drill: { argv: ["drill", "--vm", "web-1", "--bridge", "vmbr9"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
   rebalance: { argv: ["rebalance"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
   // Would run until it is interrupted: only what keeps it from starting is looked at.
   simulate: { argv: ["simulate"], readsFile: true },
@@ -87,6 +88,12 @@ const CASES: Record<string, Case> = {
   import: { argv: ["import"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
   rotate: { argv: ["rotate", "--dry-run"], readsFile: true },
   completion: { argv: ["completion", "bash"], readsFile: false },
+  // These need a Kubernetes cluster before they ask a Proxmox one.
+  "volumes list": { argv: ["volumes", "list"], readsFile: false },
+  "volumes where": { argv: ["volumes", "where", "data"], readsFile: true },
+  "volumes used-by": { argv: ["volumes", "used-by", "data"], readsFile: true },
+  "volumes move": { argv: ["volumes", "move", "data", "--to", "a/a1"], readsFile: true },
+  "volumes orphans": { argv: ["volumes", "orphans"], readsFile: true },
 };
 
 let directory: string;
@@ -95,10 +102,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-async function commandNames(): Promise<string[]> {
-  const { out } = await federate(["--help"]);
-  const list = out.slice(out.indexOf("\nCommands:\n")).split("\n").slice(2);
-  return list.flatMap((line) => /^ {2}([a-z]+)/.exec(line)?.[1] ?? []).filter((name) => name !== "help");
+/** Those without commands of their own, as `volumes list`. */
+async function commandNames(above: string[] = []): Promise<string[]> {
+  const { out } = await federate([...above, "--help"]);
+  const start = out.indexOf("\nCommands:\n");
+  if (start === -1) return [above.join(" ")];
+  const list = out.slice(start).split("\n").slice(2);
+  const names = list.flatMap((line) => /^ {2}([a-z-]+)/.exec(line)?.[1] ?? []).filter((name) => name !== "help");
+  return (await Promise.all(names.map((name) => commandNames([...above, name])))).flat();
 }
 
 /** No stack, no internal fault, and something that names the trouble. */

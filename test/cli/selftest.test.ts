@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => simulated.stop());
 afterEach(() => simulated.admin("DELETE", "/faults"));
 
-/** With the simulator's own root: it sees everything. */
+/** With a client of its own, not the command's. */
 async function asked<T>(id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
   const cluster = simulated.simulator.clusters.find((candidate) => candidate.id === id)!;
   const api = createProxmoxClient({

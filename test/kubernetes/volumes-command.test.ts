@@ -1,5 +1,5 @@
 /** `federate volumes` on simulated Proxmox clusters and a real API server. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { federate } from "../cli/run";
 import { EngineReplay } from "../support/engine-replay";
 import { pool } from "../support/stack";
@@ -27,7 +27,7 @@ describe("federate volumes", () => {
     await site.apps.createNamespacedStatefulSet({ namespace: "default", body: statefulSet("db", "data") });
     const phase = async () =>
       (await site.core.readNamespacedPod({ namespace: "default", name: "db-0" }).catch(() => undefined))?.status?.phase;
-    await expect.poll(phase, patience).toBe("Running");
+    await vi.waitFor(async () => expect(await phase()).toBe("Running"), patience);
   });
   afterAll(async () => {
     await site?.stop();

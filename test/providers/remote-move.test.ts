@@ -271,12 +271,12 @@ describe("a remote migration that cannot succeed", () => {
     const incoming = acl.findIndex(({ role }) => role === "FederationIncoming");
     const [grant] = acl.splice(incoming, 1);
     const message = await refusal();
+    Object.assign(guest, before);
+    acl.splice(incoming, 0, grant!);
     expect(message).toContain("cannot be sent to storage ssd");
     expect(message).toContain("snapshots");
     expect(message).toContain("inserted image");
     expect(message).toContain("the token of databarn-dr lacks Sys.Incoming on /");
-    Object.assign(guest, before);
-    acl.splice(incoming, 0, grant!);
     expect(Object.values(scene.federation.simulator.world.state.clusters[PROD]!.tasks).filter(({ type }) => type === "qmigrate")).toEqual(
       [],
     );

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseDocument } from "yaml";
 import type { Inputs } from "../../src/providers/inputs";
 import { createPace } from "../../src/providers/pace";
 import { checkPool, createPool, deletePool, diffPool, readPool, updatePool } from "../../src/providers/pool/pool";
@@ -17,12 +18,13 @@ beforeAll(async () => {
 afterAll(() => federation?.stop());
 
 const jobsOf = (id: string) => federation.simulator.world.state.clusters[id]!.backupJobs;
-const declare = (replication: string) =>
-  federation.edit((text) =>
-    text
-      .replace(/\n {4}replication: .*/g, "")
-      .replace("clusters: [worldstream-prod, databarn-dr]\n", `$&${replication === "" ? "" : `    replication: ${replication}\n`}`),
-  );
+const declare = (replication: Inputs | undefined) =>
+  federation.edit((text) => {
+    const document = parseDocument(text);
+    if (replication) document.setIn(["resource_pools", 0, "replication"], replication);
+    else document.deleteIn(["resource_pools", 0, "replication"]);
+    return document.toString();
+  });
 
 /** Each in a process of its own, as far as the session goes. */
 async function inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
@@ -51,15 +53,15 @@ async function up(): Promise<"same" | "update"> {
 function grant(): void {
   for (const id of MEMBERS) {
     const { access } = federation.simulator.world.state.clusters[id]!;
-    access.roles.BackupJobs = ["Sys.Modify", "Sys.Audit", "Datastore.Allocate"];
+    access.roles.BackupJobs = ["Sys.Modify", "Sys.Audit", "Datastore.Allocate", "VM.Backup"];
     const { subject, kind } = access.acl[0]!;
-    access.acl.push({ path: "/", role: "BackupJobs", subject, kind, propagate: true });
+    for (const path of ["/", "/storage/pbs", "/pool"]) access.acl.push({ path, role: "BackupJobs", subject, kind, propagate: true });
   }
 }
 
 describe("a pool with replication", () => {
   it("is refused in the preview without the rights of backup jobs", async () => {
-    await declare("{ schedule: '0 */6 * * *', store: pbs, rpo: 7h, keep: { daily: 7, last: 2 } }");
+    await declare({ schedule: "0 */6 * * *", store: "pbs", rpo: "7h", keep: { daily: 7, last: 2 } });
     await expect(check()).rejects.toThrow(/worldstream-prod: Sys\.Modify on \/ .*Datastore\.Allocate on \/storage\/pbs/);
     expect(MEMBERS.map(jobsOf)).toEqual([{}, {}]);
   });
@@ -95,7 +97,7 @@ describe("a pool with replication", () => {
   });
 
   it("changes with its declaration", async () => {
-    await declare("{ schedule: '02:00', store: pbs }");
+    await declare({ schedule: "02:00", store: "pbs" });
     expect(await up()).toBe("update");
     const [job] = Object.values(jobsOf("worldstream-prod"));
     expect(job).toMatchObject({ schedule: "02:00" });
@@ -106,7 +108,7 @@ describe("a pool with replication", () => {
     const [job] = Object.values(jobsOf("worldstream-prod"));
     const { comment } = job!;
     job!.comment = "mine now";
-    await declare("{ schedule: '03:00', store: pbs }");
+    await declare({ schedule: "03:00", store: "pbs" });
     await expect(up()).rejects.toThrow(/does not carry our mark \(its comment: "mine now"\) and is not touched/);
     expect(job!.schedule).toBe("02:00");
     Object.values(jobsOf("worldstream-prod"))[0]!.comment = comment!;
@@ -114,10 +116,10 @@ describe("a pool with replication", () => {
   });
 
   it("loses its jobs with the policy, and with the pool", async () => {
-    await declare("");
+    await declare(undefined);
     expect(await up()).toBe("update");
     expect(jobsOf("worldstream-prod")).toEqual({});
-    await declare("{ schedule: '02:00', store: pbs }");
+    await declare({ schedule: "02:00", store: "pbs" });
     expect(await up()).toBe("update");
     await inSession((session) => deletePool(session, outputs));
     expect(jobsOf("worldstream-prod")).toEqual({});

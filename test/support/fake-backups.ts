@@ -27,6 +27,8 @@ export interface FakeArchive {
 export const LOCKING_TASKS = ["qmcreate", "qmrestore", "qmdestroy", "resize", "qmmove", "qmigrate"];
 
 export class FakeBackups extends FakeMachines {
+  /** Restore task → path of its archive, as the task's log tells. */
+  protected readonly restoredFrom = new Map<Upid, string>();
   /** Parameters of the last backup that was asked for. */
   lastBackup: ApiParams | undefined;
 
@@ -85,7 +87,7 @@ export class FakeBackups extends FakeMachines {
     guest.config.lock = "create";
     const orphans = [...this.volumes.values()].filter((volume) => volume.vmid === vmid);
     let data: FakeVolume[] = [];
-    return this.startTask(guest, "qmrestore", {
+    const upid = this.startTask(guest, "qmrestore", {
       durationMs: 10_000,
       steps: [
         {
@@ -112,6 +114,8 @@ export class FakeBackups extends FakeMachines {
         if (how !== "killed") for (const volume of data) this.volumes.delete(volume.volid);
       },
     });
+    this.restoredFrom.set(upid, archive.path);
+    return upid;
   }
 
   protected destroy(guest: FakeGuest, context: CallContext): Upid {

@@ -248,15 +248,19 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
       this.read("backup.extractConfig", {}, (context) => {
         const archive = this.findArchive(volid);
         if (!archive) throw notFound(context, "volume", volid);
-        return Object.entries(archive.config)
-          .map(([key, value]) => `${key}: ${value}`)
-          .join("\n");
+        const { description, ...rest } = archive.config;
+        const comments = description === undefined ? [] : description.split("\n").map((line) => `#${line.replaceAll("%", "%25")}`);
+        return [...comments, ...Object.entries(rest).map(([key, value]) => `${key}: ${value}`)].join("\n");
       }),
   };
 
   readonly tasks: ProxmoxApi["tasks"] = {
     getStatus: (upid) => this.read("tasks.getStatus", {}, () => this.world.taskStatus(upid)),
-    getLog: () => this.read("tasks.getLog", {}, () => []),
+    getLog: (upid) =>
+      this.read("tasks.getLog", {}, () => {
+        const archive = this.restoredFrom.get(upid);
+        return archive === undefined ? [] : [`restore vma archive: zstd -q -d -c /mnt/pve/${archive} | vma extract`];
+      }),
     list: (node, filter: TaskFilter) =>
       this.read("tasks.list", { vmid: filter.vmid }, () =>
         this.world

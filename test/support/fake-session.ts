@@ -8,7 +8,8 @@ import type { FakeWorld } from "./fake-world";
 /** A new process: it looks at the federation anew. */
 export function fakeSession(world: FakeWorld, federation: Federation, clusters: readonly FakeCluster[]): Session {
   const clients: ClusterClients = {
-    get: async ({ id }) => {
+    get: async ({ id, status }) => {
+      if (status === "lost") throw new NoConnectionError(`cluster ${id} is declared lost and is not contacted`);
       const found = clusters.find((candidate) => candidate.clusterId === id);
       if (!found) throw new NoConnectionError(`cluster ${id} has no connection`);
       return found;

@@ -8,7 +8,7 @@ import { credentialEnvironment, loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { codeOf, UsageError } from "../failure";
 import type { Format } from "../formats";
-import { type CliIo, painterFor } from "../io";
+import { type CliIo, painterFor, printable } from "../io";
 import { pacing } from "../migrate/pace";
 import { writeResult } from "../output";
 import { readVisibleRows } from "../snapshot";
@@ -45,7 +45,18 @@ export async function drill(file: string, options: DrillOptions, io: CliIo): Pro
   const steps = pacing(io);
   try {
     const asked = await askClusters(federation.clusters, clients, (api, _cluster, o) => readVisibleRows(api, o));
-    const chosen = chooseGuests(federation, asked, options, ({ tags }) => tags.some(isIdentityTag) && !tags.includes(DRILL_TAG));
+    const paint = painterFor(io.stderr);
+    for (const answer of asked)
+      if (!answer.ok && answer.kind !== "not-contacted")
+        io.stderr.write(`${paint("yellow", "warning:")} ${printable(`${answer.cluster.id} is left out: ${answer.reason}`)}\n`);
+    const chosen = choose(federation, asked, options);
+    if (chosen instanceof UsageError) {
+      const unanswered = exitCodesOf(asked);
+      // What was asked for may be on a cluster that does not answer.
+      if (unanswered.length === 0) throw chosen;
+      io.stderr.write(`${paint("red", "error:")} ${printable(chosen.message)}\n`);
+      return worstOf(unanswered);
+    }
     const plans: { guest: Chosen; target: Cluster; node: string }[] = [];
     // Everything that can be refused is, before the first copy is made.
     for (const guest of chosen) {
@@ -70,6 +81,15 @@ export async function drill(file: string, options: DrillOptions, io: CliIo): Pro
   } finally {
     steps.end();
     await clients.close();
+  }
+}
+
+function choose(federation: Federation, asked: Parameters<typeof chooseGuests>[1], options: DrillOptions): Chosen[] | UsageError {
+  try {
+    return chooseGuests(federation, asked, options, ({ tags }) => tags.some(isIdentityTag) && !tags.includes(DRILL_TAG));
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
   }
 }
 

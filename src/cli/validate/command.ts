@@ -5,7 +5,7 @@ import type { ExitCode } from "../exit-codes";
 import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
-import type { ClusterCheck } from "./connectivity/check";
+import type { ConnectivityCheck } from "./connectivity";
 import type { Finding } from "./finding";
 import { lint } from "./lints";
 import { locate } from "./locate";
@@ -19,8 +19,8 @@ export interface ValidateOptions {
 
 export async function validate(file: string, options: ValidateOptions, io: CliIo): Promise<ExitCode> {
   const { federation, findings } = await checkFile(file);
-  const clusters = federation !== undefined && options.checkConnectivity ? await askAll(federation, file, io) : undefined;
-  const report = toReport(file, findings, clusters);
+  const live = federation !== undefined && options.checkConnectivity ? await askAll(federation, file, io) : undefined;
+  const report = toReport(file, findings, live);
   writeResult(io.stdout, options.format, report, () => validateText(report, painterFor(io.stdout)));
   return validateExitCode(report);
 }
@@ -36,15 +36,18 @@ async function checkFile(file: string): Promise<{ federation?: Federation; findi
 }
 
 /** Loads what talks to clusters only now: checking a file should be quick. */
-async function askAll(federation: Federation, file: string, io: CliIo): Promise<ClusterCheck[]> {
-  const [{ createClusterClients }, { checkConnectivity }] = await Promise.all([
+async function askAll(federation: Federation, file: string, io: CliIo): Promise<ConnectivityCheck> {
+  const [{ createClusterClients }, { checkConnectivity }, { auditFile, readAuditLog }] = await Promise.all([
     import("../../inventory/index.js"),
     import("./connectivity/index.js"),
+    import("../audit/log.js"),
   ]);
+  const log = auditFile(federation, file);
+  const moves = log === undefined ? [] : (await readAuditLog(log)).entries;
   const environment = credentialEnvironment(file, io);
   const clients = createClusterClients(environment);
   try {
-    return await checkConnectivity(federation, clients, environment);
+    return await checkConnectivity(federation, clients, environment, moves);
   } finally {
     await clients.close();
   }

@@ -1,6 +1,7 @@
 /** What `validate` says in all. Pure. */
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import type { ClusterCheck } from "./connectivity/check";
+import type { PeerCheck } from "./connectivity/peers";
 import type { Finding } from "./finding";
 
 export interface ValidateReport {
@@ -11,13 +12,19 @@ export interface ValidateReport {
   findings: Finding[];
   /** With --check-connectivity. */
   clusters?: ClusterCheck[];
+  /** With --check-connectivity: each way that guests may move. */
+  peers?: PeerCheck[];
 }
 
-export function toReport(file: string, findings: readonly Finding[], clusters?: ClusterCheck[]): ValidateReport {
-  const live = (clusters ?? []).flatMap((cluster) => cluster.findings);
+export function toReport(
+  file: string,
+  findings: readonly Finding[],
+  checked?: { clusters: ClusterCheck[]; peers: PeerCheck[] },
+): ValidateReport {
+  const live = (checked?.clusters ?? []).flatMap((cluster) => cluster.findings);
   const all = [...inFileOrder(findings), ...live];
   const errors = all.filter(({ severity }) => severity === "error").length;
-  return { file, errors, warnings: all.length - errors, findings: all, ...(clusters === undefined ? {} : { clusters }) };
+  return { file, errors, warnings: all.length - errors, findings: all, ...checked };
 }
 
 function inFileOrder(findings: readonly Finding[]): Finding[] {

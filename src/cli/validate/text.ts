@@ -2,12 +2,14 @@
 import type { Paint } from "../io";
 import { counted, roundedAmount } from "../words";
 import type { ClusterCheck } from "./connectivity/check";
+import type { PeerCheck } from "./connectivity/peers";
 import type { Finding } from "./finding";
 import type { ValidateReport } from "./report";
 
 export function validateText(report: ValidateReport, paint: Paint): string {
   const lines = report.findings.map((finding) => findingText(finding, paint));
   for (const cluster of report.clusters ?? []) lines.push(clusterText(cluster, paint));
+  for (const peer of report.peers ?? []) lines.push(peerText(peer));
   const { errors, warnings } = report;
   const verdict = `${report.file}: ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
   lines.push(paint(errors > 0 ? "red" : warnings > 0 ? "yellow" : "green", verdict));
@@ -31,4 +33,25 @@ function clusterText({ id, outcome, reason, version, endpoints }: ClusterCheck, 
   const facts = [...(version === undefined ? [] : [`Proxmox VE ${version}`]), ...ways, ...why];
   const style = outcome === "checked" ? "green" : outcome === "not-contacted" ? "dim" : "red";
   return `cluster ${id}: ${paint(style, outcome)}: ${facts.join(" · ")}`;
+}
+
+function peerText({
+  source,
+  target,
+  declaredLatencyMs,
+  leastLatencyMs,
+  mostLatencyMs,
+  throughputBitsPerSecond,
+  throughputAt,
+}: PeerCheck): string {
+  const latency =
+    leastLatencyMs === undefined || mostLatencyMs === undefined
+      ? "latency not known"
+      : `latency ${roundedAmount(leastLatencyMs)} to ${roundedAmount(mostLatencyMs)} ms by the round trips from here`;
+  const declared = declaredLatencyMs === undefined ? [] : [`declared ${declaredLatencyMs} ms`];
+  const throughput =
+    throughputBitsPerSecond === undefined
+      ? "throughput not known: no move on record"
+      : `throughput ${roundedAmount(throughputBitsPerSecond / 1e6)} Mbps in the move of ${throughputAt}`;
+  return `${source} → ${target}: ${[latency, ...declared, throughput].join(" · ")}`;
 }

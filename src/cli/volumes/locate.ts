@@ -36,17 +36,21 @@ export interface VolumePlace {
 }
 
 export async function whereIsVolume(file: string, wanted: string, options: LocateOptions, io: CliIo): Promise<ExitCode> {
+  const { federation } = await loadWithWarnings(file, io);
   const volume = requireVolume(await listCsiVolumes(await connect(options)), wanted);
-  const place = await onItsCluster(file, volume, io, async (api, cluster, handle) => placeOf(volume, handle, cluster, api));
+  const place = await onItsCluster(federation, file, volume, io, async (api, cluster, handle) => placeOf(volume, handle, cluster, api));
   writeResult(io.stdout, options.format, place, () => placeText(place));
   return EXIT.ok;
 }
 
 export async function whoUsesVolume(file: string, wanted: string, options: LocateOptions, io: CliIo): Promise<ExitCode> {
+  const { federation } = await loadWithWarnings(file, io);
   const kubernetes = await connect(options);
   const volume = requireVolume(await listCsiVolumes(kubernetes), wanted);
   const { pods, attachments } = await findKubernetesUse(kubernetes, volume.object);
-  const guests = await onItsCluster(file, volume, io, (api, _cluster, handle) => findGuestUse(api, volidOfHandle(handle), handle.zone));
+  const guests = await onItsCluster(federation, file, volume, io, (api, _cluster, handle) =>
+    findGuestUse(api, volidOfHandle(handle), handle.zone),
+  );
   const use: Omit<VolumeUse, "ownPods"> = { pods, attachments, guests };
   writeResult(
     io.stdout,
@@ -58,6 +62,7 @@ export async function whoUsesVolume(file: string, wanted: string, options: Locat
 }
 
 async function onItsCluster<T>(
+  federation: Federation,
   file: string,
   { name, handle, volumeHandle }: CsiVolume,
   io: CliIo,
@@ -65,7 +70,6 @@ async function onItsCluster<T>(
 ): Promise<T> {
   if (!handle)
     throw new UsageError(`The volumeHandle of PersistentVolume ${name}, "${volumeHandle}", is not one of the Proxmox CSI plugin.`);
-  const { federation } = await loadWithWarnings(file, io);
   const cluster = clusterOf(federation, name, handle);
   const clients = createClusterClients(credentialEnvironment(file, io));
   try {

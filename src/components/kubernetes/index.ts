@@ -3,5 +3,4 @@ export { type ClusterNode, MultiSiteCluster, type MultiSiteClusterArgs, type Nod
 export type { KubeadmNodeRegistration, NodeIdentity } from "./node-identity";
 export { type CsiCredentials, ProxmoxCsi, type ProxmoxCsiArgs } from "./proxmox-csi";
 export type { StorageClassArgs } from "./storage-classes";
-export type { Zone } from "./zone-affinity";
-export { ZonedStatefulSet, type ZonedStatefulSetArgs, type ZonedVolumeTemplate } from "./zoned-stateful-set";
+export { type Zone, ZonedStatefulSet, type ZonedStatefulSetArgs, type ZonedVolumeTemplate } from "./zoned-stateful-set";

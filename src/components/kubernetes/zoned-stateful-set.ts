@@ -5,7 +5,14 @@ import {
   ZonedPersistentVolume,
   type ZonedPersistentVolumeArgs,
 } from "../../providers/zoned-persistent-volume";
-import { bindToZones, type PodTemplate, type Zone } from "./zone-affinity";
+import { type PodTemplate, spreadOverZones } from "./pod-spread";
+
+export interface Zone {
+  /** Region of the Proxmox cluster. */
+  region: string;
+  /** Proxmox node. */
+  zone: string;
+}
 
 /** One volume of every replica; what the set decides itself is left out. */
 export interface ZonedVolumeTemplate
@@ -89,7 +96,7 @@ export class ZonedStatefulSet extends pulumi.ComponentResource {
           replicas,
           serviceName: args.serviceName ?? name,
           selector: { matchLabels: labels },
-          template: pulumi.output(args.template).apply((template) => bindToZones(template as PodTemplate, labels, zones)),
+          template: pulumi.output(args.template).apply((template) => spreadOverZones(template as PodTemplate, labels)),
           volumeClaimTemplates: Object.entries(args.volumes).map(([volume, template]) => toClaimTemplate(volume, labels, template)),
           // The claims are the program's, as the volumes are.
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },

@@ -1,15 +1,34 @@
 import { POINTS_PER_WEIGHT } from "../scores/preferences";
 import type { Chooser } from "./chooser";
-import type { Block, NodeFigures } from "./node-figures";
+import { type Block, type NodeFigures, RUN_BITS } from "./node-figures";
 import type { Shape } from "./shape";
 
 /** Covers what rounding may take from a bound. */
 const MARGIN = 1e-6;
+
+/** The figures of one resource, with the least of each run of positions, and what they may be at most. */
+interface Limited {
+  used: Float64Array;
+  least: Float64Array;
+  most: number;
+}
+
 /** The first position at which neither figure is above its limit; `end` where there is none. */
-function nextWithin(first: Float64Array, firstMost: number, second: Float64Array, secondMost: number, start: number, end: number): number {
-  // A loop without calls: millions of nodes pass through here every second.
-  for (let position = start; position < end; position++) {
-    if (first[position]! <= firstMost && second[position]! <= secondMost) return position;
+function nextWithin(first: Limited, second: Limited, start: number, end: number): number {
+  // Loops without calls: millions of nodes pass through here every second.
+  const { used: firstUsed, least: firstLeast, most: firstMost } = first;
+  const { used: secondUsed, least: secondLeast, most: secondMost } = second;
+  let position = start;
+  while (position < end) {
+    const run = position >> RUN_BITS;
+    const next = (run + 1) << RUN_BITS;
+    if (firstLeast[run]! <= firstMost && secondLeast[run]! <= secondMost) {
+      const last = next < end ? next : end;
+      for (; position < last; position++) {
+        if (firstUsed[position]! <= firstMost && secondUsed[position]! <= secondMost) return position;
+      }
+    }
+    position = next;
   }
   return end;
 }
@@ -29,6 +48,8 @@ export class BoundedScanChooser implements Chooser {
   private bestTie = -1;
   private bestPosition = 0;
   private readonly softMost: number;
+  private readonly cpu: Limited;
+  private readonly memory: Limited;
 
   /** @param excluded a candidate that does not count */
   constructor(
@@ -36,6 +57,8 @@ export class BoundedScanChooser implements Chooser {
     private readonly figures: NodeFigures,
     private readonly excluded = -1,
   ) {
+    this.cpu = { used: figures.cpuUsed, least: figures.cpuLeast, most: NONE };
+    this.memory = { used: figures.memoryUsed, least: figures.memoryLeast, most: NONE };
     this.softMost = shape.kind.softGuestRules.reduce((sum, { weight }) => sum + weight * POINTS_PER_WEIGHT, 0);
   }
 
@@ -58,6 +81,8 @@ export class BoundedScanChooser implements Chooser {
   /** In falling order of the tie-breaks: of equals only the first needs to be looked at. */
   private scan(block: Block): void {
     const { start, end } = block;
+    this.limit(block, this.bestScore);
+    if (nextWithin(this.cpu, this.memory, start, end) >= end) return;
     // From here on the sum of the hashes does not overflow and is higher than before.
     const turn = this.firstBelow(2 ** 32 - (this.shape.hash >>> 0), start, end);
     this.scanFalling(block, turn, end);
@@ -67,27 +92,29 @@ export class BoundedScanChooser implements Chooser {
   private scanFalling(block: Block, start: number, end: number): void {
     if (start === end) return;
     const { shape } = this;
-    const { cpuUsed, memoryUsed, indexes, hint, hashes } = this.figures;
-    const cpuAdds = (shape.cpu * 1000) / block.largestCpu;
-    const memoryAdds = (shape.memoryMiB * 1000) / block.largestMemoryMiB;
-    // Most nodes fall at the first look when it is at what was scarcer where the last guest went.
-    const isMemoryScarce = memoryUsed[hint]! + memoryAdds > cpuUsed[hint]! + cpuAdds;
-    const [scarceUsed, otherUsed] = isMemoryScarce ? [memoryUsed, cpuUsed] : [cpuUsed, memoryUsed];
-    const [scarceAdds, otherAdds] = isMemoryScarce ? [memoryAdds, cpuAdds] : [cpuAdds, memoryAdds];
-    let most = this.mostUsed(block, this.bestScore);
+    const { indexes, hashes } = this.figures;
+    this.limit(block, this.bestScore);
     // Those before win against the best so far with an equal score, those after only with a higher one.
     let turn = this.firstBelow(hashes[start]! - (shape.tie(indexes[start]!) - this.bestTie), start, end);
     let position = start;
     while (position < end) {
-      position = nextWithin(scarceUsed, most - scarceAdds, otherUsed, most - otherAdds, position, turn);
+      position = nextWithin(this.cpu, this.memory, position, turn);
       if (position < turn) {
         const hasWon = this.consider(position);
         position += 1;
         if (!hasWon) continue;
       }
-      most = this.mostUsed(block, this.bestScore + 1);
+      this.limit(block, this.bestScore + 1);
       turn = end;
     }
+  }
+
+  /** Sets how full a node of the block may be for the guest to get a score there. */
+  private limit(block: Block, score: number): void {
+    const { shape } = this;
+    const most = this.mostUsed(block, score);
+    this.cpu.most = most - (shape.cpu * 1000) / block.largestCpu;
+    this.memory.most = most - (shape.memoryMiB * 1000) / block.largestMemoryMiB;
   }
 
   /** The first position from `start` until before `end` whose hash is lower; `end` where there is none. */

@@ -1,5 +1,5 @@
 import { type Ask, askOfKind } from "../ask";
-import type { PlacementRequest } from "../model";
+import type { PlacementRequest, Rule } from "../model";
 import { hashText, mixHashes } from "../order";
 import { type AppliedRule, concernsGuests, type RuleSets } from "../rules";
 import type { World } from "../world";
@@ -15,6 +15,8 @@ export interface Kind {
   candidates: Candidates;
   /** Soft rules about guests: their points change as guests are placed. */
   softGuestRules: readonly AppliedRule[];
+  /** Lower-case tags of guests that may not be where one of the kind goes. */
+  apartTags: readonly { tag: string; scope: Rule["scope"] }[];
   hasSoundRules: boolean;
   hasPoolLimits: boolean;
   /** True when placing can only make scores and fit worse, never better: what a heap with lazy updates needs. */
@@ -30,6 +32,7 @@ export class Kinds {
   private readonly placeNumbers = new Map<string, number>();
   private readonly kinds = new Map<number, Kind>();
   private readonly candidates = new Map<string, Candidates>();
+  private readonly softGuestRules = new Map<readonly AppliedRule[], readonly AppliedRule[]>();
 
   constructor(private readonly world: World) {
     this.book = new RuleBook(world);
@@ -52,15 +55,30 @@ export class Kinds {
   placesOf(request: PlacementRequest, kind: number): number {
     const known = this.places.get(kind);
     if (known !== undefined) return known;
-    const { cluster, node, soft } = this.rulesOf(request, kind);
-    const own = [...cluster, ...node, ...soft]
-      .filter(({ origin, rule }) => origin === "guest" && !concernsGuests(rule, this.world.placeTags))
-      .map(({ rule }) => rule);
+    const own = this.ownPlaceRules(request, kind);
     const text = `${this.signatures.ofPool(request)} ${kindText({ ...request, tags: [], rules: own })}`;
     const places = this.placeNumbers.get(text) ?? this.placeNumbers.size;
     this.placeNumbers.set(text, places);
     this.places.set(kind, places);
     return places;
+  }
+
+  /** The request's own rules on places. The pool's may be thousands: they are not looked at for a request without any. */
+  private ownPlaceRules(request: PlacementRequest, kind: number): Rule[] {
+    if (request.rules.length === 0) return [];
+    const { cluster, node, soft } = this.rulesOf(request, kind);
+    return [...cluster, ...node, ...soft]
+      .filter(({ origin, rule }) => origin === "guest" && !concernsGuests(rule, this.world.placeTags))
+      .map(({ rule }) => rule);
+  }
+
+  /** Kinds of one pool mostly share the list. */
+  private softGuestRulesOf({ soft }: RuleSets): readonly AppliedRule[] {
+    const known = this.softGuestRules.get(soft);
+    if (known !== undefined) return known;
+    const rules = soft.filter(({ rule }) => concernsGuests(rule, this.world.placeTags));
+    this.softGuestRules.set(soft, rules);
+    return rules;
   }
 
   /** See `Signatures.ofNewcomer`. */
@@ -89,13 +107,14 @@ export class Kinds {
     const candidatesKey = `${this.placesOf(request, number)} ${from}`;
     const candidates = this.candidates.get(candidatesKey) ?? new Candidates(ask);
     this.candidates.set(candidatesKey, candidates);
-    const softGuestRules = rules.soft.filter(({ rule }) => concernsGuests(rule, world.placeTags));
+    const softGuestRules = this.softGuestRulesOf(rules);
     const poolHash = this.book.poolHash(request, this.signatures.ofPool(request));
     return {
       ask,
       hash: mixHashes(poolHash, hashText(`${kindText(request)}${from}`)),
       candidates,
       softGuestRules,
+      apartTags: rules.apart.map(({ rule }) => ({ tag: rule.value.toLowerCase(), scope: rule.scope })),
       hasSoundRules: this.book.isSound(request, this.signatures.ofPool(request)),
       hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
       worsensOnly:

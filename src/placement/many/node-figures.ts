@@ -3,6 +3,9 @@ import { pressureRelief } from "../scores/pressure";
 import type { NodeState, StorageState } from "../world";
 import type { Candidates } from "./candidates";
 
+/** Positions in a row whose smallest figures are kept, as a power of two: a search passes over them in one step. */
+export const RUN_BITS = 5;
+
 /** Capacities that differ by less than this share are taken for one: nodes of one model rarely differ by more. */
 const SAME_CAPACITY = 0.02;
 
@@ -40,6 +43,9 @@ export class NodeFigures {
    */
   readonly cpuUsed: Float64Array;
   readonly memoryUsed: Float64Array;
+  /** The least of each of them per `2 ** RUN_BITS` positions. */
+  readonly cpuLeast: Float64Array;
+  readonly memoryLeast: Float64Array;
   /** Position where the last guest went: a good place to begin the next search at. */
   hint = 0;
   /** Position by node number. */
@@ -58,6 +64,9 @@ export class NodeFigures {
     this.hashes = Uint32Array.from(this.indexes, (index) => candidates.nodeHashes[index]!);
     this.cpuUsed = new Float64Array(nodes.length);
     this.memoryUsed = new Float64Array(nodes.length);
+    const runs = Math.ceil(nodes.length / 2 ** RUN_BITS);
+    this.cpuLeast = new Float64Array(runs).fill(Number.POSITIVE_INFINITY);
+    this.memoryLeast = new Float64Array(runs).fill(Number.POSITIVE_INFINITY);
     this.indexes.forEach((index, position) => {
       this.positions.set(nodes[index]!.index, position);
       this.update(position);
@@ -84,8 +93,8 @@ export class NodeFigures {
     const node = nodes[index]!;
     const missing = pressureWeight - weightedPoints(pressureRelief(node, 0, 0, this.storagesOf(index)), pressureWeight);
     const fuller = missing === 0 ? 0 : (missing * 1000) / Math.max(1, headroomWeight) - 1;
-    this.cpuUsed[position] = permille(node.cpuAllocatedMilli, node.cpuCapacityMilli) + fuller;
-    this.memoryUsed[position] = permille(node.memoryAllocatedMiB, node.memoryCapacityMiB) + fuller;
+    assign(this.cpuUsed, this.cpuLeast, position, permille(node.cpuAllocatedMilli, node.cpuCapacityMilli) + fuller);
+    assign(this.memoryUsed, this.memoryLeast, position, permille(node.memoryAllocatedMiB, node.memoryCapacityMiB) + fuller);
   }
 
   private storagesOf(index: number): StorageState[] {
@@ -98,6 +107,23 @@ export class NodeFigures {
     }
     return found;
   }
+}
+
+/** Sets a figure and keeps the least of its run right. */
+function assign(figures: Float64Array, least: Float64Array, position: number, figure: number): void {
+  const before = figures[position]!;
+  const run = position >> RUN_BITS;
+  figures[position] = figure;
+  if (figure <= least[run]!) {
+    least[run] = figure;
+    return;
+  }
+  if (before > least[run]!) return;
+  const start = run << RUN_BITS;
+  const end = Math.min(start + 2 ** RUN_BITS, figures.length);
+  let smallest = figure;
+  for (let other = start; other < end; other++) if (figures[other]! < smallest) smallest = figures[other]!;
+  least[run] = smallest;
 }
 
 /** Of a node without capacity everything is allocated: a guest that asks for something never fits. */

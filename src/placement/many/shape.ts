@@ -96,15 +96,15 @@ export class Shape {
   }
 
   fits(index: number): boolean {
-    const { ask, candidates } = this.kind;
+    const { ask, candidates, apartTags } = this.kind;
     const node = candidates.nodes[index]!;
     const { cluster } = node;
     if (this.cpu > 0 && node.cpuAllocatedMilli + this.cpu > node.cpuCapacityMilli) return false;
     if (this.memoryMiB > 0 && node.memoryAllocatedMiB + this.memoryMiB > node.memoryCapacityMiB) return false;
     const { maxVms } = cluster.facts;
     if (maxVms !== undefined && cluster.guests + 1 > maxVms) return false;
-    for (const { rule } of ask.rules.apart) {
-      if (countTag(rule.scope === "cluster" ? cluster : node, rule.value.toLowerCase()) > 0) return false;
+    for (const { tag, scope } of apartTags) {
+      if (countTag(scope === "cluster" ? cluster : node, tag) > 0) return false;
     }
     for (const tag of this.load.tags) {
       if (node.refusedTags.has(tag) || cluster.refusedTags.has(tag)) return false;

@@ -92,8 +92,10 @@ function hasSameClasses(left: PlacementRequest["disks"], right: PlacementRequest
   return true;
 }
 
-function isSameList(left: readonly string[], right: readonly string[]): boolean {
-  if (left.length !== right.length) return false;
+/** False where there is nothing on the left to compare with. */
+export function isSameList(left: readonly string[] | undefined, right: readonly string[]): boolean {
+  if (left === right) return true;
+  if (left === undefined || left.length !== right.length) return false;
   for (let index = 0; index < left.length; index++) {
     if (left[index] !== right[index]) return false;
   }

@@ -8,10 +8,19 @@ import { guard, type NodeState, type World } from "../world";
 import { passesCluster, passesNode } from "./candidates";
 import type { Kinds } from "./kind";
 import type { LiveMatch } from "./live-match";
+import { isSameList } from "./signature";
 
 /** What the fixed filters say about a node; 0 means that they have not been asked. */
 const PASSES = 1;
 const FAILS = 2;
+
+interface Known {
+  kind: number;
+  places: Uint8Array;
+  storages: (readonly string[] | undefined)[];
+  /** Whether rules between guests bind the kind. */
+  company: boolean;
+}
 
 /**
  * The quick look at a guest that has a place: whether it surely stays exactly as it is. Most guests of most runs do, and
@@ -20,8 +29,10 @@ const FAILS = 2;
 export class StayCheck {
   /** By `Kinds.placesOf`: what the filters that do not change during a run say about each node to a guest that is on it. */
   private readonly answers = new Map<number, Uint8Array>();
+  /** By the same numbers: the storages that disks of those classes have on each node, once a guest was found to have them. */
+  private readonly storages = new Map<number, (readonly string[] | undefined)[]>();
   private readonly nodeCount: number;
-  private last: { kind: number; places: Uint8Array; company: boolean } | undefined;
+  private last: Known | undefined;
 
   constructor(
     private readonly world: World,
@@ -41,21 +52,28 @@ export class StayCheck {
     const node = cluster.nodeByName.get(prior.node);
     const live = node === undefined ? undefined : match.find(request, node);
     if (!cluster.facts.reachable) return cluster.facts.status === "lost" ? "no" : "yes";
-    if (node === undefined || live === undefined || !isUnchanged(request, live) || !keepsStorages(request, live, node)) return "no";
+    if (node === undefined || live === undefined || !isUnchanged(request, live)) return "no";
     const kind = this.kinds.numberOf(request);
     const known = this.knownOf(request, kind);
+    if (!isSameList(known.storages[node.index], prior.storages)) {
+      if (!isOnMappedStorages(request, node)) return "no";
+      known.storages[node.index] = prior.storages;
+    }
+    if (!keepsSizes(request, live)) return "no";
     known.places[node.index] ||= this.passes(request, kind, node) ? PASSES : FAILS;
     if (known.places[node.index] === FAILS) return "no";
     return known.company ? "alone" : "yes";
   }
 
-  private knownOf(request: PlacementRequest, kind: number): NonNullable<StayCheck["last"]> {
+  private knownOf(request: PlacementRequest, kind: number): Known {
     if (this.last?.kind === kind) return this.last;
     const number = this.kinds.placesOf(request, kind);
     const places = this.answers.get(number) ?? new Uint8Array(this.nodeCount);
     this.answers.set(number, places);
+    const storages = this.storages.get(number) ?? new Array<readonly string[] | undefined>(this.nodeCount).fill(undefined);
+    this.storages.set(number, storages);
     const { apart, together } = this.kinds.rulesOf(request, kind);
-    this.last = { kind, places, company: apart.length > 0 || together.length > 0 };
+    this.last = { kind, places, storages, company: apart.length > 0 || together.length > 0 };
     return this.last;
   }
 
@@ -88,21 +106,27 @@ function isUnchanged(request: PlacementRequest, live: GuestFacts): boolean {
   return true;
 }
 
-/** Every disk stays on the storage its class means, and none is known to grow. */
-function keepsStorages(request: PlacementRequest, live: GuestFacts, node: NodeState): boolean {
+/** Every disk is on the storage its class means now, and the node sees it. */
+function isOnMappedStorages({ prior, disks }: PlacementRequest, node: NodeState): boolean {
   const { storageClasses } = node.cluster.facts;
-  const ids = request.prior?.storages ?? [];
-  if (ids.length !== request.disks.length) return false;
+  const ids = prior?.storages ?? [];
+  if (ids.length !== disks.length) return false;
   for (let index = 0; index < ids.length; index++) {
-    const disk = request.disks[index]!;
     const id = ids[index]!;
-    if (storageClasses[disk.storageClass] !== id || !node.storages.has(id) || !(disk.sizeBytes >= 0)) return false;
+    if (storageClasses[disks[index]!.storageClass] !== id || !node.storages.has(id)) return false;
   }
+  return true;
+}
+
+/** No disk is known to grow. */
+function keepsSizes({ prior, disks }: PlacementRequest, live: GuestFacts): boolean {
+  for (let index = 0; index < disks.length; index++) if (!(disks[index]!.sizeBytes >= 0)) return false;
   if (live.disks === undefined) return true;
+  const ids = prior?.storages ?? [];
   for (const id of ids) {
     let asked = 0;
     let has = 0;
-    for (let index = 0; index < ids.length; index++) asked += ids[index] === id ? wholeNonNegative(request.disks[index]!.sizeBytes) : 0;
+    for (let index = 0; index < ids.length; index++) asked += ids[index] === id ? wholeNonNegative(disks[index]!.sizeBytes) : 0;
     for (const disk of live.disks) has += disk.storage === id ? wholeNonNegative(disk.sizeBytes) : 0;
     if (asked > has) return false;
   }

@@ -65,7 +65,7 @@ export function missingForJob(permissions: Permissions, pool: string, storage: s
     { paths: ["/"], privilege: "Sys.Modify", why: "set up a backup job" },
     { paths: ["/"], privilege: "Sys.Audit", why: "see backup jobs" },
     { paths: [`/storage/${storage}`], privilege: "Datastore.Allocate", why: "use the storage in a backup job" },
-    { paths: [`/pool/${pool}`, "/pool", "/vms"], privilege: "VM.Backup", why: "back the pool up" },
+    { paths: [`/pool/${pool}`], privilege: "VM.Backup", why: "back the pool up" },
   ]).map(describeNeed);
 }
 

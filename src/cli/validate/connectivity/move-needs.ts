@@ -3,6 +3,13 @@ import type { Cluster, Federation, MigrationMethod, MigrationPath } from "../../
 import type { Requirement } from "./needs";
 
 const ROOT = ["/"];
+/** On `/vms`, whatever a pool grants: the guest arrives under a new vmid that is in no pool yet. */
+const ARRIVAL = [
+  "VM.Allocate",
+  "VM.Audit",
+  "VM.PowerMgmt",
+  ...["Options", "CPU", "Memory", "Disk", "CDROM", "Cloudinit", "Network", "HWType"].map((key) => `VM.Config.${key}`),
+];
 
 export function moveRequirements(federation: Federation, cluster: Cluster, major: number): Requirement[] {
   const { paths } = federation.migration;
@@ -37,8 +44,7 @@ function remoteTarget(paths: readonly MigrationPath[], byDefault: boolean): Requ
   return [
     { paths: ROOT, privilege: "Sys.Audit", why, severity: "error" },
     { paths: ROOT, privilege: "Sys.Incoming", why, severity: "error" },
-    // The guest arrives under a new vmid that is in no pool yet.
-    { paths: ["/vms"], privilege: "VM.Allocate", why, severity: "error" },
+    ...ARRIVAL.map((privilege): Requirement => ({ paths: ["/vms"], privilege, why, severity: "error" })),
   ];
 }
 

@@ -48,7 +48,7 @@ function method(federation: Federation, path: MigrationPath, way: string, at: Li
 }
 
 /** The larger of what the two ends declare. */
-function latencyBetween(federation: Federation, source: string, target: string): number | undefined {
+export function latencyBetween(federation: Federation, source: string, target: string): number | undefined {
   const declared = federation.clusters.flatMap((cluster) =>
     cluster.network.crossConnects.flatMap((link) => {
       const ends = [cluster.id, link.targetCluster];

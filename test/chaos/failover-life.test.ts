@@ -1,0 +1,184 @@
+/** A VM whose cluster is lost and comes back, and the same with the process killed at every call. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { parseDescription } from "../../src/migration";
+import { systemClock } from "../../src/proxmox";
+import { type Fault, matters } from "../support/fake-world";
+import { type Declared, ProgramScenario } from "../support/program-scenario";
+
+const WEB: Declared[] = [
+  { name: "web", kind: "vm", args: { cores: 2, memory: "2GiB", disks: [{ size: "8GiB" }], networks: [{ network: "lan" }], agent: true } },
+];
+
+let scenario: ProgramScenario;
+beforeEach(() => {
+  vi.spyOn(systemClock, "nowMs").mockImplementation(() => scenario.world.nowMs);
+  vi.spyOn(systemClock, "sleep").mockImplementation((ms) => scenario.world.pace.sleep(ms));
+});
+afterEach(() => vi.restoreAllMocks());
+
+const declared = (id: "a" | "b") => scenario.federation.clusters.find((cluster) => cluster.id === id)!;
+
+/** The VM on a, backed up; then a is lost. */
+async function loseA(options: { poolOnly?: boolean; vmidTaken?: boolean } = {}): Promise<void> {
+  scenario = new ProgramScenario(options);
+  await scenario.up(WEB);
+  const { a, b } = scenario;
+  const { node } = [...a.guests.values()][0]!;
+  await a.tasks.wait((await a.backup.start(node, { vmid: 100, storage: "bk", mode: "snapshot" }))!, {});
+  if (options.vmidTaken) b.addGuest({ vmid: 100, node: "b2", config: { name: "other", memory: "512" } });
+  a.guests.get(100)!.power = "stopped";
+  scenario.prefer("b");
+  Object.assign(declared("a"), { status: "lost", fenced: true });
+}
+
+/** As when somebody switches it on again: its guests start with their node. */
+function bringBackA(power: "running" | "stopped"): void {
+  Object.assign(declared("a"), { status: "draining", fenced: undefined });
+  scenario.a.guests.get(100)!.power = power;
+}
+
+const callsToA = () => scenario.world.calls.filter(({ cluster }) => cluster === "a").length;
+const markOf = (id: "a" | "b", vmid: number) => parseDescription(scenario[id].guests.get(vmid)?.config.description).mark;
+
+/** What is wrong when the VM runs on b with its data, and its old copy stands on a; empty = all is well. */
+function flaws(): string[] {
+  const { a, b } = scenario;
+  // The archive it was restored from is kept: it is a backup like any other.
+  const found = scenario.litter().filter((flaw) => flaw !== "1 archives");
+  const here = [...b.guests.values()].filter((guest) => parseDescription(guest.config.description).mark?.federation === "fed");
+  if (here.length !== 1) found.push(`${here.length} guests of ours on b`);
+  const [guest] = here;
+  const mark = guest && markOf("b", guest.vmid);
+  if (guest?.power !== "running" || mark?.phase !== "settled" || mark.generation !== 2)
+    found.push(`on b: ${guest?.power} ${JSON.stringify(mark)}`);
+  if (mark?.failover?.from.vmid !== 100) found.push("no note of the old copy");
+  const before = a.writesOf(100) ?? ["?"];
+  if (!b.writesOf(guest?.vmid ?? 0)?.includes(before[0]!)) found.push("its data is not there");
+  if (Object.keys(guest?.config ?? {}).some((key) => key.startsWith("unused"))) found.push("it holds an unused volume");
+  const empty = [...b.guests.values()].filter(({ config }) => config.name === undefined);
+  if (empty.length > 0) found.push(`left on b: ${empty.map(({ vmid }) => vmid).join(", ")}`);
+  return found;
+}
+
+describe("a VM whose cluster is lost", () => {
+  it.each([{}, { vmidTaken: true }, { poolOnly: true }])(
+    "is restored from its newest backup, without a call to the lost cluster (%o)",
+    async (options) => {
+      await loseA(options);
+      const before = callsToA();
+      const { step, inputs } = (await scenario.preview(WEB)).web!;
+      expect(step).toBe("replace");
+      expect(inputs.failover).toMatchObject({ from: "a (vm 100), lost and fenced", data: expect.stringContaining("2026-01-01T") });
+      expect(await scenario.up(WEB)).toEqual({ web: "replace" });
+      expect(callsToA()).toBe(before);
+      expect(flaws()).toEqual([]);
+      expect((await scenario.preview(WEB)).web?.step).toBe("same");
+      expect(await scenario.refresh()).toEqual({});
+    },
+  );
+
+  it("is not taken for one of another mark that had its vmid", async () => {
+    await loseA();
+    const [archive] = scenario.store.archives;
+    archive!.config.description = archive!.config.description!.replace('"name":"web"', '"name":"db"');
+    await expect(scenario.up(WEB)).rejects.toThrow(/no backup with its mark is found on bk of b/);
+    expect(scenario.b.guests.size).toBe(0);
+  });
+
+  it("is refused when its backup lacks a declared disk", async () => {
+    await loseA();
+    const more: Declared[] = [{ ...WEB[0]!, args: { ...WEB[0]!.args, disks: [{ size: "8GiB" }, { size: "1GiB" }] } }];
+    await expect(scenario.up(more)).rejects.toThrow(/does not hold scsi1: the disk would come back empty/);
+  });
+
+  it("that is removed from the program meanwhile is refused: nothing stands in its place", async () => {
+    await loseA();
+    await expect(scenario.destroy()).rejects.toThrow(/cannot be deleted: its cluster a is declared lost/);
+    expect(scenario.has("web")).toBe(true);
+  });
+});
+
+describe("its old copy, when the cluster is back,", () => {
+  it("is fenced and kept when it stands still", async () => {
+    await loseA();
+    await scenario.up(WEB);
+    bringBackA("stopped");
+    const { step, inputs } = (await scenario.preview(WEB)).web!;
+    expect([step, inputs.cleanup]).toEqual(["update", expect.stringContaining("the outdated vm 100 on a is fenced and kept")]);
+    await scenario.up(WEB);
+    expect(scenario.a.guests.get(100)?.config).toMatchObject({ template: "1", onboot: "0" });
+    expect(markOf("a", 100)).toMatchObject({ phase: "retired", successor: { cluster: "b" }, outdatedSince: expect.any(String) });
+    expect(flaws()).toEqual([]);
+    expect((await scenario.preview(WEB)).web?.step).toBe("same");
+    await expect(scenario.destroy()).rejects.toThrow(/its old copy, vm 100 on a, holds what was written after/);
+    expect(scenario.a.guests.has(100)).toBe(true);
+  });
+
+  it("is an error when it runs, unless it may be stopped", async () => {
+    await loseA();
+    await scenario.up(WEB);
+    bringBackA("running");
+    await expect(scenario.preview(WEB)).rejects.toThrow(/web RUNS TWICE/);
+    await expect(scenario.up(WEB)).rejects.toThrow(/web RUNS TWICE/);
+    expect(scenario.a.guests.get(100)?.power).toBe("running");
+    declared("a").returned = "stop-old-copies";
+    await scenario.up(WEB);
+    expect(scenario.a.guests.get(100)?.power).toBe("stopped");
+    expect(scenario.ours()).toEqual(["a/100 stopped", "b/100 running"]);
+  });
+
+  it("is left alone when nothing proves that it is the older one", async () => {
+    await loseA();
+    await scenario.up(WEB);
+    bringBackA("stopped");
+    const guest = scenario.b.guests.get(100)!;
+    guest.config.description = guest.config.description!.replace('"vmid":100', '"vmid":101');
+    await expect(scenario.preview(WEB)).rejects.toThrow(/Two guests carry the mark of web/);
+    expect(scenario.a.guests.get(100)?.config.template).toBeUndefined();
+  });
+});
+
+describe("with a fault at any call, and run again,", () => {
+  const faults: Fault[] = ["kill", "kill-after", "lose-reply", "refuse", "fail-task", "kill-task"];
+  const cases: [string, () => Promise<void>][] = [
+    ["a failover", () => loseA()],
+    ["a failover to another vmid", () => loseA({ vmidTaken: true })],
+    [
+      "the fencing of the old copy",
+      async () => {
+        await loseA();
+        await scenario.up(WEB);
+        bringBackA("stopped");
+      },
+    ],
+  ];
+
+  it.each(cases.flatMap(([what, prepare]) => faults.map((fault) => [fault, what, prepare] as const)))(
+    "(%s) %s ends the same",
+    async (fault, _what, prepare) => {
+      await prepare();
+      const before = scenario.world.calls.length;
+      await scenario.up(WEB);
+      const calls = scenario.world.calls.slice(before).filter((call) => matters(call, fault));
+      expect(calls.length).toBeGreaterThan(0);
+      const found: string[] = [];
+      for (const { index } of calls) {
+        await prepare();
+        scenario.world.fault = (call) => (call.index === index ? fault : undefined);
+        await scenario.up(WEB).catch((error: unknown) => {
+          if (!(error instanceof Error)) throw error;
+        });
+        const at = scenario.world.calls[index - 1]!;
+        scenario.world.fault = () => undefined;
+        scenario.world.revive(2_000);
+        try {
+          await scenario.up(WEB);
+          for (const flaw of flaws()) found.push(`${index} ${at.cluster} ${at.name}: ${flaw}`);
+        } catch (error) {
+          found.push(`${index} ${at.cluster} ${at.name}: ${(error as Error).message}`);
+        }
+      }
+      expect(found).toEqual([]);
+    },
+  );
+});
