@@ -117,6 +117,7 @@ async function drillOne(one: OneDrill, pace: Pace): Promise<DrillResult> {
   const pool = guest.row.pool;
   if (pool === undefined) return { ...result, problem: "it is in no pool: a copy whose restore fails could not be found again" };
   const api = await one.clientOf(target);
+  let fault: unknown;
   let claimed: { vmid: number; node: string } | undefined;
   try {
     await measure(one, pool, result, pace, (ref) => {
@@ -124,27 +125,39 @@ async function drillOne(one: OneDrill, pace: Pace): Promise<DrillResult> {
       result.copy = ref.vmid;
     });
   } catch (error) {
-    result.problem = describeProblem(error);
+    result.problem = error instanceof Error ? error.message : String(error);
+    if (isFault(error)) fault = error;
   }
-  if (!claimed || (one.options.keep === true && result.problem === undefined)) return result;
-  try {
-    // Also after Ctrl-C: nothing that was asked for is worth a copy left behind.
-    await removeDrill({ api, ...claimed }, federation.name, pool, { ...pace, signal: undefined });
-    result.removed = true;
-  } catch (error) {
-    result.removed = false;
-    result.problem = [result.problem, `its copy, vm ${claimed.vmid} on ${target.id}, was not removed: ${describeProblem(error)}`]
-      .filter((text) => text !== undefined)
-      .join("; ");
+  // Also after Ctrl-C and after a fault of ours: nothing is worth a copy left behind.
+  if (claimed && (one.options.keep !== true || result.problem !== undefined)) {
+    const copy = { api, ...(claimed as { vmid: number; node: string }) };
+    await removeCopy(copy, federation.name, pool, result, { ...pace, signal: undefined });
   }
+  if (fault !== undefined) throw fault;
   return result;
 }
 
+async function removeCopy(
+  copy: Parameters<typeof removeDrill>[0],
+  federation: string,
+  pool: string,
+  result: DrillResult,
+  pace: Pace,
+): Promise<void> {
+  try {
+    await removeDrill(copy, federation, pool, pace);
+    result.removed = true;
+  } catch (error) {
+    if (isFault(error)) throw error;
+    result.removed = false;
+    const left = `its copy, vm ${copy.vmid} on ${copy.api.clusterId}, was not removed: ${(error as Error).message}`;
+    result.problem = result.problem === undefined ? left : `${result.problem}; ${left}`;
+  }
+}
+
 /** What the clusters and our own steps say is told; anything else is a fault of this program. */
-function describeProblem(error: unknown): string {
-  if (error instanceof Error && (error.constructor === Error || codeOf(error) !== undefined || error.name === "AbortError"))
-    return error.message;
-  throw error;
+function isFault(error: unknown): boolean {
+  return !(error instanceof Error) || (error.constructor !== Error && codeOf(error) === undefined && error.name !== "AbortError");
 }
 
 async function measure(
