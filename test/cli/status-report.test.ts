@@ -44,6 +44,7 @@ function reading(changes: Partial<ClusterReading> = {}): ClusterReading {
     storages: [],
     tasks: [],
     moves: [],
+    backups: [],
     gaps: [],
     ...changes,
   };

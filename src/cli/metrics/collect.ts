@@ -32,6 +32,14 @@ export function toRegistry({ status: { federation, clusters }, scrapeSeconds, mo
     "cluster",
   ]);
   const oldestMove = gauge("unfinished_move_start_seconds", "Unix time at which the oldest unfinished move began.", ["cluster"]);
+  const backupAge = gauge("backup_age_seconds", "Age of a guest's newest scheduled backup; absent without one.", [
+    "cluster",
+    "pool",
+    "vmid",
+    "name",
+  ]);
+  const backupLimit = gauge("backup_rpo_seconds", "How old the newest backup of a guest of the pool may become.", ["pool"]);
+  const unprotected = gauge("guests_without_backup", "Guests of a pool with scheduled backups that have none.", ["cluster", "pool"]);
   const amounts = capacityGauges(gauge);
   const attempts = new Counter({
     name: `${PREFIX}moves_total`,
@@ -59,6 +67,11 @@ export function toRegistry({ status: { federation, clusters }, scrapeSeconds, mo
     const begun = firstMove(live);
     if (begun !== undefined) oldestMove.set({ cluster: id }, begun);
     amounts(cluster, live.capacity);
+    for (const { pool, vmid, name, ageSeconds, rpoSeconds } of live.backups) {
+      if (rpoSeconds !== undefined) backupLimit.set({ pool }, rpoSeconds);
+      if (ageSeconds !== undefined) backupAge.set({ cluster: id, pool, vmid, name }, ageSeconds);
+      unprotected.inc({ cluster: id, pool }, ageSeconds === undefined ? 1 : 0);
+    }
   }
   return registry;
 }

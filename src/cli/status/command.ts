@@ -8,6 +8,7 @@ import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
 import { repeatUntilInterrupted } from "../until-interrupted";
+import { backedUpPools } from "./backups";
 import { type ClusterReading, readCluster } from "./read";
 import { type StatusReport, statusExitCode, toStatusReport } from "./report";
 import { statusText } from "./text";
@@ -48,6 +49,8 @@ export async function readStatus(
   federation: Federation,
   clients: ClusterClients,
 ): Promise<{ report: StatusReport; asked: Asked<ClusterReading>[] }> {
-  const asked = await askClusters(federation.clusters, clients, (api, _cluster, options) => readCluster(api, options));
+  const asked = await askClusters(federation.clusters, clients, (api, cluster, options) =>
+    readCluster(api, backedUpPools(federation, cluster), options),
+  );
   return { report: toStatusReport(federation, asked), asked };
 }

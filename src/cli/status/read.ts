@@ -3,8 +3,11 @@ import { describeIdentity, MOVING_TAG, parseDescription } from "../../migration"
 import type { CallOptions, ClusterStatus, GuestRow, NodeRow, ProxmoxApi } from "../../proxmox";
 import { unlessForbidden } from "../ask-clusters";
 import { type ClusterRows, readVisibleRows } from "../snapshot";
+import { type BackedUpPool, type BackupAge, readBackupAges } from "./backups";
 
 export interface ClusterReading extends ClusterRows {
+  /** Guests of pools that are backed up on a schedule. */
+  backups: BackupAge[];
   version: string;
   /** Of one small call to its API from here; the first one of a run includes the connection's set-up. */
   latencyMs: number;
@@ -40,11 +43,12 @@ export interface UnfinishedMove {
   peer?: { cluster: string; vmid?: number };
 }
 
-export async function readCluster(api: ProxmoxApi, options: CallOptions): Promise<ClusterReading> {
+/** @param pools that are backed up on a schedule */
+export async function readCluster(api: ProxmoxApi, pools: readonly BackedUpPool[], options: CallOptions): Promise<ClusterReading> {
   const [{ version, latencyMs }, status, inside] = await Promise.all([
     timedVersion(api, options),
     unlessForbidden(api.getClusterStatus(options)),
-    readVisibleRows(api, options).then((rows) => readInside(api, rows, options)),
+    readVisibleRows(api, options).then((rows) => readInside(api, pools, rows, options)),
   ]);
   return { version, latencyMs, status, ...inside };
 }
@@ -58,6 +62,7 @@ async function timedVersion(api: ProxmoxApi, options: CallOptions): Promise<{ ve
 /** What can only be asked once nodes and guests are known. */
 async function readInside(
   api: ProxmoxApi,
+  pools: readonly BackedUpPool[],
   rows: ClusterRows,
   options: CallOptions,
 ): Promise<Omit<ClusterReading, "version" | "latencyMs" | "status">> {
@@ -72,11 +77,12 @@ async function readInside(
   };
   const online = rows.nodes.filter(({ status }) => status === "online");
   const moving = rows.guests.filter((guest) => guest.guestType === "qemu" && guest.tags.includes(MOVING_TAG));
-  const [tasks, moves] = await Promise.all([
+  const [tasks, moves, backups] = await Promise.all([
     Promise.all(online.map((node) => orGap(readTasks(api, node, options), [], `tasks of node ${node.node} cannot be read`))),
     Promise.all(moving.map((guest) => orGap(readMove(api, guest, options), unreadMove(guest), `mark of vm ${guest.vmid} cannot be read`))),
+    orGap(readBackupAges(api, pools, rows, Date.now() / 1000, options), [], "age of the backups cannot be read"),
   ]);
-  return { ...rows, tasks: tasks.flat(), moves, gaps };
+  return { ...rows, tasks: tasks.flat(), moves, backups, gaps };
 }
 
 async function readTasks(api: ProxmoxApi, { node }: NodeRow, options: CallOptions): Promise<RunningTask[]> {

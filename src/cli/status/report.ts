@@ -4,6 +4,8 @@ import { toInventory } from "../../inventory";
 import { type Asked, exitCodesOf } from "../ask-clusters";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { toSnapshot } from "../snapshot";
+import { roundedSpan } from "../words";
+import { type BackupAge, isLate } from "./backups";
 import { type Capacity, capacityOf } from "./capacity";
 import type { ClusterReading, RunningTask, UnfinishedMove } from "./read";
 
@@ -37,6 +39,8 @@ export interface LiveReport {
   capacity: Capacity;
   tasks: RunningTask[];
   moves: UnfinishedMove[];
+  /** Of pools with `replication`: how old the newest backup of each guest is. */
+  backups: BackupAge[];
   /** What could not be read. */
   gaps: string[];
 }
@@ -71,11 +75,12 @@ function liveReport(reading: ClusterReading, capacity: Capacity): LiveReport {
     capacity,
     tasks: reading.tasks,
     moves: reading.moves,
+    backups: reading.backups,
     gaps: reading.gaps,
   };
 }
 
-function problemsOf({ status, nodes, storages }: ClusterReading): string[] {
+function problemsOf({ status, nodes, storages, backups }: ClusterReading): string[] {
   const offline = nodes.filter((node) => node.status !== "online");
   const online = new Set(nodes.filter((node) => node.status === "online").map(({ node }) => node));
   return [
@@ -85,7 +90,19 @@ function problemsOf({ status, nodes, storages }: ClusterReading): string[] {
     ...storages
       .filter((storage) => storage.status !== "available" && online.has(storage.node))
       .map(({ storage, node }) => `storage ${storage} is not available on node ${node}`),
+    ...lateBackups(backups),
   ];
+}
+
+function lateBackups(backups: readonly BackupAge[]): string[] {
+  const late = new Map<string, BackupAge[]>();
+  for (const backup of backups.filter(isLate)) late.set(backup.pool, [...(late.get(backup.pool) ?? []), backup]);
+  return [...late].map(
+    ([pool, guests]) =>
+      `backups of pool ${pool} are later than its rpo of ${roundedSpan(guests[0]?.rpoSeconds ?? 0)}: ${guests
+        .map(({ name, ageSeconds }) => `${name} (${ageSeconds === undefined ? "none" : roundedSpan(ageSeconds)})`)
+        .join(", ")}`,
+  );
 }
 
 export function statusExitCode(report: StatusReport, asked: readonly Asked<unknown>[]): ExitCode {

@@ -1,6 +1,7 @@
 /** `status` for a terminal. Pure. */
 import type { Paint, Style } from "../io";
 import { counted, percentOf, roundedAmount, roundedBytes, roundedSpan, table } from "../words";
+import type { BackupAge } from "./backups";
 import type { StorageUse } from "./capacity";
 import type { RunningTask, UnfinishedMove } from "./read";
 import type { ClusterReport, LiveReport, StatusReport } from "./report";
@@ -51,6 +52,7 @@ function liveLines(live: LiveReport, nowSeconds: number, paint: Paint): string[]
     ...table(capacityRows(live)).map((line) => `    ${line}`),
     ...taskLines(live.tasks, nowSeconds),
     ...live.moves.map((move) => `  ${paint("yellow", "unfinished move:")} ${moveWords(move)}`),
+    ...backupLines(live.backups),
     ...live.gaps.map((gap) => `  ${paint("yellow", "not read:")} ${gap}`),
   ];
 }
@@ -106,6 +108,16 @@ function taskLines(tasks: readonly RunningTask[], nowSeconds: number): string[] 
   });
   const more = tasks.length > LISTED_TASKS ? [`${tasks.length - LISTED_TASKS} more`] : [];
   return [`  running tasks: ${[...listed, ...more].join(", ")}`];
+}
+
+function backupLines(backups: readonly BackupAge[]): string[] {
+  return [...new Set(backups.map(({ pool }) => pool))].map((pool) => {
+    const ages = backups.filter((backup) => backup.pool === pool);
+    const known = ages.flatMap(({ ageSeconds }) => ageSeconds ?? []);
+    const without = ages.length - known.length;
+    const oldest = known.length === 0 ? [] : [`newest of each at most ${roundedSpan(Math.max(...known))} old`];
+    return `  backups of ${pool}: ${[counted(ages.length, "guest"), ...oldest, ...(without === 0 ? [] : [`${without} without`])].join(", ")}`;
+  });
 }
 
 function moveWords(move: UnfinishedMove): string {

@@ -48,7 +48,7 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const planned = await alreadyPlanned(session, news, pool, key);
   const request = toRequest(spec, pool, key, prior);
   const decided = planned.decided ?? (await decide(session, request, planned.promised, here.unfinished, adoptee));
-  if (!decided.ok) return { failures: [{ property: "", reason: decided.message }] };
+  if (!decided.ok) return refuse(decided.message);
   const { placement } = decided;
   promise(session, news, { request, placement });
 
@@ -59,7 +59,7 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
   if (adoptee) {
     const refusal = refuseAdoption(adoptee, placement, desired);
-    if (refusal !== undefined) return { failures: [{ property: "adopt", reason: refusal }] };
+    if (refusal !== undefined) return refuse(refusal, "adopt");
     inputs.adoption = describeAdoption(adoptee, desired);
   }
   const lost = lostDisks(before, inputs);
@@ -70,23 +70,12 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   if (lostHome) {
     const intent = { what: `VM ${spec.name}`, identity, lost: lostHome, here, placement, slots: Object.keys(desired.disks) };
     const failover = await planFailover(session, intent);
-    if ("failure" in failover) return { failures: [{ property: "", reason: failover.failure }] };
+    if ("failure" in failover) return refuse(failover.failure);
     return { inputs: { ...inputs, failover: failover.summary, __failover: failover.plan } };
   }
-  const old = here.home
-    ? await planOldCopies(session, spec.name, here.outdated ?? [], { cluster: here.home.cluster, vmid: here.home.row.vmid })
-    : {};
-  if (old.refusal !== undefined) return { failures: [{ property: "", reason: `${old.refusal}.` }] };
+  const old = await planOldCopiesOf(session, spec.name, here, placement);
+  if (old.refusal !== undefined) return refuse(`${old.refusal}.`);
   if (old.cleanup !== undefined) inputs.cleanup = old.cleanup;
-  if (here.home && here.home.cluster !== placement.cluster && here.outdated?.some(({ fenced }) => !fenced))
-    return {
-      failures: [
-        {
-          property: "",
-          reason: `VM ${spec.name} must leave ${here.home.cluster} for ${placement.cluster}, but its old copy on ${here.outdated.map(({ cluster: id }) => id).join(", ")} is not fenced yet. Keep it on ${here.home.cluster} (pin) for one update, which fences the copy`,
-        },
-      ],
-    };
   if (here.home && here.home.cluster !== placement.cluster) return planVmMove(session, spec, pool, inputs, here, decided);
   // At home nothing of a remote migration has arrived: whether it is still under way, the update finds out.
   const stayed =
@@ -98,6 +87,26 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const cleanup = describeExpired(here, session.pace.nowMs());
   if (cleanup !== undefined) inputs.cleanup = [inputs.cleanup, cleanup].filter((text) => text !== undefined).join("; ");
   return { inputs };
+}
+
+function refuse(reason: string, property = ""): Planned {
+  return { failures: [{ property, reason }] };
+}
+
+/** Copies on a cluster that was lost and is back: one that may still be started must be fenced before its successor moves on. */
+async function planOldCopiesOf(
+  session: Session,
+  name: string,
+  { home, outdated = [] }: Whereabouts,
+  placement: Placement,
+): Promise<{ refusal?: string; cleanup?: string }> {
+  if (!home) return {};
+  const old = await planOldCopies(session, name, outdated, { cluster: home.cluster, vmid: home.row.vmid });
+  if (old.refusal !== undefined || home.cluster === placement.cluster || outdated.every(({ fenced }) => fenced)) return old;
+  const where = outdated.map(({ cluster }) => cluster).join(", ");
+  return {
+    refusal: `VM ${name} must leave ${home.cluster} for ${placement.cluster}, but its old copy on ${where} is not fenced yet. Keep it on ${home.cluster} (pin) for one update, which fences the copy`,
+  };
 }
 
 /** The live place, unless a cluster that does not answer leaves only the remembered one. */
@@ -162,6 +171,6 @@ async function planVmMove(
     follows: false,
     running: desired.running,
   });
-  if ("failure" in planned) return { failures: [{ property: "", reason: planned.failure }] };
+  if ("failure" in planned) return refuse(planned.failure);
   return { inputs: { ...inputs, __route: planned.route, migration: planned.migration } };
 }

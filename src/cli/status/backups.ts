@@ -1,0 +1,78 @@
+/** How far the scheduled backups of a pool lag behind its guests. */
+import type { Cluster, Federation } from "../../config";
+import type { CallOptions, GuestRow, ProxmoxApi } from "../../proxmox";
+import type { ClusterRows } from "../snapshot";
+
+/** A pool of the file that is backed up on a schedule, as one cluster sees it. */
+export interface BackedUpPool {
+  pool: string;
+  /** Storage that this cluster's backups go to. */
+  storage: string;
+  /** How old the newest backup of a guest may become. */
+  rpoSeconds?: number;
+}
+
+export interface BackupAge {
+  pool: string;
+  vmid: number;
+  name: string;
+  /** Of the newest backup; absent: there is none. */
+  ageSeconds?: number;
+  rpoSeconds?: number;
+}
+
+export function backedUpPools({ resourcePools, backupStores }: Federation, { id }: Cluster): BackedUpPool[] {
+  return resourcePools.flatMap(({ name, clusters, replication }) => {
+    const storage = backupStores.find((store) => store.name === replication?.store)?.access[id]?.storage;
+    if (!replication || storage === undefined || !clusters.includes(id)) return [];
+    return [{ pool: name, storage, ...(replication.rpoMs === undefined ? {} : { rpoSeconds: replication.rpoMs / 1000 }) }];
+  });
+}
+
+/** One call per storage, however many guests there are. */
+export async function readBackupAges(
+  api: ProxmoxApi,
+  pools: readonly BackedUpPool[],
+  rows: ClusterRows,
+  nowSeconds: number,
+  options: CallOptions,
+): Promise<BackupAge[]> {
+  const newest = new Map<string, Promise<Map<number, number>>>();
+  for (const { storage } of pools) if (!newest.has(storage)) newest.set(storage, readNewest(api, storage, rows, options));
+  const ages = await Promise.all(
+    pools.map(async (policy) => {
+      const times = await newest.get(policy.storage)!;
+      const guests = rows.guests.filter(({ pool, template }) => pool === policy.pool && !template);
+      return guests.map((guest) => {
+        const atSeconds = times.get(guest.vmid);
+        return ageOf(guest, atSeconds === undefined ? undefined : nowSeconds - atSeconds, policy);
+      });
+    }),
+  );
+  return ages.flat();
+}
+
+function ageOf({ vmid, name }: GuestRow, ageSeconds: number | undefined, { pool, rpoSeconds }: BackedUpPool): BackupAge {
+  return {
+    pool,
+    vmid,
+    name: name ?? `vm ${vmid}`,
+    ...(ageSeconds === undefined ? {} : { ageSeconds: Math.max(0, Math.round(ageSeconds)) }),
+    ...(rpoSeconds === undefined ? {} : { rpoSeconds }),
+  };
+}
+
+async function readNewest(api: ProxmoxApi, storage: string, { storages }: ClusterRows, options: CallOptions): Promise<Map<number, number>> {
+  const seen = storages.find((row) => row.storage === storage && row.status === "available");
+  if (!seen) throw new Error(`storage ${storage} is not available on any node`);
+  const newest = new Map<number, number>();
+  for (const { vmid, createdAtSeconds } of await api.storage.listContent(seen.node, storage, { content: "backup" }, options)) {
+    if (vmid === undefined || createdAtSeconds === undefined) continue;
+    newest.set(vmid, Math.max(newest.get(vmid) ?? 0, createdAtSeconds));
+  }
+  return newest;
+}
+
+export function isLate({ ageSeconds, rpoSeconds }: BackupAge): boolean {
+  return rpoSeconds !== undefined && (ageSeconds === undefined || ageSeconds > rpoSeconds);
+}
