@@ -27,7 +27,15 @@ describe.skipIf(executable === undefined)("the report's page in a browser", () =
     await page.setContent(html);
   }
 
-  const opacity = (selector: string) => page.locator(selector).evaluate("(element) => Number(getComputedStyle(element).opacity)");
+  /** The tests are compiled without the browser's types. */
+  interface StyledElement {
+    ownerDocument: { defaultView: { getComputedStyle(element: unknown): { opacity: string } } };
+  }
+  const opacity = (selector: string) =>
+    page.locator(selector).evaluate((element) => {
+      const { defaultView } = (element as unknown as StyledElement).ownerDocument;
+      return Number(defaultView.getComputedStyle(element).opacity);
+    });
 
   it("goes from before to after, with bars and movers", async () => {
     await open(topologyPage(topology({ clusters: 2, nodes: 2, guestsPerNode: 1 }, [MOVE]), "now"));
