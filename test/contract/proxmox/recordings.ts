@@ -63,8 +63,28 @@ export interface SchemaParameter {
   requires?: string;
 }
 
+export interface SchemaObject {
+  properties?: Record<string, SchemaParameter>;
+  additionalProperties?: number;
+  /** All of these together. */
+  allOf?: SchemaObject[];
+  /** The one whose `instance-type` the parameter named by `type-property` has. */
+  oneOf?: SchemaObject[];
+  "instance-type"?: string;
+  "type-property"?: string;
+}
+
 export interface SchemaMethod {
-  parameters?: { properties?: Record<string, SchemaParameter>; additionalProperties?: number };
+  parameters?: SchemaObject;
+}
+
+/** The parameters that are declared for a call with these values. */
+export function declaredParameters(schema: SchemaObject | undefined, given: Record<string, string>): Record<string, SchemaParameter> {
+  const { properties = {}, allOf = [], oneOf = [] } = schema ?? {};
+  const type = schema?.["type-property"];
+  const chosen = oneOf.filter((one) => type !== undefined && one["instance-type"] === given[type]);
+  const parts = [...allOf, ...chosen].map((part) => declaredParameters(part, given));
+  return Object.assign({}, properties, type === undefined ? {} : { [type]: { type: "string" } }, ...parts);
 }
 
 interface SchemaNode {

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createProxmoxClient, type ProxmoxApi } from "../../../src/proxmox";
+import {
+  type BackupJob,
+  createBackupJob,
+  createProxmoxClient,
+  deleteBackupJob,
+  listBackupJobs,
+  type ProxmoxApi,
+  updateBackupJob,
+} from "../../../src/proxmox";
 import { type ApiServer, answer, startApiServer } from "../../proxmox/support/api-server";
-import { readSchema, type SchemaMethod, type SchemaParameter, skipWithoutRecordings } from "./recordings";
+import { declaredParameters, readSchema, type SchemaMethod, type SchemaParameter, skipWithoutRecordings } from "./recordings";
 
 const upid = "UPID:n1:0000634F:000CDD2A:6B028436:qmcreate:100:root@pam:";
 const archive = "pbs1:backup/vm/100/2026-01-01T00:00:00Z";
@@ -58,7 +66,56 @@ const calls: Record<string, [(client: ProxmoxApi) => Promise<unknown>, unknown]>
   "tasks.list": [(c) => c.tasks.list("n1", { vmid: 100, typeFilter: "vzdump", source: "all", sinceSeconds: 1, limit: 5 }), []],
   "tasks.stop": [(c) => c.tasks.stop(upid), null],
   "tasks.wait": [(c) => c.tasks.wait(upid), { status: "stopped", exitstatus: "OK" }],
+  listBridges: [(c) => c.listBridges("n1"), []],
+  "qemu.remoteMigrate": [
+    (c) =>
+      c.qemu.remoteMigrate("n1", 100, {
+        "target-endpoint": "apitoken=PVEAPIToken=a@pve!b=c,host=10.0.0.1,port=8006,fingerprint=AA:BB",
+        "target-storage": "local",
+        "target-bridge": "vmbr0:vmbr1",
+        "target-vmid": 200,
+        online: true,
+        bwlimit: 1000,
+      }),
+    upid,
+  ],
+  "ha.findResource": [(c) => c.ha.findResource(100), []],
+  "ha.addResource": [(c) => c.ha.addResource({ vmid: 100, state: "started", comment: "x", maxRelocate: 1, maxRestart: 1 }), null],
+  "ha.setState": [(c) => c.ha.setState(100, "ignored"), null],
+  "ha.listGroups": [(c) => c.ha.listGroups(), []],
+  "ha.listRules": [(c) => c.ha.listRules(), []],
+  "ha.setRuleMembers": [(c) => c.ha.setRuleMembers({ rule: "apart", type: "resource-affinity" }, ["vm:100", "vm:101"]), null],
+  "replication.list": [(c) => c.replication.list(), []],
+  "replication.create": [
+    (c) => c.replication.create({ vmid: 100, job: 0, targetNode: "n2", schedule: "*/15", rateMBps: 10, comment: "x", disabled: true }),
+    null,
+  ],
 };
+
+const job: BackupJob = {
+  id: "fed-production",
+  schedule: "02:00",
+  storage: "pbs1",
+  pool: "production",
+  mode: "snapshot",
+  comment: "x",
+  enabled: true,
+  prune: "keep-last=3",
+  remove: true,
+  notesTemplate: "{{guestname}}",
+};
+
+/** What is no member of the client, because few need it. */
+const functions: typeof calls = {
+  listBackupJobs: [(c) => listBackupJobs(c), []],
+  createBackupJob: [(c) => createBackupJob(c, job), null],
+  updateBackupJob: [(c) => updateBackupJob(c, { ...job, prune: undefined }), null],
+  deleteBackupJob: [(c) => deleteBackupJob(c, job.id), null],
+};
+const all = { ...calls, ...functions };
+
+/** Paths that a version does not have; whoever calls them has looked at the version, or takes the refusal for an answer. */
+const ABSENT: Record<string, string[]> = { "8.4.21": ["ha.listRules", "ha.setRuleMembers"], "9.2.11": [] };
 
 interface Request {
   method: string;
@@ -107,8 +164,8 @@ function problemsOf(parameter: SchemaParameter, value: string): string[] {
 function objections(schema: Map<string, Record<string, SchemaMethod>>, request: Request): string[] {
   const found = findMethod(schema, request);
   if (found === undefined) return [`${request.method} ${request.path} does not exist`];
-  const declared = found.declared.parameters?.properties ?? {};
   const given = { ...found.inPath, ...request.params };
+  const declared = declaredParameters(found.declared.parameters, given);
   const where = `${request.method} ${request.path}`;
   const wrong = Object.entries(given).flatMap(([name, value]) => {
     const parameter = findParameter(declared, name);
@@ -140,7 +197,7 @@ describe.skipIf(skipWithoutRecordings("requests against the official API schema"
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 5_000,
     });
-    for (const [name, [call, result]] of Object.entries(calls)) {
+    for (const [name, [call, result]] of Object.entries(all)) {
       reply = result;
       const before = api.requests.length;
       await call(client);
@@ -168,7 +225,7 @@ describe.skipIf(skipWithoutRecordings("requests against the official API schema"
 
   for (const version of ["8.4.21", "9.2.11"] as const) {
     const schema = readSchema(version);
-    it.each(Object.keys(calls))(`${version}: %s`, (name) => {
+    it.each(Object.keys(all).filter((name) => !ABSENT[version]?.includes(name)))(`${version}: %s`, (name) => {
       const requests = sent.get(name)!;
       expect(requests.length).toBeGreaterThan(0);
       expect(requests.flatMap((request) => objections(schema, request))).toEqual([]);
