@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
 import type { StatusReport } from "../../src/cli/status/report";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import type { ProxmoxApi } from "../../src/proxmox";
+import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { federate } from "./run";
 
 const CLUSTER = "worldstream-prod";
@@ -13,15 +13,7 @@ let api: ProxmoxApi;
 beforeAll(async () => {
   simulated = await startSimulatedFederation();
   await setRpo("1h");
-  const cluster = simulated.simulator.clusters.find(({ id }) => id === CLUSTER)!;
-  api = createProxmoxClient({
-    clusterId: CLUSTER,
-    endpoints: cluster.endpoints.map(({ url }) => url),
-    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-    tls: { fingerprint: cluster.fingerprint, verify: true },
-    connectTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
-  });
+  api = clientOf(simulated, CLUSTER);
   await api.pools.create(POOL, "");
   for (const [vmid, name] of [
     [101, "saved"],

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { vmSchema } from "../../src/providers/vm/spec";
-import { createProxmoxClient } from "../../src/proxmox";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { federate } from "./run";
 
 const CLUSTER = "worldstream-prod";
@@ -15,15 +14,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "import-"));
   simulated = await startSimulatedFederation();
-  const cluster = simulated.simulator.clusters.find(({ id }) => id === CLUSTER)!;
-  const api = createProxmoxClient({
-    clusterId: CLUSTER,
-    endpoints: cluster.endpoints.map(({ url }) => url),
-    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-    tls: { fingerprint: cluster.fingerprint, verify: true },
-    connectTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
-  });
+  const api = clientOf(simulated, CLUSTER);
   const create = async (vmid: number, params: Record<string, string | number>) =>
     api.tasks.wait(await api.qemu.create("ams-1", { vmid, memory: 1536, cores: 3, ...params }));
   await create(101, {

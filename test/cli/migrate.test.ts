@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatDescription, identityTag, type Mark } from "../../src/migration";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
+import type { ProxmoxApi } from "../../src/proxmox";
 import { checksumsByDrive, getGuest } from "../integration/support/federation-view";
 import { countWrites } from "../integration/support/requests";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { federate } from "./run";
 
 const FROM = "worldstream-prod";
@@ -14,15 +14,7 @@ let simulated: SimulatedFederation;
 let api: ProxmoxApi;
 beforeEach(async () => {
   simulated = await startSimulatedFederation({ timeScale: 2000 });
-  const cluster = simulated.simulator.clusters.find(({ id }) => id === FROM)!;
-  api = createProxmoxClient({
-    clusterId: FROM,
-    endpoints: cluster.endpoints.map(({ url }) => url),
-    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-    tls: { fingerprint: cluster.fingerprint, verify: true },
-    connectTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
-  });
+  api = clientOf(simulated, FROM);
   await api.pools.create(POOL, "");
 });
 afterEach(async () => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
+import type { ProxmoxApi } from "../../src/proxmox";
 import { checksumsByDrive, getGuest } from "../integration/support/federation-view";
 import type { EngineReplay } from "../support/engine-replay";
 import type { PropertyMap } from "../support/property-values";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { pool, startStack, vm } from "../support/stack";
 
 const CLUSTER = "worldstream-prod";
@@ -30,15 +30,7 @@ describe("a VM that existed before", () => {
   beforeEach(async () => {
     federation = await startSimulatedFederation();
     stack = startStack(federation);
-    const cluster = federation.simulator.clusters.find(({ id }) => id === CLUSTER)!;
-    api = createProxmoxClient({
-      clusterId: CLUSTER,
-      endpoints: cluster.endpoints.map(({ url }) => url),
-      credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-      tls: { fingerprint: cluster.fingerprint, verify: true },
-      connectTimeoutMs: 5_000,
-      requestTimeoutMs: 30_000,
-    });
+    api = clientOf(federation, CLUSTER);
     await create(105, {});
   });
   afterEach(async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { environmentOf, storeApisOf, storeEnvironmentOf } from "../../src/cli/simulate";
 import { pointAtSimulator } from "../../src/cli/simulated-config";
 import { parseFederation } from "../../src/config";
+import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
 import { layoutFromFederation, type Simulator, startSimulator } from "../../src/simulator";
 
 export const EXAMPLE_FEDERATION = join(__dirname, "../../examples/multi-site/federation.yaml");
@@ -20,6 +21,19 @@ export interface SimulatedFederation {
   edit(change: (text: string) => string): Promise<void>;
   admin<T>(method: string, path: string, body?: unknown): Promise<T>;
   stop(): Promise<void>;
+}
+
+/** A client of one of its clusters, with the token of the federation's file. Whoever asks for it closes it. */
+export function clientOf({ simulator }: SimulatedFederation, id: string): ProxmoxApi {
+  const cluster = simulator.clusters.find((candidate) => candidate.id === id)!;
+  return createProxmoxClient({
+    clusterId: id,
+    endpoints: cluster.endpoints.map(({ url }) => url),
+    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
+    tls: { fingerprint: cluster.fingerprint, verify: true },
+    connectTimeoutMs: 5_000,
+    requestTimeoutMs: 30_000,
+  });
 }
 
 export async function startSimulatedFederation(options: { text?: string; timeScale?: number } = {}): Promise<SimulatedFederation> {
