@@ -1,5 +1,6 @@
 import type { Decision } from "../many/placement-run";
 import type { Inventory, LinkFacts, Placement, PlacementRequest } from "../model";
+import { compareText } from "../order";
 import { buildWorld, type World } from "../world";
 import { carriedBytes } from "./carried-bytes";
 import { type PendingMove, type TimedMove, type Timeline, Timetable, type Work } from "./timeline";
@@ -100,7 +101,8 @@ export function scheduleMoves(
   rates: MoveRates = {},
 ): MoveSchedule {
   const world = buildWorld(inventory, []);
-  const moves = pendingMoves(decisions, requests);
+  // In an order of their own: fractions that are added in another order differ in their last digit.
+  const moves = [...pendingMoves(decisions, requests)].sort((left, right) => compareText(left.request.key, right.request.key));
   const workOf = (move: PendingMove) => work(move, world, inventory.links, rates);
   const { bound, bottleneck } = lowerBound(moves, limits, workOf);
   const timeline = new Timetable(moves, new Transit(world, requests), limits, workOf).run();
@@ -114,6 +116,8 @@ export function scheduleMoves(
       endSeconds: thousandths(move.endSeconds),
     };
   });
+  // Starts that differ in the last digit of a fraction only are the same.
+  steps.sort((left, right) => left.startSeconds - right.startSeconds || compareText(left.key, right.key));
   const makespanSeconds = steps.reduce((last, { endSeconds }) => Math.max(last, endSeconds), 0);
   const { blocked, message } = blockage(timeline);
   return { ok: message === undefined, steps, makespanSeconds, lowerBoundSeconds: thousandths(bound), bottleneck, blocked, message };
@@ -141,7 +145,7 @@ function lowerBound(moves: readonly PendingMove[], limits: SequenceLimits, workO
   let bound = 0;
   let bottleneck = "";
   const raise = (value: number, what: string) => {
-    if (value > bound) [bound, bottleneck] = [value, what];
+    if (value > bound || (value === bound && compareText(what, bottleneck) < 0)) [bound, bottleneck] = [value, what];
   };
   const sums = new Map<string, { passage: Passage; seconds: number; transfer: number }>();
   for (const move of moves) {
