@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { withLock } from "./lock.mjs";
 import { run } from "./processes.mjs";
 import { SetupError } from "./setup-error.mjs";
 
 /**
- * Compiles `src` into `dist` unless `dist` was made from the very same files.
+ * Compiles `src` into `dist` unless `dist` was made from the very same files. One process at a time does, and `dist` is
+ * never without a file its sources have: another test run may be loading from it.
  *
  * @param {string} root the repository
  * @param {(line: string) => void} log
@@ -13,26 +15,41 @@ import { SetupError } from "./setup-error.mjs";
  */
 export async function ensureBuild(root, log) {
   const cache = join(root, "node_modules", ".cache", "tsc");
+  mkdirSync(cache, { recursive: true });
+  return withLock(join(cache, "build.lock"), () => build(realpathSync(root), cache, log), {
+    onWait: (holder) => log(`Another run (process ${holder.pid} on ${holder.host}) is compiling; waiting for it …`),
+  });
+}
+
+async function build(root, cache, log) {
   const stampPath = join(cache, "build-stamp.json");
   // Taken before compiling: a file saved meanwhile is compiled again next time.
-  const sources = describeSources(root);
+  const sources = { root, ...describeSources(root) };
   const previous = readStamp(stampPath);
-  if (previous && previous.digest === sources.digest && isBuilt(root, sources.files)) return false;
+  const complete = previous?.root === root && isBuilt(root, sources.files);
+  if (complete && previous.digest === sources.digest) return false;
 
   log("Compiling src into dist …");
-  const lost = previous?.files.some((file) => !sources.files.includes(file));
-  if (!previous || lost || !isBuilt(root, sources.files)) {
-    // tsc keeps the output of deleted sources, and its incremental record makes it skip output that was deleted.
-    rmSync(join(root, "dist"), { recursive: true, force: true });
-    rmSync(join(cache, "build.tsbuildinfo"), { force: true });
-  }
+  // Its incremental record makes tsc skip output that was deleted, or that another checkout with these node_modules has.
+  if (!complete) rmSync(join(cache, "build.tsbuildinfo"), { force: true });
   rmSync(stampPath, { force: true });
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const { code } = await run(process.execPath, [tsc, "-p", "."], { cwd: root, output: "show" });
   if (code !== 0) throw new SetupError("The sources do not compile; the errors above say where.");
-  mkdirSync(dirname(stampPath), { recursive: true });
+  removeLostOutput(root, sources.files);
   writeFileSync(stampPath, JSON.stringify(sources));
   return true;
+}
+
+/** tsc keeps what it once made of sources that are gone. */
+function removeLostOutput(root, files) {
+  const made = new Set(files.map((file) => outputOf(file)));
+  for (const path of listFiles(join(root, "dist"))) {
+    const output = relative(root, path)
+      .replaceAll("\\", "/")
+      .replace(/\.d\.ts$/, ".js");
+    if (!made.has(output)) rmSync(path);
+  }
 }
 
 function describeSources(root) {
@@ -49,7 +66,11 @@ function describeSources(root) {
 }
 
 function isBuilt(root, files) {
-  return files.every((file) => file.endsWith(".d.ts") || existsSync(join(root, file.replace(/^src\//, "dist/").replace(/\.ts$/, ".js"))));
+  return files.every((file) => file.endsWith(".d.ts") || existsSync(join(root, outputOf(file))));
+}
+
+function outputOf(file) {
+  return file.replace(/^src\//, "dist/").replace(/\.ts$/, ".js");
 }
 
 function readStamp(path) {

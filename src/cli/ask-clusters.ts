@@ -1,6 +1,6 @@
 /** Asking every cluster the same, at once: one that is down, slow or refuses is part of the answer and hides no other. */
 import type { Cluster } from "../config";
-import type { ClusterClients } from "../inventory";
+import { type ClusterClients, withinDeadline } from "../inventory";
 import type { CallOptions, ProxmoxApi } from "../proxmox";
 import { EXIT, type ExitCode } from "./exit-codes";
 import { codeOf, describeFailure } from "./failure";
@@ -12,15 +12,6 @@ export type Asked<T> =
   | { cluster: Cluster; ok: false; kind: "not-contacted" | "unreachable" | "refused"; reason: string };
 
 export type Ask<T> = (api: ProxmoxApi, cluster: Cluster, options: CallOptions) => Promise<T>;
-
-/** A cluster took longer in all than its timeouts allow for one call. */
-export class DeadlineError extends Error {
-  readonly code = "DEADLINE";
-
-  constructor(cluster: string, deadlineMs: number) {
-    super(`Cluster ${cluster} did not answer within ${deadlineMs / 1000} s (its connection_timeout and request_timeout).`);
-  }
-}
 
 /** In the order of `clusters`. Rejects only with what is a fault of this program. */
 export function askClusters<T>(clusters: readonly Cluster[], clients: ClusterClients, ask: Ask<T>): Promise<Asked<T>[]> {
@@ -43,26 +34,6 @@ async function askOne<T>(cluster: Cluster, clients: ClusterClients, ask: Ask<T>)
 function whyNotContacted(cluster: Cluster): string | undefined {
   if (cluster.status === "lost") return "it is declared lost";
   return cluster.connection === undefined ? "it has no connection in the federation file" : undefined;
-}
-
-/** A client repeats a read that got no answer; here somebody waits, so all of it has to end when one call should have. */
-async function withinDeadline<T>(cluster: Cluster, work: (options: CallOptions) => Promise<T>): Promise<T> {
-  const { connectTimeoutMs = 0, requestTimeoutMs = 0 } = cluster.connection ?? {};
-  const deadlineMs = connectTimeoutMs + requestTimeoutMs;
-  const controller = new AbortController();
-  const deadline = new DeadlineError(cluster.id, deadlineMs);
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(deadline);
-      controller.abort(deadline);
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([work({ signal: controller.signal }), expired]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** What the failures among the answers mean for the exit code. */

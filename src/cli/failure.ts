@@ -23,6 +23,9 @@ const CODES: Readonly<Record<string, ExitCode>> = {
   CREDENTIAL_MISSING: EXIT.refused,
   CREDENTIAL_UNREADABLE: EXIT.refused,
   CREDENTIAL_INVALID: EXIT.refused,
+  // The exact mode.
+  "solver-missing": EXIT.usage,
+  "too-large": EXIT.usage,
   // Kubernetes.
   CLIENT_MISSING: EXIT.usage,
   KUBECONFIG: EXIT.usage,

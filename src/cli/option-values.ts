@@ -27,6 +27,13 @@ export function parseSeconds(text: string): number {
   return seconds;
 }
 
+/** From one day to ten years. */
+export function parseDays(text: string): number {
+  const days = Number(text);
+  if (!/^\d{1,4}$/.test(text.trim()) || days < 1 || days > 3650) throw new InvalidArgumentError("a whole number of days from 1 to 3650");
+  return days;
+}
+
 /** Milliseconds since the epoch. A time without a zone would mean another instant on every machine. */
 export function parseInstant(text: string): number {
   const instantMs = Date.parse(text);

@@ -1,17 +1,4 @@
-/** Figures for people: rounded, short. Exact ones are in the other formats. */
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-/** `1.5 TiB`, `64 GiB`, `0 B`; one decimal below ten. */
-export function roundedBytes(bytes: number): string {
-  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${roundedAmount(bytes / 1024 ** power)} ${UNITS[power]}`;
-}
-
-/** At most one decimal, none from ten up. */
-export function roundedAmount(amount: number): string {
-  return amount < 10 ? String(Math.round(amount * 10) / 10) : String(Math.round(amount));
-}
+/** Words and figures for people: rounded, short. Exact ones are in the other formats. */
 
 export function percentOf(part: number, whole: number): string {
   return whole <= 0 ? "–" : `${Math.round((part / whole) * 100)} %`;

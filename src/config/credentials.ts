@@ -121,6 +121,8 @@ async function readRaw(subject: Subject, source: SecretSource, key: string, env:
     }
     case "file":
       return readNamedFile(source.path, env, `${describe(source)} (\`${key}_file\`)`, subject);
+    case "inline":
+      return source.secret.reveal();
     case "pulumi": {
       if (!env.pulumiSecret) {
         throw new CredentialError(
@@ -174,6 +176,8 @@ function describe(source: SecretSource): string {
       return `file ${source.path}`;
     case "pulumi":
       return `Pulumi configuration key ${source.key}`;
+    case "inline":
+      return "the secret in the federation file";
   }
 }
 

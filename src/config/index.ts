@@ -8,6 +8,7 @@ export { type LoadedFederation, type LoadOptions, loadFederation, parseFederatio
 export type * from "./model";
 export type { Path, Position } from "./position";
 export { formatPath } from "./position";
+export { replaceFile } from "./replace-file";
 export { timeWindow } from "./schema/window";
 export {
   type DurationUnit,
@@ -20,6 +21,7 @@ export {
   parseLatencyMs,
   parsePercent,
   parseSizeBytes,
+  roundedAmount,
   roundedDuration,
   roundedSize,
   UnitError,

@@ -2,6 +2,7 @@
  * What `federation.yaml` means, after parsing: every size in bytes, every duration in milliseconds,
  * every reference resolved to an id that exists. The rest of the product reads this and never YAML.
  */
+import type { HiddenSecret } from "./hidden-secret";
 
 export type Tier = "primary" | "secondary" | "edge";
 /** `cordoned`: nothing new lands there. `draining`: everything leaves. `lost`: gone, not contacted. */
@@ -39,6 +40,10 @@ export interface FailoverPolicy {
   maxAgeMs?: number;
   /** Bridge without a way out, on every cluster that drills restore to. */
   drillBridge?: string;
+  /** File to which a line of JSON is appended for every drilled VM; relative to the federation file. Absent: beside the audit log. */
+  drillLog?: string;
+  /** How long a drill proves that the backups of a pool can be restored. Absent: 90 days. */
+  drillPeriodMs?: number;
 }
 
 /** `features` of the Proxmox CSI plugin's cloud-config. */
@@ -100,8 +105,13 @@ export interface Connection {
   requestTimeoutMs: number;
 }
 
-/** Where a secret comes from. The secret itself is read by `resolveCredentials`, never kept here. */
-export type SecretSource = { kind: "environment"; variable: string } | { kind: "file"; path: string } | { kind: "pulumi"; key: string };
+/** Where a secret comes from. The secret itself is read by `resolveCredentials`, and shows nowhere in the model. */
+export type SecretSource =
+  | { kind: "environment"; variable: string }
+  | { kind: "file"; path: string }
+  | { kind: "pulumi"; key: string }
+  /** In the file itself, as the CSI plugin's cloud-config allows. */
+  | { kind: "inline"; secret: HiddenSecret };
 
 export type CredentialSource =
   /** tokenId is `user@realm!name`. */

@@ -1,6 +1,7 @@
 /** `federation.lock.json`: where each VM was put, so that the next synth leaves it there. Belongs into version control. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { replaceFile } from "../config";
 import type { Placement } from "../placement";
 import { SynthError } from "./errors";
 
@@ -34,9 +35,7 @@ export async function writeLock(file: string, federation: string, lock: Lock): P
   const vms = Object.fromEntries(
     [...lock].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { cluster, node, storages }]) => [key, { cluster, node, storages }]),
   );
-  const beside = `${file}.${process.pid}.tmp`;
-  await writeFile(beside, `${JSON.stringify({ version: 1, federation, vms }, undefined, 2)}\n`);
-  await rename(beside, file);
+  await replaceFile(file, `${JSON.stringify({ version: 1, federation, vms }, undefined, 2)}\n`);
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

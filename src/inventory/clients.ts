@@ -1,5 +1,5 @@
 /** Clients for the clusters of a federation: one per cluster, made on first use. */
-import type { Cluster, CredentialEnvironment } from "../config";
+import type { Cluster, Connection, CredentialEnvironment, Credentials } from "../config";
 import { readCaFile, resolveCredentials } from "../config";
 import { createProxmoxClient, type ProxmoxApi } from "../proxmox";
 
@@ -34,10 +34,19 @@ async function connect(cluster: Cluster, environment: CredentialEnvironment): Pr
   if (cluster.status === "lost") throw new NoConnectionError(`cluster ${cluster.id} is declared lost and is not contacted`);
   const { connection } = cluster;
   if (!connection) throw new NoConnectionError(`cluster ${cluster.id} has no connection: add clusters[].connection to federation.yaml`);
-  const credentials = await resolveCredentials(cluster, environment);
+  return connectAs(cluster.id, connection, await resolveCredentials(cluster, environment), environment);
+}
+
+/** A client of one's own, with these credentials whatever the file names; the caller closes it. */
+export async function connectAs(
+  clusterId: string,
+  connection: Connection,
+  credentials: Credentials,
+  environment: CredentialEnvironment,
+): Promise<ProxmoxApi> {
   const ca = connection.tls.caFile === undefined ? undefined : await readCaFile(connection.tls.caFile, environment);
   return createProxmoxClient({
-    clusterId: cluster.id,
+    clusterId,
     endpoints: connection.apiUrls,
     credentials,
     tls: { fingerprint: connection.tls.fingerprint, ca, verify: connection.tls.verify },

@@ -1,4 +1,5 @@
-export { type ClusterClients, createClusterClients, NoConnectionError } from "./clients";
+export { type ClusterClients, connectAs, createClusterClients, NoConnectionError } from "./clients";
+export { DeadlineError, withinDeadline } from "./deadline";
 export { type KeyOf, storageClassesOf, toInventory, toPoolPolicy } from "./facts";
 export {
   type ClusterSnapshot,
@@ -6,6 +7,7 @@ export {
   findGuestsByTag,
   isOutage,
   type LocatedGuest,
+  type LookOptions,
   type ReachableCluster,
   takeSnapshot,
   type UnreachableCluster,

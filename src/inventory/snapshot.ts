@@ -1,8 +1,9 @@
 /** One look at every cluster: a single `/cluster/resources` call each, all in parallel. */
-import type { Cluster, Federation } from "../config";
+import type { Cluster, Federation, SecretSource } from "../config";
 import type { GuestRow, NodeRow, StorageRow } from "../proxmox";
 import { AuthenticationError, ConnectionError, OutcomeUnknownError, QuorumError, RequestTimeoutError } from "../proxmox";
 import { type ClusterClients, NoConnectionError } from "./clients";
+import { DeadlineError, withinDeadline } from "./deadline";
 
 export type ClusterSnapshot = ReachableCluster | UnreachableCluster;
 
@@ -26,19 +27,24 @@ export interface FederationSnapshot {
   clusters: Map<string, ClusterSnapshot>;
 }
 
+export interface LookOptions {
+  /** A cluster that hangs is given up when one call to it should have ended. Absent: its client asks again for a while. */
+  somebodyWaits?: boolean;
+}
+
 /**
  * Looks at all clusters. One that cannot be reached is part of the answer; a wrong token, a wrong fingerprint or a
  * missing privilege is not: the error is thrown, since waiting would not mend it.
  */
-export async function takeSnapshot(federation: Federation, clients: ClusterClients): Promise<FederationSnapshot> {
-  const snapshots = await Promise.all(federation.clusters.map((cluster) => lookAt(cluster, clients)));
+export async function takeSnapshot(federation: Federation, clients: ClusterClients, look: LookOptions = {}): Promise<FederationSnapshot> {
+  const snapshots = await Promise.all(federation.clusters.map((cluster) => lookAt(cluster, clients, look)));
   return { federation, clusters: new Map(snapshots.map((snapshot) => [snapshot.cluster.id, snapshot])) };
 }
 
-async function lookAt(cluster: Cluster, clients: ClusterClients): Promise<ClusterSnapshot> {
+async function lookAt(cluster: Cluster, clients: ClusterClients, { somebodyWaits }: LookOptions): Promise<ClusterSnapshot> {
   try {
     const client = await clients.get(cluster);
-    const rows = await client.listResources();
+    const rows = await (somebodyWaits ? withinDeadline(cluster, (options) => client.listResources(options)) : client.listResources());
     return {
       reachable: true,
       cluster,
@@ -61,12 +67,24 @@ export class CredentialsRefusedError extends Error {
     const source = cluster.connection?.credentials;
     const account = source?.kind === "token" ? `token ${source.tokenId}` : `user ${source?.username}`;
     const secret = source?.kind === "token" ? source.secret : source?.password;
-    const origin = secret && { environment: "environment variable", file: "file", pulumi: "Pulumi configuration key" }[secret.kind];
-    const where = secret && (secret.kind === "environment" ? secret.variable : secret.kind === "file" ? secret.path : secret.key);
+    const origin = secret && originOf(secret);
     super(
-      `Cluster ${cluster.id} refuses ${account}: ${cause.proxmoxMessage ?? cause.message} Check that it exists and has not expired, and its secret in ${origin} ${where}.`,
+      `Cluster ${cluster.id} refuses ${account}: ${cause.proxmoxMessage ?? cause.message} Check that it exists and has not expired, and its secret in ${origin}.`,
       { cause },
     );
+  }
+}
+
+function originOf(secret: SecretSource): string {
+  switch (secret.kind) {
+    case "environment":
+      return `environment variable ${secret.variable}`;
+    case "file":
+      return `file ${secret.path}`;
+    case "pulumi":
+      return `Pulumi configuration key ${secret.key}`;
+    case "inline":
+      return "the federation file";
   }
 }
 
@@ -74,6 +92,7 @@ export class CredentialsRefusedError extends Error {
 export function isOutage(error: unknown): error is Error {
   return (
     error instanceof ConnectionError ||
+    error instanceof DeadlineError ||
     error instanceof OutcomeUnknownError ||
     error instanceof RequestTimeoutError ||
     error instanceof QuorumError

@@ -16,7 +16,7 @@ export interface KubernetesClientOptions {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MOST_ATTEMPTS = 4;
-/** Unknown fields are errors: a misspelt one would be dropped without a word. */
+/** Unknown fields are errors: a misspelt one would be dropped without a word. See also `asGiven`. */
 const STRICT = { fieldValidation: "Strict" } as const;
 
 /** @throws KubernetesError `CLIENT_MISSING` or `KUBECONFIG`; the cluster itself is not contacted yet */
@@ -78,7 +78,7 @@ class Client implements KubernetesApi {
 
   createVolume(body: Parameters<KubernetesApi["createVolume"]>[0]) {
     return this.call(`PersistentVolume ${body.metadata?.name} cannot be created`, () =>
-      this.core.createPersistentVolume({ body, ...STRICT }),
+      this.core.createPersistentVolume({ body, ...STRICT }, this.asGiven(body)),
     );
   }
 
@@ -112,7 +112,7 @@ class Client implements KubernetesApi {
   createClaim(body: Parameters<KubernetesApi["createClaim"]>[0]) {
     const namespace = body.metadata?.namespace ?? "";
     return this.call(`PersistentVolumeClaim ${namespace}/${body.metadata?.name} cannot be created`, () =>
-      this.core.createNamespacedPersistentVolumeClaim({ namespace, body, ...STRICT }),
+      this.core.createNamespacedPersistentVolumeClaim({ namespace, body, ...STRICT }, this.asGiven(body)),
     );
   }
 
@@ -170,6 +170,20 @@ class Client implements KubernetesApi {
 
   private asMergePatch() {
     return this.library.setHeaderOptions("Content-Type", this.library.PatchStrategy.MergePatch);
+  }
+
+  /** The library sends only the fields it knows; a misspelt one, or one newer than the library, must reach the server. */
+  private asGiven(body: object) {
+    const { pre, post } = this.library.setHeaderMiddleware("Content-Type", "application/json");
+    const text = JSON.stringify(body);
+    const middleware: ReturnType<KubernetesLibrary["setHeaderMiddleware"]> = {
+      pre: (request) => {
+        request.setBody(text);
+        return pre(request);
+      },
+      post,
+    };
+    return { middleware: [middleware], middlewareMergeStrategy: "append" as const };
   }
 
   private async find<T>(what: string, send: () => Promise<T>): Promise<T | undefined> {

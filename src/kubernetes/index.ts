@@ -16,6 +16,7 @@ export {
   toNodeAffinity,
   toPersistentVolume,
   toReboundClaim,
+  toVolumeAttributes,
   type VolumeMode,
   type VolumeShape,
   ZONE_LABEL,

@@ -17,6 +17,8 @@ export interface VolumeMark {
   name: string;
   /** That of the disk behind it: grows with every move. */
   generation: number;
+  /** Its disk was taken over as it was, and no guest of ours owns it. */
+  adopted?: true;
 }
 
 export function formatVolumeMark(mark: VolumeMark): string {

@@ -82,7 +82,7 @@ export function toPersistentVolume(shape: VolumeShape): PersistentVolume {
 }
 
 /** Strings all of them. A disk is left out of its guest's backups: restored with the guest it would exist twice. */
-function toVolumeAttributes(storage: string, attributes: AttachAttributes): Record<string, string> {
+export function toVolumeAttributes(storage: string, attributes: AttachAttributes): Record<string, string> {
   const { cache, aio, ssd, ioThread, diskIops, diskMBps } = attributes;
   const flag = (value: boolean) => (value ? "1" : "0");
   return {

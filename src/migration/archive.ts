@@ -8,6 +8,7 @@ import { type Route, type RouteStore, storeOf } from "./route";
 
 /** Backups of big guests over thin lines: as long as it takes, but not for ever. */
 const BACKUP_TIMEOUT_MS = 72 * 3600 * 1000;
+export const RESTORE_TIMEOUT_MS = 72 * 3600 * 1000;
 
 /**
  * `final`: of the stopped guest, the one that is restored. `warm`: of the running guest, written so that the store holds most
@@ -93,6 +94,14 @@ export function bandwidthLimit(bitsPerSecond: number | undefined): { bwlimit?: n
 
 export function showProgress(pace: Pace, message: string | undefined): void {
   if (message !== undefined) pace.progress(message);
+}
+
+/** A backup server checks its archives now and then: one that it found damaged is good for nothing. */
+export function requireSound(archive: Volume): void {
+  if (archive.verification === "failed")
+    throw new Error(
+      `Archive ${archive.volid} is damaged: the backup server's verification of it failed. Remove it there, verify the datastore, then run again.`,
+    );
 }
 
 /** The same archive under the target's storage id. */

@@ -1,12 +1,13 @@
 /** Moving by an archive: the stopped source is backed up to a store both clusters reach, and restored over a claim. */
 import type { Volume } from "../proxmox";
-import { bandwidthLimit, ensureArchive, removeArchives, showProgress, waitUntilVisible } from "./archive";
+import { bandwidthLimit, ensureArchive, RESTORE_TIMEOUT_MS, removeArchives, requireSound, showProgress, waitUntilVisible } from "./archive";
 import { findGuest } from "./claim";
 import { claimTarget } from "./claim-target";
 import { requireEncrypted } from "./encryption";
 import { stopAndFenceSource } from "./fence";
-import { formatDescription, type MoveJournal, type MoveStep } from "./mark";
-import { MOVING_TAG, readMarkedGuest } from "./marked-guest";
+import { findLiveRestore, liveOverrides, receiveLive, restoreLive, takeUpLiveRestore } from "./live-restore";
+import { formatDescription, type Mark, type MoveJournal, type MoveStep } from "./mark";
+import { type MarkedGuest, MOVING_TAG, readMarkedGuest } from "./marked-guest";
 import type { MoveMethod } from "./move-method";
 import { type MoveState, withTag } from "./move-state";
 import { destroyGuest, type GuestRef, isRunning, type Pace, runTask, stopTask } from "./operations";
@@ -15,31 +16,52 @@ import { TransferProgress } from "./progress";
 import { freeLeftovers, isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 import type { RollbackRequest } from "./rollback";
 import { storeOf } from "./route";
-
-const RESTORE_TIMEOUT_MS = 72 * 3600 * 1000;
+import { isStranded, strandedAt } from "./stranded";
 
 export const backupRestore: MoveMethod = {
   name: "backup-restore",
   fencedSteps: new Set(["backing-up", "backed-up", "restoring", "verified", "finishing"]),
+  takeUp: takeUpLiveRestore,
   takeTarget: claimTarget,
-  // Both queues are before the shutdown: nobody waits for them switched off.
-  carry: (move, target) =>
-    move.request.onLink(async (bitsPerSecond) => {
-      const { beside } = storeOf(move.request.route);
-      const toStore = beside === "source" ? undefined : bitsPerSecond;
-      const archive = await move.request.inTurn(async () => {
-        await warmUp(move, toStore);
-        await stopAndFenceSource(move);
-        return backUp(move, toStore);
-      });
-      await restore(move, target, archive, beside === "target" ? undefined : bitsPerSecond);
-    }),
+  carry: async (move, target) => {
+    if (!isRestoredLive(move.begun)) await transfer(move, target);
+    if (isRestoredLive(move.begun)) await receiveLive(move, target);
+  },
+  canRollBack,
   stopWork: (source, _journal, pace) => stopTask(source, "vzdump", pace),
   removeTarget,
   cleanUp: async (source, { storage, id }, pace) => {
     if (storage !== undefined) await removeArchives(source, storage, id, pace);
   },
 };
+
+/** The target runs, or may. */
+function isRestoredLive({ live, step }: MoveJournal): boolean {
+  return live === true && step === "finishing";
+}
+
+/** A disk's owner never runs: until somebody is given its volume, nothing is on the target that the source has not. */
+async function canRollBack(request: RollbackRequest, journal: MoveJournal, pace: Pace): Promise<boolean> {
+  const { identity, targetApi } = request;
+  if (identity.kind === "disk")
+    return (await findOwnedGuests(targetApi, identity, pace)).every(({ mark }) => mark?.attachedTo === undefined);
+  return isRestoredLive(journal) && (await findLiveRestore({ identity, targetApi, journal }, pace)) === "failed";
+}
+
+/** Both queues are before the shutdown: nobody waits for them switched off. */
+function transfer(move: MoveState, target: GuestRef): Promise<void> {
+  return move.request.onLink(async (bitsPerSecond) => {
+    const { beside, type } = storeOf(move.request.route);
+    const toStore = beside === "source" ? undefined : bitsPerSecond;
+    const archive = await move.request.inTurn(async () => {
+      await warmUp(move, toStore);
+      await stopAndFenceSource(move);
+      return backUp(move, toStore);
+    });
+    // Proxmox takes a limit for archives of a backup server, and does nothing with it.
+    await restore(move, target, archive, beside === "target" || type === "pbs" ? undefined : bitsPerSecond);
+  });
+}
 
 /**
  * A backup of the running guest: the store then holds nearly all chunks, and the one that counts sends only what has changed
@@ -61,6 +83,7 @@ async function warmUp(move: MoveState, bitsPerSecond: number | undefined): Promi
     move.pace,
   );
   await waitUntilVisible(move.request.target, archive, source.vmid, route, move.pace);
+  requireSound(archive);
   await move.readSource();
 }
 
@@ -87,7 +110,27 @@ async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsP
   move.stopIfCancelled();
   const { route, name, tags, text, source } = move.request;
   const volid = await waitUntilVisible(move.request.target, archive, source.vmid, route, move.pace);
+  requireSound(archive);
   if (route.encrypted) await requireEncrypted(move.request, archive);
+  const params = (phase: Mark["phase"]) => ({
+    vmid: target.vmid,
+    archive: volid,
+    storage: move.request.target.storage,
+    // Over our own claim, or over what is left of our own restore: neither holds data.
+    force: 1,
+    template: 0,
+    onboot: 0,
+    protection: 0,
+    name,
+    tags: withTag(tags, MOVING_TAG).join(";"),
+    description: formatDescription(text, move.targetMark(phase)),
+    ...bandwidthLimit(bitsPerSecond),
+  });
+  const live = liveOverrides(move);
+  if (live) {
+    await restoreLive(move, target, { ...live, ...params("claimed") });
+    return;
+  }
   if (move.begun.step !== "restoring") await move.change({ step: "restoring" });
   move.pace.report(`${name}: restoring on ${route.target}/${target.node}`);
   const progress = new TransferProgress(`${name}: restoring`, move.pace.nowMs);
@@ -101,23 +144,15 @@ async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsP
       onStarted: (restoreUpid) => move.change({ restoreUpid }),
     },
     move.pace,
-    () =>
-      target.api.qemu.create(target.node, {
-        vmid: target.vmid,
-        archive: volid,
-        storage: move.request.target.storage,
-        // Over our own claim, or over what is left of our own restore: neither holds data.
-        force: 1,
-        template: 0,
-        onboot: 0,
-        protection: 0,
-        name,
-        tags: withTag(tags, MOVING_TAG).join(";"),
-        description: formatDescription(text, move.targetMark("restored")),
-        ...bandwidthLimit(bitsPerSecond),
-      }),
+    () => target.api.qemu.create(target.node, params("restored")),
   );
   await freeLeftovers(await move.readTarget(target), move.pace);
+}
+
+function isUnderWay({ mark }: MarkedGuest, { source, identity }: RollbackRequest): boolean {
+  if (mark?.phase === "claimed" || mark?.phase === "restored") return true;
+  // Of a disk even the finished copy, while its source is not retired.
+  return identity.kind === "disk" && mark?.source?.cluster === source.api.clusterId && mark.source.vmid === source.vmid;
 }
 
 /** Claim, restored guest or what a failed restore has left. */
@@ -127,11 +162,14 @@ async function removeTarget(request: RollbackRequest, journal: MoveJournal, pace
   if (found) {
     await stopTask(found, "qmrestore", pace);
     const guest = await readMarkedGuest(found);
-    if (guest && isRestoreWreck(guest, found.pool, request.targetPool)) {
+    if (guest && (await isStranded(guest, identity, { pool: found.pool, expectedPool: request.targetPool })))
+      request.onStranded?.(strandedAt(found));
+    else if (guest && isRestoreWreck(guest, found.pool, request.targetPool)) {
       await reclaimOrphans(found, pace);
       await destroyGuest(found, pace);
     }
   } else await waitForCreates({ api, node: journal.target.node }, pace);
   for (const guest of await findOwnedGuests(api, identity, pace))
-    if (guest.mark?.phase === "claimed" || guest.mark?.phase === "restored") await destroyGuest(guest.ref, pace);
+    if (isUnderWay(guest, request) && !(await isStranded(guest, identity, { expectedPool: request.targetPool })))
+      await destroyGuest(guest.ref, pace);
 }

@@ -46,6 +46,7 @@ export async function beginMove(move: MoveState): Promise<void> {
     // Put to rest by an earlier attempt, HA shows as not managing it any more.
     ...(previous?.ha ? { ha: previous.ha } : {}),
     ...(await readMembership(source, status.ha.managed)),
+    ...(move.stranded.length > 0 ? { stranded: move.stranded } : {}),
     startedAt: previous?.startedAt ?? new Date(move.pace.nowMs()).toISOString(),
   });
 }
@@ -53,7 +54,8 @@ export async function beginMove(move: MoveState): Promise<void> {
 /** Undoing this move; with `restart` a source that ran before runs again. */
 export async function rollbackRequest(move: MoveState, restart: boolean): Promise<RollbackRequest> {
   const { identity, source, target, apiOf } = move.request;
-  return { identity, source, targetApi: await apiOf(move.begun.target.cluster), targetPool: target.pool, restart };
+  const targetApi = await apiOf(move.begun.target.cluster);
+  return { identity, source, targetApi, targetPool: target.pool, restart, onStranded: move.tellStranded };
 }
 
 /**

@@ -1,13 +1,15 @@
 /** The target of a move before it holds anything: a claimed vmid, or what an interrupted run has made of it. */
+import type { GuestConfig } from "../proxmox";
+import { RESTORE_TIMEOUT_MS } from "./archive";
 import { claimGuest, findGuest } from "./claim";
+import { dataDrivesOf } from "./drives";
 import { formatDescription, type Identity, identityTag, parseDescription, sameIdentity } from "./mark";
-import { MOVING_TAG, readMarkedGuest } from "./marked-guest";
+import { type MarkedGuest, MOVING_TAG, readMarkedGuest } from "./marked-guest";
 import { type MoveState, withTag } from "./move-state";
-import { findActiveTask, type GuestRef, putConfig, waitForTask } from "./operations";
+import { destroyGuest, findActiveTask, type GuestRef, isRunning, putConfig, waitForTask } from "./operations";
 import { findOwnedGuests, waitForCreates } from "./owned-guests";
 import { isRestoreWreck } from "./restore-wreck";
-
-const RESTORE_TIMEOUT_MS = 72 * 3600 * 1000;
+import { isStranded, strandedAt } from "./stranded";
 
 /** A tiny marked guest: a failed restore wipes description and tags, and is known by its pool and the journal (live finding 5). */
 export async function claimTarget(move: MoveState): Promise<GuestRef> {
@@ -25,7 +27,7 @@ export async function claimTarget(move: MoveState): Promise<GuestRef> {
       preferredVmid: source.vmid,
       vmidRange: target.vmidRange,
       params: { name, memory: 16, pool: target.pool, description: formatDescription(text, move.targetMark("claimed")) },
-      isOurs: (config) => isClaimOf(config.values.description, identity),
+      isOurs: (config) => isClaimOf(config, identity),
     },
     move.pace,
   );
@@ -53,19 +55,42 @@ async function findTarget(move: MoveState): Promise<GuestRef | undefined> {
   }
   const guest = await readMarkedGuest(found);
   if (!guest) return findClaim(move);
-  if (guest.mark && sameIdentity(guest.mark, identity)) return found;
+  if (await isStranded(guest, identity, { pool: found.pool, expectedPool: target.pool })) {
+    move.tellStranded(strandedAt(found));
+    const { vmid: _stranded, ...place } = move.begun.target;
+    await move.change({ target: place, stranded: move.stranded });
+    return findClaim(move);
+  }
+  if (guest.mark && sameIdentity(guest.mark, identity)) return (await isSpoilt(move, guest)) ? findClaim(move) : found;
   return isRestoreWreck(guest, found.pool, target.pool) ? found : findClaim(move);
+}
+
+/** Removes what a live restore that has failed leaves: a claim with half a disk. Nothing is ever restored over a disk. */
+async function isSpoilt(move: MoveState, { ref, mark, config }: MarkedGuest): Promise<boolean> {
+  const mayRun = move.begun.live && move.begun.step === "finishing";
+  if (mark?.phase !== "claimed" || mayRun || dataDrivesOf(config).length === 0) return false;
+  if (await isRunning(ref))
+    throw new Error(
+      `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} was started by hand: it is what a failed live restore of ${move.request.name} has left, on a disk that is incomplete. Stop it, then run again; it is removed then.`,
+    );
+  await destroyGuest(ref, move.pace);
+  return true;
 }
 
 /** A claim whose vmid did not get into the journal any more. */
 async function findClaim(move: MoveState): Promise<GuestRef | undefined> {
   const { target, identity } = move.request;
   await waitForCreates(target, move.pace);
-  const owned = await findOwnedGuests(target.api, identity, move.pace);
-  return owned.find(({ mark }) => mark?.phase !== "retired" && mark?.phase !== "moving")?.ref;
+  for (const guest of await findOwnedGuests(target.api, identity, move.pace)) {
+    if (guest.mark?.phase === "retired" || guest.mark?.phase === "moving") continue;
+    if (await isStranded(guest, identity, { expectedPool: target.pool })) move.tellStranded(strandedAt(guest.ref));
+    else if (!(await isSpoilt(move, guest))) return guest.ref;
+  }
+  return undefined;
 }
 
-function isClaimOf(description: string | undefined, identity: Identity): boolean {
-  const { mark } = parseDescription(description);
-  return mark !== undefined && sameIdentity(mark, identity) && (mark.phase === "claimed" || mark.phase === "restored");
+function isClaimOf({ values }: GuestConfig, identity: Identity): boolean {
+  const { mark } = parseDescription(values.description);
+  if (mark === undefined || values.lock === "create") return false;
+  return sameIdentity(mark, identity) && (mark.phase === "claimed" || mark.phase === "restored");
 }

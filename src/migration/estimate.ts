@@ -51,11 +51,13 @@ function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<M
   const backUp = route.store?.beside === "source" ? 0 : 1;
   const restore = route.store?.beside === "target" ? 0 : 1;
   const cold = range(low, (backUp + restore) * high);
-  if (!route.warm) return { durationSeconds: cold, downtimeSeconds: cold };
+  // Restored live, it runs while its data come back.
+  const restoreDown = route.live ? 0 : restore;
+  if (!route.warm) return { durationSeconds: cold, downtimeSeconds: route.live ? range(backUp * low, backUp * high) : cold };
   return {
     durationSeconds: range(low + backUp * calm, (backUp + restore) * high + backUp * busy),
     // What went ahead does not travel while it is down; all of it is restored.
-    downtimeSeconds: range(backUp * calm + (route.store?.beside === "source" ? low : 0), restore * high + backUp * busy),
+    downtimeSeconds: range(backUp * calm + (route.store?.beside === "source" ? restoreDown * low : 0), restoreDown * high + backUp * busy),
   };
 }
 
@@ -68,6 +70,8 @@ export interface MigrationSummary {
   transfer: string;
   duration: string;
   downtime: string;
+  /** Only of a live restore: what it puts at risk. */
+  risk?: string;
   /** Only where moves have a window. */
   window?: string;
   /** Only where the source is kept: how long. */
@@ -76,10 +80,14 @@ export interface MigrationSummary {
 }
 
 export function summarizeMove(route: Route, estimate: MoveEstimate, where: { from: string; to: string; reason: string }): MigrationSummary {
+  const unheld =
+    route.bitsPerSecond === undefined || !isRestoreUnheld(route)
+      ? ""
+      : "; only the backup can be held to it: Proxmox ignores the limit of a restore from a PBS, set a traffic control there";
   const rate =
     route.bitsPerSecond === undefined
       ? "no limit declared"
-      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}, shared with parallel moves`;
+      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}, shared with parallel moves${unheld}`;
   const price = estimate.transferPrice === undefined ? "" : `, about ${estimate.transferPrice} for the traffic`;
   const window = describeWindow(route);
   const unknown = "unknown: declare a bandwidth for the path";
@@ -91,6 +99,7 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
     transfer: `up to ${roundedSize(estimate.diskBytes)} (${rate}${price})`,
     duration: estimate.durationSeconds === undefined ? unknown : formatRange(estimate.durationSeconds),
     downtime: estimate.downtimeSeconds === undefined ? unknown : formatRange(estimate.downtimeSeconds),
+    ...(route.live ? { risk: describeRisk(route, estimate) } : {}),
     ...(window === undefined ? {} : { window }),
     ...(isRemote(route) ? { source: describeSealing(route) } : {}),
     ...(route.keepSourceMs === undefined || isRemote(route)
@@ -98,6 +107,16 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
       : { source: `kept stopped for ${roundedDuration(route.keepSourceMs)}, then removed by the next update` }),
     reason: where.reason,
   };
+}
+
+/** The way back from a backup server is over a link, and obeys no limit of ours. */
+function isRestoreUnheld({ store }: Route): boolean {
+  return store?.type === "pbs" && store.beside !== "target";
+}
+
+function describeRisk({ source, target }: Route, { durationSeconds }: MoveEstimate): string {
+  const most = durationSeconds === undefined ? "" : ` (at most ${roundedDuration(durationSeconds[1] * 1000)})`;
+  return `live_restore: what the VM writes on ${target} while its data arrive${most} is lost if that restore fails; the target is removed then, and the source on ${source} is started again with the state of its final backup`;
 }
 
 /** Said before anything happens: the move ends with work for an administrator. */
@@ -109,9 +128,10 @@ function describeSealing({ source, keepSourceMs }: Route): string {
 function describeMethod(route: Route): string {
   if (route.method === "storage") return "Proxmox sends the VM there while it runs (a stopped one as it stands)";
   if (route.method === "offline") return "the VM is stopped, Proxmox sends it there, and it is started";
+  const there = route.live ? "and started there at once, while the restore brings its data" : "restored there and started";
   return route.warm
-    ? "the VM is backed up while it runs, stopped, backed up again (only changes travel), restored there and started"
-    : "the VM is stopped, backed up, restored there and started";
+    ? `the VM is backed up while it runs, stopped, backed up again (only changes travel), ${there}`
+    : `the VM is stopped, backed up, ${there}`;
 }
 
 function describeStore({ store, encrypted }: Route): string {

@@ -7,6 +7,7 @@ export { type Grant, LinkBudget, type LinkShare } from "./link-budget";
 export {
   describeIdentity,
   type FailoverNote,
+  FREE_STACK,
   formatDescription,
   type GuestAddress,
   type Identity,
@@ -18,7 +19,7 @@ export {
   parseDescription,
   sameIdentity,
 } from "./mark";
-export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
+export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, withoutOurTags, writeMark } from "./marked-guest";
 export { listHaNames, type Membership, membershipFindings, readMembership, type TargetSide } from "./membership";
 export { moveGuest, TargetNotAliveError } from "./move";
 export type { MoveMethod } from "./move-method";

@@ -18,6 +18,9 @@ export interface Identity {
   name: string;
 }
 
+/** Stack in the marks of guests and volumes that only the `federate` command has moved: nobody's who could miss them. */
+export const FREE_STACK = "federate";
+
 /**
  * `settled`: as declared. `claimed`: a vmid taken for a restore, holds nothing yet. `restored`: data is there, not
  * verified. `moving`: the source of a move under way. `retired`: the source of a finished move, waits for its deletion.
@@ -45,6 +48,10 @@ export type MoveStep =
   | "finishing"
   | "rolling-back";
 
+export interface StrandedGuest extends GuestAddress {
+  node: string;
+}
+
 /** Journal of a move, kept on the source from the first step to the last. */
 export interface MoveJournal extends Membership {
   /** Ties source, target, archive and log lines together. */
@@ -65,6 +72,13 @@ export interface MoveJournal extends Membership {
   archive?: string;
   archiveBytes?: number;
   restoreUpid?: string;
+  /**
+   * By live restore: from step `finishing` on the target may run on data that still arrive. Until they are all there its mark says
+   * `claimed`.
+   */
+  live?: true;
+  /** What killed restores have left at the target: locked, and removed by nobody but an administrator. */
+  stranded?: StrandedGuest[];
   /** How long the source is kept after the move; only where nothing can be written to it by then. */
   keepMs?: number;
   startedAt: string;
@@ -100,6 +114,8 @@ export interface Mark extends Identity {
   outdatedSince?: string;
   /** On a guest that has moved: which move brought it, and when. */
   lastMove?: { id: string; at: string };
+  /** What its program demands of its place, as the program's resource writes it; a text: why it is not here. Absent: an older version. */
+  demands?: Readonly<Record<string, unknown>> | string;
   /** On an owner VM: the guest its disk is attached to. */
   attachedTo?: GuestAddress & { slot: string };
 }

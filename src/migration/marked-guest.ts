@@ -1,10 +1,15 @@
 /** A guest of ours: its configuration, its mark, and writing the mark back. */
 import type { GuestConfig } from "../proxmox";
-import { formatDescription, type Mark, parseDescription } from "./mark";
+import { formatDescription, isIdentityTag, type Mark, parseDescription } from "./mark";
 import { type GuestRef, type Pace, putConfig } from "./operations";
 
 /** Tag of both ends of a move under way: tells in one `/cluster/resources` call whose journal is to be read. */
 export const MOVING_TAG = "fed-moving";
+
+/** A tag of somebody else's may begin with `fed-` too. */
+export function withoutOurTags(tags: readonly string[]): string[] {
+  return tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG);
+}
 
 export interface MarkedGuest {
   ref: GuestRef;

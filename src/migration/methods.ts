@@ -11,10 +11,6 @@ const METHODS: Partial<Record<MigrationMethod, MoveMethod>> = {
   offline: offlineMove,
 };
 
-export function isSupported(method: MigrationMethod): boolean {
-  return METHODS[method] !== undefined;
-}
-
 /** @throws for a method of a newer version: its journal is left alone. */
 export function methodOf({ method = "backup-restore" }: Pick<MoveJournal, "method">): MoveMethod {
   const found = METHODS[method];

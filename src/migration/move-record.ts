@@ -3,12 +3,17 @@ import { methodOf } from "./methods";
 import type { MoveRecord, MoveResult } from "./move-request";
 import type { MoveState } from "./move-state";
 import { unsealCommand } from "./sealed-source";
+import { removalCommand } from "./stranded";
 
 export function recordOf(move: MoveState, result: MoveResult, cause?: unknown): MoveRecord {
   const { source } = move.request;
   const { id, method, target, archive, archiveBytes, startedAt, reached = {}, upids = [] } = move.begun;
   const { keepUntil } = move.source.mark ?? {};
   const sealed = result === "moved" && methodOf({ method }).sealsSource && move.source.config.values.lock !== undefined;
+  const leftToDo = [
+    ...(sealed ? [`${unsealCommand(source)} on node ${source.node} of ${source.api.clusterId}`] : []),
+    ...move.stranded.map((guest) => `${removalCommand(guest)} on node ${guest.node} of ${guest.cluster}`),
+  ];
   return {
     id,
     method: methodOf({ method }).name,
@@ -24,7 +29,8 @@ export function recordOf(move: MoveState, result: MoveResult, cause?: unknown): 
       .map(([step, seconds]) => ({ step: step as keyof typeof reached, at: new Date(seconds * 1000).toISOString() })),
     upids: [...new Set([...upids, ...move.startedTasks])],
     ...(keepUntil === undefined ? {} : { sourceKeptUntil: keepUntil }),
-    ...(sealed ? { leftToDo: `${unsealCommand(source)} on node ${source.node} of ${source.api.clusterId}` } : {}),
+    ...(move.begun.live ? { liveRestore: true } : {}),
+    ...(leftToDo.length > 0 ? { leftToDo: leftToDo.join("; ") } : {}),
     ...(cause === undefined ? {} : { error: cause instanceof Error ? cause.message : String(cause) }),
   };
 }

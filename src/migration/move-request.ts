@@ -1,6 +1,7 @@
 /** What a move is asked to do, and what it tells afterwards. */
 import type { MigrationMethod } from "../config";
-import type { Identity, MoveStep } from "./mark";
+import type { GuestConfig } from "../proxmox";
+import type { Identity, Mark, MoveStep } from "./mark";
 import type { GuestRef } from "./operations";
 import type { RemoteEndpoint } from "./remote-endpoint";
 import type { Route } from "./route";
@@ -22,6 +23,8 @@ export interface MoveRequest {
   /** What the target carries when it is done. */
   text: string;
   tags: string[];
+  /** For its mark. */
+  demands?: Mark["demands"];
   name: string;
   shutdown: { timeoutSeconds: number; force: boolean };
   /** Whether the guest shall run afterwards. */
@@ -42,6 +45,11 @@ export interface MoveRequest {
     /** Card (`net0`) → bridge at the target. */
     bridges: Record<string, string>;
   };
+  /**
+   * What a guest that runs as soon as its restore begins must be given with the restore: keys of its configuration (no drives), or
+   * in words why it has to be restored first and started then. Absent: never restored live.
+   */
+  liveShape?: (source: GuestConfig) => Record<string, string> | string;
   /** Brings the restored guest to its declared shape; it is stopped, unless it was carried over running. */
   adapt: (target: GuestRef) => Promise<void>;
   /** Resolves when the started guest is alive (its agent answers); rejects when it does not come up. */
@@ -74,6 +82,8 @@ export interface MoveRecord {
   upids: string[];
   /** Until when the stopped source is kept. */
   sourceKeptUntil?: string;
+  /** What the target wrote while its data arrived was at risk. */
+  liveRestore?: true;
   /** What only an administrator can do: the command and where. */
   leftToDo?: string;
   /** Why it did not succeed. */

@@ -1,8 +1,9 @@
 /** A move under way: what was asked for, the source as last read, and the journal as it stands on the source. */
-import { type Mark, type MoveJournal, sameIdentity } from "./mark";
+import { type Mark, type MoveJournal, type StrandedGuest, sameIdentity } from "./mark";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
 import type { MoveRequest } from "./move-request";
 import type { GuestRef, Pace } from "./operations";
+import { describeStranded } from "./stranded";
 
 /** The description holds 8192 characters, the user's text among them. */
 const MOST_UPIDS = 12;
@@ -16,6 +17,7 @@ export class MoveState {
   readonly pace: Pace;
   /** UPIDs of this run, the journal's among them as soon as it is written again. */
   readonly startedTasks: string[] = [];
+  private readonly strandedGuests: StrandedGuest[] = [];
 
   constructor(
     readonly request: MoveRequest,
@@ -66,6 +68,17 @@ export class MoveState {
     this.journal = journal;
   }
 
+  /** What killed restores have left at the target, for an administrator. */
+  get stranded(): StrandedGuest[] {
+    const all = [...(this.journal?.stranded ?? []), ...this.strandedGuests];
+    return all.filter(({ cluster, vmid }, index) => all.findIndex((other) => other.cluster === cluster && other.vmid === vmid) === index);
+  }
+
+  readonly tellStranded = (guest: StrandedGuest): void => {
+    this.pace.report(`${this.request.name}: ${describeStranded(guest)}`);
+    this.strandedGuests.push(guest);
+  };
+
   /** Between steps: a cancelled move goes no further. */
   stopIfCancelled(): void {
     this.pace.signal?.throwIfAborted();
@@ -78,7 +91,15 @@ export class MoveState {
   /** What the target carries while it is on its way. */
   targetMark(phase: Mark["phase"]): Mark {
     const { identity, generation, source } = this.request;
-    return { ...identity, generation, phase, source: { cluster: source.api.clusterId, vmid: source.vmid } };
+    // By this note an old copy is known that comes back with its cluster.
+    const { failover } = this.source.mark ?? {};
+    return {
+      ...identity,
+      generation,
+      phase,
+      source: { cluster: source.api.clusterId, vmid: source.vmid },
+      ...(failover === undefined ? {} : { failover }),
+    };
   }
 }
 

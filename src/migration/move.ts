@@ -15,6 +15,7 @@ import { MoveState } from "./move-state";
 import { findActiveTask, type GuestRef, isRunning, type Pace, startGuest } from "./operations";
 import { rollBackMove } from "./rollback";
 import { describeSealed, SEALED_FENCE } from "./sealed-source";
+import { describeStranded } from "./stranded";
 import { verifyRestored } from "./verify";
 
 /** A target that was started and did not come up: neither side is touched any further until somebody has looked. */
@@ -30,7 +31,7 @@ export async function moveGuest(request: MoveRequest, pace: Pace): Promise<{ tar
     target = await runMove(move);
   } catch (error) {
     await fail(move, error);
-    throw error;
+    throw withStranded(move, error);
   }
   const record = recordOf(move, "moved");
   await request.onEnd?.(record);
@@ -74,6 +75,12 @@ async function fail(move: MoveState, cause: unknown): Promise<void> {
   await move.request.onEnd?.(recordOf(move, canGoBack ? "rolled-back" : "unfinished", cause));
 }
 
+/** What only an administrator can remove belongs into the message that everybody reads. */
+function withStranded({ stranded }: MoveState, error: unknown): unknown {
+  if (stranded.length === 0) return error;
+  return new Error([messageOf(error), ...stranded.map(describeStranded)].join("\n"), { cause: error });
+}
+
 /** Once: afterwards the target is adapted and no longer equal in everything. */
 async function verify(move: MoveState, target: GuestRef): Promise<void> {
   if (move.begun.step === "verified" || move.begun.step === "finishing") return;
@@ -100,7 +107,8 @@ async function start(move: MoveState, target: GuestRef): Promise<void> {
       await startGuest(target, move.pace);
     }
   } catch (error) {
-    const canGoBack = !methodOf(move.begun).sealsSource && error instanceof TaskFailedError && (await standsStill(target));
+    const mayHaveRun = methodOf(move.begun).sealsSource || move.begun.live;
+    const canGoBack = !mayHaveRun && error instanceof TaskFailedError && (await standsStill(target));
     if (canGoBack) await move.change({ step: "verified" });
     throw error;
   }
@@ -121,10 +129,11 @@ async function standsStill(target: GuestRef): Promise<boolean> {
 }
 
 async function settle(move: MoveState, target: GuestRef): Promise<void> {
-  const { tags, text, onBoot } = move.request;
+  const { tags, text, onBoot, demands } = move.request;
   const guest = await move.readTarget(target);
   const { id } = move.begun;
-  const mark: Mark = { ...move.targetMark("settled"), lastMove: { id, at: new Date(move.pace.nowMs()).toISOString() } };
+  const lastMove = { id, at: new Date(move.pace.nowMs()).toISOString() };
+  const mark: Mark = { ...move.targetMark("settled"), ...(demands === undefined ? {} : { demands }), lastMove };
   // Not earlier: a target that starts with its node could meet its source after a rollback.
   const set: Record<string, number> = onBoot === undefined ? {} : { onboot: onBoot ? 1 : 0 };
   await writeMark(guest, { mark, text, tags, set }, move.pace);

@@ -1,4 +1,5 @@
 /** What a failed restore leaves at the target, and taking it away. */
+import type { GuestConfig } from "../proxmox";
 import { ownerVmidOf } from "./drives";
 import type { MarkedGuest } from "./marked-guest";
 import { type GuestRef, type Pace, putConfig } from "./operations";
@@ -14,6 +15,11 @@ export function isRestoreWreck(guest: MarkedGuest, pool: string | undefined, exp
   const keys = Object.keys(guest.config.values).filter((key) => !/^unused\d+$/.test(key));
   const empty = keys.length === 0 || (keys.length === 1 && guest.config.values.memory === "128");
   return empty && pool === expectedPool;
+}
+
+/** What a restore makes of the guest before its data come: nothing tells whose it is. */
+export function isBareRestore({ values }: GuestConfig): boolean {
+  return Object.keys(values).every((key) => key === "memory" || key === "lock" || /^unused\d+$/.test(key));
 }
 
 /**

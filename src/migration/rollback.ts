@@ -1,6 +1,6 @@
 /** Undoing a move whose target was never started: the source serves again, and what was made elsewhere goes. */
 import { type ProxmoxApi, TaskFailedError } from "../proxmox";
-import { type Identity, type MoveJournal, sameIdentity } from "./mark";
+import { type Identity, type MoveJournal, type StrandedGuest, sameIdentity } from "./mark";
 import { MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
 import { returnToHa } from "./membership";
 import { methodOf } from "./methods";
@@ -13,6 +13,8 @@ export interface RollbackRequest {
   targetPool: string;
   /** Starts a source that ran before; false when the move begins anew at once. */
   restart: boolean;
+  /** Told of what is left at the target, which no token can remove. */
+  onStranded?: (guest: StrandedGuest) => void;
 }
 
 /** Safe to repeat. The source comes first: it serves again even when the target cannot be cleaned up now. */
@@ -31,8 +33,10 @@ export async function rollBackMove(request: RollbackRequest, pace: Pace): Promis
   const unlocked = (await readMarkedGuest(request.source)) ?? source;
   refuseForeignLock(request.source, unlocked.config);
   const marked = await writeMark(unlocked, { mark: { ...source.mark, move: { ...journal, step: "rolling-back" } } }, pace);
+  // A target that has run once goes before the source starts: what somebody starts by hand meanwhile would be a second copy.
+  if (journal.live) await method.removeTarget(request, journal, pace);
   await restoreSource(request, journal, pace);
-  await method.removeTarget(request, journal, pace);
+  if (!journal.live) await method.removeTarget(request, journal, pace);
   await method.cleanUp(request.source, journal, pace);
   const { move: _undone, ...mark } = marked.mark!;
   await writeMark(marked, { mark: { ...mark, phase: "settled" }, tags: tagsOf(marked.config).filter((tag) => tag !== MOVING_TAG) }, pace);

@@ -10,6 +10,8 @@ export interface Route {
   store?: RouteStore;
   /** A backup of the running guest goes ahead of the one that counts. Absent: no. */
   warm?: boolean;
+  /** A running guest is started as its restore begins, and runs while its data arrive. Absent: no. */
+  live?: boolean;
   /** The lowest limit on the way; absent when nothing is declared. */
   bitsPerSecond?: number;
   /** Which declaration set the limit. */
@@ -82,9 +84,9 @@ export function planRoute(federation: Federation, source: string, target: string
     return refuse(
       `the path ${way} requires encryption, and backup store ${store.name} (${store.type}) cannot encrypt: use a PBS store with a client key`,
     );
-  if (path?.liveRestore)
+  if (path?.liveRestore && store?.type !== "pbs")
     return refuse(
-      `the path ${way} asks for live_restore, which this version does not do: a live restore that fails loses what the guest has written since its start. Remove live_restore`,
+      `the path ${way} asks for live_restore, which only a Proxmox Backup Server can serve, ${store ? `and backup store ${store.name} is of type ${store.type}` : `and method ${method} has no store`}: remove live_restore, or use method: backup-restore with a PBS store`,
     );
   const links = linksOf(federation, path, source, target);
   const slowest = links.reduce<RouteLink | undefined>(
@@ -101,6 +103,7 @@ export function planRoute(federation: Federation, source: string, target: string
       ...(store ? { store } : {}),
       // On a directory store every backup reads and writes everything: a warm pass gains nothing (live finding 16).
       ...(store?.type === "pbs" && (path?.warm ?? true) ? { warm: true } : {}),
+      ...(path?.liveRestore ? { live: true } : {}),
       compression: path?.compression ?? true,
       ...(path?.encryptionRequired ? { encrypted: true } : {}),
       ...windowOf(path, federation),

@@ -33,6 +33,7 @@ export {
   placeManyExplained,
 } from "./many/place-many";
 export type { Decision } from "./many/placement-run";
+export { PlanExplainer } from "./many/plan-explainer";
 export { PlacementSession } from "./many/session";
 export type {
   CandidateReport,

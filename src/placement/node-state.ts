@@ -47,10 +47,6 @@ export class NodeState {
   listsDisks = false;
   /** By id, those this node sees. */
   readonly storages = new Map<string, StorageState>();
-  /** Lower-case tags that a guarded guest keeps off this node. */
-  readonly refusedTags = new Set<string>();
-  /** See `countTag`. */
-  tagCounts?: Map<string, number>;
   private listed?: Occupant[];
   /** Came since the guests were last listed. */
   private arrivals: PlacementRequest[] = [];

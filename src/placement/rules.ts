@@ -1,6 +1,6 @@
 import { containsWords } from "../config/place-words";
 import type { ClusterFacts, PlacementRequest, Rule } from "./model";
-import { countTag } from "./tag-counts";
+import { countTag } from "./tag-index";
 import { isRuleActive, windowWords } from "./time";
 import type { NodeState, Occupant, World } from "./world";
 

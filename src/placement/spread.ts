@@ -1,7 +1,7 @@
 /** How evenly the guests with a tag are spread over the places where their pool may put them. */
 import type { Ask } from "./ask";
 import { type AppliedRule, clusterMatches, nodeMatches } from "./rules";
-import { countTag } from "./tag-counts";
+import { countTag } from "./tag-index";
 import type { ClusterState, NodeState, World } from "./world";
 
 export const DEFAULT_MAX_SKEW = 1;

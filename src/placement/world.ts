@@ -1,11 +1,11 @@
 import { type LiveGuests, LiveIndex } from "./live-index";
 import type { ClusterFacts, Inventory, Placement, PlacementRequest, Promised, StorageFacts } from "./model";
-import { cpuMilli, guestDiskBytes, guestMemoryUse, type Held, type Load, loadOf, NodeState, type Occupant, occupantOf } from "./node-state";
+import { cpuMilli, guestDiskBytes, guestMemoryUse, type Held, type Load, loadOf, NodeState, type Occupant } from "./node-state";
 import { wholeNonNegative } from "./numbers";
 import { compareText } from "./order";
 import { type AppliedRule, ruleSets } from "./rules";
 import { Survival } from "./survival/survival";
-import { adjustTagCounts } from "./tag-counts";
+import { TagIndex } from "./tag-index";
 
 export { cpuMilli, type Held, NodeState, type Occupant, occupantOfRequest } from "./node-state";
 
@@ -25,6 +25,7 @@ export interface World {
   /** Number of each node that changed, in order of the changes; readers keep their own position in it. */
   changes: number[];
   liveByKey: LiveGuests;
+  tags: TagIndex;
   /** Present where pools have to survive losses. */
   survival?: Survival;
 }
@@ -44,11 +45,16 @@ export interface ClusterState {
   /** Live and promised guests, our own request's excluded. */
   guests: number;
   /** Guests this run placed that have hard rules to keep other guests away. */
-  guarded: { node: NodeState; occupant: Occupant; rules: readonly AppliedRule[] }[];
-  /** Lower-case tags that a guarded guest keeps out of the whole cluster. */
-  refusedTags: Set<string>;
-  /** See `countTag`. */
-  tagCounts?: Map<string, number>;
+  guarded: Guard[];
+  /** The guests of the whole world by tag. */
+  tags: TagIndex;
+}
+
+/** A guest that others may not come to. */
+export interface Guard {
+  node: NodeState;
+  guest: Pick<Occupant, "key" | "name" | "pool">;
+  rules: readonly AppliedRule[];
 }
 
 export interface StorageState {
@@ -65,6 +71,7 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
   const placeTags = new Set<string>();
   const clusterById = new Map<string, ClusterState>();
   const clusters: ClusterState[] = [];
+  const tags = new TagIndex(clusters);
   const world: World = {
     clusters,
     clusterById,
@@ -72,6 +79,7 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
     placeTags,
     changes: [],
     liveByKey: new LiveIndex(clusters),
+    tags,
     instantMs: inventory.instantMs,
   };
   const absent = new Set(promises.keys());
@@ -79,7 +87,7 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
   let nodeCount = 0;
   for (const facts of [...inventory.clusters].sort((left, right) => compareText(left.id, right.id))) {
     addTags(placeTags, facts.tags);
-    const cluster = emptyCluster(facts);
+    const cluster = emptyCluster(facts, tags);
     for (const nodeFacts of [...facts.nodes].sort((left, right) => compareText(left.name, right.name))) {
       addTags(placeTags, nodeFacts.tags);
       const node = new NodeState(nodeFacts, cluster, nodeCount, absent);
@@ -144,7 +152,7 @@ export function settle(
   addToNode(node, load);
   node.memoryUsedMiB += load.memoryMiB;
   world.changes.push(node.index);
-  if (apart.length > 0) guard(node, occupantOf(request, load), apart);
+  if (apart.length > 0) guard(node, request, apart);
 }
 
 export function addToStorage(storage: StorageState, bytes: number): void {
@@ -153,10 +161,16 @@ export function addToStorage(storage: StorageState, bytes: number): void {
 }
 
 /** Makes a guest's hard rules to stay away from others bind newcomers too. */
-export function guard(node: NodeState, occupant: Occupant, apart: readonly AppliedRule[]): void {
+export function guard(node: NodeState, { key, name, pool }: PlacementRequest, apart: readonly AppliedRule[]): void {
+  const guarded: Guard = { node, guest: { key, name, pool: pool?.name }, rules: apart };
+  node.cluster.guarded.push(guarded);
+  refuseTags(guarded, 1);
+}
+
+/** Whom the guest keeps away does not come near it (1), or may again (-1). */
+export function refuseTags({ node, rules }: Guard, change: 1 | -1): void {
   const { cluster } = node;
-  cluster.guarded.push({ node, occupant, rules: apart });
-  for (const { rule } of apart) (rule.scope === "cluster" ? cluster : node).refusedTags.add(rule.value.toLowerCase());
+  for (const { rule } of rules) cluster.tags.of(rule.value.toLowerCase()).refuse(rule.scope === "cluster" ? cluster : node, change);
 }
 
 /**
@@ -178,8 +192,7 @@ export function remove(world: World, key: string, place: { cluster: string; node
   node.memoryAllocatedMiB -= occupant.memoryMiB;
   node.memoryUsedMiB = Math.max(0, node.memoryUsedMiB - occupant.memoryUsedMiB);
   node.cluster.guests -= 1;
-  adjustTagCounts(node, occupant.tags, -1);
-  adjustTagCounts(node.cluster, occupant.tags, -1);
+  node.cluster.tags.adjust(node, occupant.tags, -1);
   addToPool(world, occupant, -1);
   world.changes.push(node.index);
   world.survival?.departed(key, node);
@@ -259,8 +272,8 @@ function addTags(set: Set<string>, tags: readonly string[]): void {
   for (const tag of tags) set.add(tag.toLowerCase());
 }
 
-function emptyCluster(facts: ClusterFacts): ClusterState {
-  return { facts, nodes: [], nodeByName: new Map(), storages: [], guests: 0, guarded: [], refusedTags: new Set() };
+function emptyCluster(facts: ClusterFacts, tags: TagIndex): ClusterState {
+  return { facts, nodes: [], nodeByName: new Map(), storages: [], guests: 0, guarded: [], tags };
 }
 
 /** Counts the live guests of a node. */
@@ -322,11 +335,10 @@ function addToNode(node: NodeState, load: Load): void {
   node.cpuAllocatedMilli += load.cpuMilli;
   node.memoryAllocatedMiB += load.memoryMiB;
   node.cluster.guests += 1;
-  adjustTagCounts(node, load.tags, 1);
-  adjustTagCounts(node.cluster, load.tags, 1);
+  node.cluster.tags.adjust(node, load.tags, 1);
 }
 
-function addToPool(world: World, load: Omit<Load, "tags">, sign: 1 | -1): void {
+export function addToPool(world: World, load: Omit<Load, "tags">, sign: 1 | -1): void {
   if (load.pool === undefined) return;
   let use = world.pools.get(load.pool);
   if (use === undefined) {

@@ -1,7 +1,7 @@
 /** Guests of a cluster that have an address which an arriving guest brings along: both would answer on the network. */
 import { isIP } from "node:net";
 import { isIdentityTag } from "../migration";
-import { type GuestConfig, isProxmoxError, parseNet } from "../proxmox";
+import { type GuestConfig, inParallel, isProxmoxError, parseNet } from "../proxmox";
 import type { Session } from "./session";
 
 /** One network card of a guest. */
@@ -11,8 +11,6 @@ export interface Addresses {
   /** Fixed addresses of its cloud-init configuration, without prefix length. */
   ips: string[];
 }
-
-const PARALLEL_READS = 8;
 
 /** Cards of a configuration with the fixed addresses cloud-init gives them. Pure. */
 export function addressesOf(values: Record<string, string>): Addresses[] {
@@ -58,19 +56,16 @@ export async function findClashes(session: Session, cluster: string, addresses: 
 async function readForeignGuests(session: Session, cluster: string): Promise<{ vmid: number; config: GuestConfig }[]> {
   const api = await session.client(cluster);
   const guests = (await session.reachable(cluster))?.guests ?? [];
-  const queue = guests.filter((guest) => guest.guestType === "qemu" && !guest.tags.some(isIdentityTag)).values();
-  const found: { vmid: number; config: GuestConfig }[] = [];
-  const worker = async () => {
-    for (const { node, vmid } of queue) {
-      try {
-        const config = await api.qemu.findConfig(node, vmid);
-        if (config) found.push({ vmid, config });
-      } catch (error) {
-        // One that the token may see in lists only tells nothing.
-        if (!isProxmoxError(error, "PERMISSION")) throw error;
-      }
+  const foreign = guests.filter((guest) => guest.guestType === "qemu" && !guest.tags.some(isIdentityTag));
+  const found = await inParallel(foreign, async ({ node, vmid }) => {
+    try {
+      const config = await api.qemu.findConfig(node, vmid);
+      return config ? [{ vmid, config }] : [];
+    } catch (error) {
+      // One that the token may see in lists only tells nothing.
+      if (!isProxmoxError(error, "PERMISSION")) throw error;
+      return [];
     }
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
-  return found.sort((a, b) => a.vmid - b.vmid);
+  });
+  return found.flat().sort((a, b) => a.vmid - b.vmid);
 }

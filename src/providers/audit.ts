@@ -31,15 +31,19 @@ export async function appendAudit(session: Session, identity: Identity, record: 
     ...record,
   };
   try {
-    // One write per line: lines of several processes do not mix.
-    await appendFile(file, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
+    await appendLine(file, entry);
   } catch (error) {
     session.pace.report(`warning: the audit log ${file} was not written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
+/** One write per line: lines of several processes do not mix. Readable by its owner only. */
+export async function appendLine(file: string, entry: object): Promise<void> {
+  await appendFile(file, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
+}
+
 /** A container may run under a uid without a name. */
-function currentUser(): string {
+export function currentUser(): string {
   try {
     return userInfo().username;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Provider side of a FederatedDeployment: its members are decided by one joint plan, whichever of them is checked first. */
 import type { ResourcePool } from "../config";
 import { type Identity, identityTag } from "../migration";
-import { explainDecision, type PlacementPlan, type PlacementRequest, type PlacementResult, type Promised, placeMany } from "../placement";
+import { type PlacementPlan, type PlacementRequest, type PlacementResult, PlanExplainer, type Promised, placeMany } from "../placement";
 import type { DeclaredDeployment } from "./declaration-order";
 import type { Session } from "./session";
 import { decide } from "./vm/decide";
@@ -48,13 +48,10 @@ async function makePlan(
   const taken = [...before, ...resuming];
   const inventory = await session.inventory();
   const plan = placeMany(free, inventory, { promised: taken });
+  const explainer = new PlanExplainer(plan, free, inventory, taken);
   return {
     promised: [...resuming, ...promisesOf(plan, free)],
-    resultOf: (key) => {
-      const decision = plan.decisions[free.findIndex((request) => request.key === key)];
-      if (!decision || decision.outcome === "kept") return undefined;
-      return explainDecision(key, plan, free, inventory, taken);
-    },
+    resultOf: (key) => (explainer.decisionOf(key)?.outcome === "kept" ? undefined : explainer.explain(key)),
   };
 }
 

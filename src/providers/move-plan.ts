@@ -57,7 +57,8 @@ export async function planMove(session: Session, intent: MoveIntent): Promise<Pl
   const where = `${what} must leave ${home.cluster}/${home.row.node} for ${placement.cluster}/${placement.node}`;
   const routed = planRoute(await session.federation(), home.cluster, placement.cluster);
   if (!routed.ok) return { failure: `${where}, but ${routed.reason}.` };
-  const { route } = routed;
+  // What does not run is not started while its data arrive: disks and guests at rest are restored first.
+  const route = intent.running === true ? routed.route : withoutLive(routed.route);
   if (isRemote(route) && intent.running === undefined)
     return {
       failure: `${where}, but method ${route.method} moves only VMs that a program declares: set method: backup-restore for the path from ${route.source} to ${route.target} in migration_policies.paths.`,
@@ -75,6 +76,10 @@ export async function planMove(session: Session, intent: MoveIntent): Promise<Pl
     reason: intent.reason ?? `its place on ${source.id} no longer holds`,
   });
   return { route, migration };
+}
+
+function withoutLive({ live: _live, ...route }: Route): Route {
+  return route;
 }
 
 async function gatherFacts(session: Session, route: Route, intent: MoveIntent): Promise<PreflightFacts> {

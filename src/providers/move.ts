@@ -16,7 +16,10 @@ import { getRemoteEndpoint } from "./remote-endpoint";
 import { type Session, UserError } from "./session";
 
 /** What of a move is the resource's own. */
-type OwnParts = Pick<MoveRequest, "text" | "tags" | "name" | "shutdown" | "running" | "onBoot" | "adapt" | "waitUntilAlive">;
+type OwnParts = Pick<
+  MoveRequest,
+  "text" | "tags" | "demands" | "name" | "shutdown" | "running" | "onBoot" | "liveShape" | "adapt" | "waitUntilAlive"
+>;
 
 export interface MoveHere extends OwnParts {
   identity: Identity;

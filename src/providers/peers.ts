@@ -110,7 +110,9 @@ function inRegion(peer: DeclaredPeer, { clusters }: Federation): DeclaredPeer {
 function requestOf(peer: DeclaredPeer, pool: ResourcePool, key: string, prior: Placement | undefined, at: Placement | undefined) {
   if (peer.kind === "disk") {
     const attachTo = at && { cluster: at.cluster, node: at.node, vmid: 0 };
-    const parsed = diskSchema.safeParse({ name: peer.name, ...peer.args, attachTo });
+    // One that was taken over and has an owner by now counts like every other.
+    const { adopt: _taken, ...args } = peer.args;
+    const parsed = diskSchema.safeParse({ name: peer.name, ...args, attachTo });
     return parsed.success ? toDiskRequest(parsed.data, pool, key, prior) : undefined;
   }
   const parsed = vmSchema.safeParse({ name: peer.name, ...peer.args });

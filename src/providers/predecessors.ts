@@ -1,5 +1,15 @@
 /** Deleting one of several guests of the same identity: sources of finished moves, their successors, and twins. */
-import { cleanUpMove, describeIdentity, destroyGuest, type Identity, type MarkedGuest, readMarkedGuest, sameIdentity } from "../migration";
+import {
+  cleanUpMove,
+  describeIdentity,
+  destroyGuest,
+  findOwnedGuests,
+  type Identity,
+  type MarkedGuest,
+  readMarkedGuest,
+  sameIdentity,
+} from "../migration";
+import { otherGuests } from "./other-guests";
 import { findSealed, retireSealed } from "./sealed-sources";
 import { type Session, UserError } from "./session";
 
@@ -19,32 +29,21 @@ export async function destroyWithArchives(session: Session, identity: Identity, 
 /** A second guest that did not come from this one: then this one's data exists only here. */
 export async function refuseTwin(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
   for (const other of await otherGuests(session, identity, guest)) {
-    if (other.mark?.phase !== "settled") continue;
+    if (other.mark.phase !== "settled") continue;
     throw new UserError(
       `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is kept: vm ${other.ref.vmid} on ${other.ref.api.clusterId} carries the same mark (${identity.name}) but was not made from it. Remove the proxmox-federation block and the fed- tag of the one that is not wanted, then run again.`,
     );
   }
 }
 
-async function otherGuests(session: Session, identity: Identity, guest: MarkedGuest): Promise<MarkedGuest[]> {
-  const others: MarkedGuest[] = [];
-  for (const owned of await session.ownedGuests(identity)) {
-    if (owned.cluster === guest.ref.api.clusterId && owned.row.vmid === guest.ref.vmid) continue;
-    const ref = await session.locate(owned.cluster, owned.row.vmid);
-    const other = ref && (await readMarkedGuest(ref));
-    if (other?.mark && sameIdentity(other.mark, identity)) others.push(other);
-  }
-  return others;
-}
-
 /** Sources whose deletion is still outstanding would otherwise wait for a successor that is gone. */
 export async function destroyRetiredSources(session: Session, identity: Identity, successor: MarkedGuest): Promise<void> {
   for (const sealed of await findSealed(session, identity, successor)) await retireSealed(session, sealed, successor);
-  const retired = (await otherGuests(session, identity, successor)).filter(({ mark }) => mark?.phase === "retired");
+  const retired = (await otherGuests(session, identity, successor)).filter(({ mark }) => mark.phase === "retired");
   for (const other of retired) {
     if (!isKept(session, other)) continue;
     throw new UserError(
-      `${describeIdentity(identity)} is not destroyed: its former copy, vm ${other.ref.vmid} on ${other.ref.api.clusterId}, is to be kept until ${other.mark?.keepUntil} (keep_source), and nobody would remove it then. Run again after that, or give it up now: pulumi config set proxmox-federation:overrideKeepSource true`,
+      `${describeIdentity(identity)} is not destroyed: its former copy, vm ${other.ref.vmid} on ${other.ref.api.clusterId}, is to be kept until ${other.mark.keepUntil} (keep_source), and nobody would remove it then. Run again after that, or give it up now: pulumi config set proxmox-federation:overrideKeepSource true`,
     );
   }
   for (const other of retired) await destroyWithArchives(session, identity, other);
@@ -58,7 +57,7 @@ export async function destroyExpiredSources(session: Session, identity: Identity
     if (retired && !isKept(session, retired)) await destroyWithArchives(session, identity, retired);
   }
   for (const other of await otherGuests(session, identity, successor))
-    if (other.mark?.phase === "retired" && other.mark.keepUntil !== undefined && !isKept(session, other))
+    if (other.mark.phase === "retired" && other.mark.keepUntil !== undefined && !isKept(session, other))
       await destroyWithArchives(session, identity, other);
 }
 
@@ -73,6 +72,16 @@ export async function leaveKeptSource(session: Session, guest: MarkedGuest): Pro
   return true;
 }
 
+/** This run may have moved it on: then the first look does not know the guest that came of it. */
+async function hasArrivedSince(session: Session, identity: Identity, guest: MarkedGuest): Promise<boolean> {
+  for (const [cluster, { reachable }] of (await session.snapshot()).clusters) {
+    if (!reachable) continue;
+    const owned = await findOwnedGuests(await session.client(cluster), identity, session.pace);
+    if (owned.some(({ mark }) => mark?.phase === "settled" && mark.generation > guest.mark!.generation)) return true;
+  }
+  return false;
+}
+
 function isKept(session: Session, { mark }: MarkedGuest): boolean {
   if (mark?.phase !== "retired" || mark.keepUntil === undefined || session.overrideKeepSource) return false;
   return Date.parse(mark.keepUntil) > session.pace.nowMs();
@@ -81,11 +90,12 @@ function isKept(session: Session, { mark }: MarkedGuest): boolean {
 export async function refuseWithoutSuccessor(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
   // It may have moved on meanwhile: any later generation that stands will do.
   const others = await otherGuests(session, identity, guest);
-  if (others.some(({ mark }) => mark?.phase === "settled" && mark.generation > guest.mark!.generation)) return;
+  if (others.some(({ mark }) => mark.phase === "settled" && mark.generation > guest.mark!.generation)) return;
   const { successor } = guest.mark!;
   const found = successor && (await session.locate(successor.cluster, successor.vmid));
   const target = found && (await readMarkedGuest(found));
   if (target?.mark && sameIdentity(target.mark, identity) && target.mark.phase === "settled") return;
+  if (await hasArrivedSince(session, identity, guest)) return;
   throw new UserError(
     `vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} is the source of a move and is kept: its successor ${successor ? `(vm ${successor.vmid} on ${successor.cluster})` : ""} is not there as it should be. Look at both before you delete one by hand.`,
   );

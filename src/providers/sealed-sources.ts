@@ -14,18 +14,12 @@ import {
   sameIdentity,
   writeMark,
 } from "../migration";
+import { otherGuests } from "./other-guests";
 import { type Session, UserError } from "./session";
 
 /** Those of an identity; `successor` is the guest that came of them. */
 export async function findSealed(session: Session, identity: Identity, successor: MarkedGuest): Promise<MarkedGuest[]> {
-  const sealed: MarkedGuest[] = [];
-  for (const { cluster, row } of await session.ownedGuests(identity)) {
-    if (cluster === successor.ref.api.clusterId && row.vmid === successor.ref.vmid) continue;
-    const ref = await session.locate(cluster, row.vmid);
-    const guest = ref && (await readMarkedGuest(ref));
-    if (guest?.mark && sameIdentity(guest.mark, identity) && isLeftBehind(guest, [successor.mark])) sealed.push(guest);
-  }
-  return sealed;
+  return (await otherGuests(session, identity, successor)).filter((guest) => isLeftBehind(guest, [successor.mark]));
 }
 
 /** The settled guest of a later generation: what has become of a source that may not be taken for an unfinished one. */

@@ -17,6 +17,7 @@ import {
   type ClusterClients,
   createClusterClients,
   type FederationSnapshot,
+  type LookOptions,
   type ReachableCluster,
   takeSnapshot,
   toInventory,
@@ -78,6 +79,7 @@ export class Session {
   constructor(
     readonly pace: Pace,
     private readonly environment: Record<string, string | undefined> = process.env,
+    private readonly lookOptions: LookOptions = {},
   ) {}
 
   configure(config: StackConfig): void {
@@ -107,6 +109,13 @@ export class Session {
   /** An operator gives up the old copies of guests that were failed over. */
   get removeFailedOverCopies(): boolean {
     return this.config.get("proxmox-federation:removeFailedOverCopies") === "true";
+  }
+
+  /** Which backup of a lost disk is restored where the newest may be torn; `undefined`: nobody has decided, so none. */
+  get diskBackups(): "newest" | "consistent" | undefined {
+    const chosen = this.config.get("proxmox-federation:diskBackups");
+    if (chosen === undefined || chosen === "newest" || chosen === "consistent") return chosen;
+    throw new UserError(`proxmox-federation:diskBackups is "${chosen}": set it to newest or consistent, or remove it.`);
   }
 
   async cluster(id: string): Promise<Cluster> {
@@ -237,7 +246,7 @@ export class Session {
    * interrupted run or from somebody else: it is waited for, so that it is found instead of made again.
    */
   private async takeSettledSnapshot(federation: Federation, clients: ClusterClients): Promise<FederationSnapshot> {
-    const snapshot = await takeSnapshot(federation, clients);
+    const snapshot = await takeSnapshot(federation, clients, this.lookOptions);
     const creating = [...snapshot.clusters.values()].flatMap((entry) =>
       entry.reachable ? entry.guests.filter((row) => row.lock === "create").map((row) => ({ cluster: entry.cluster, row })) : [],
     );
@@ -246,7 +255,7 @@ export class Session {
       this.pace.report(`waiting for vm ${row.vmid} on ${cluster.id}, which is still being created`);
       await waitUntilCreated({ api: await clients.get(cluster), node: row.node, vmid: row.vmid }, this.pace);
     }
-    return takeSnapshot(federation, clients);
+    return takeSnapshot(federation, clients, this.lookOptions);
   }
 
   /**

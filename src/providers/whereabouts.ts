@@ -37,11 +37,15 @@ export interface KeptSource {
 export async function findWhereabouts(session: Session, identity: Identity): Promise<Whereabouts> {
   const owned = await session.ownedGuests(identity);
   if (owned.length === 0) return {};
-  if (owned.length === 1 && !isMoving(owned[0]!.row)) return { home: owned[0] };
+  // A VM behind a fence is no VM that serves: it may be the retired source of one that is out of sight.
+  const [only] = owned;
+  if (owned.length === 1 && only && !isMoving(only.row) && !(identity.kind === "vm" && only.row.template)) return { home: only };
   // Only now journals are read: a federation at rest is planned from the lists alone.
   const marked = await Promise.all(owned.map(async (guest) => ({ guest, mark: await markOf(session, guest, identity) })));
   const serving = marked.filter(({ mark }) => mark?.phase === "settled" || mark?.phase === "moving");
   const source = serving.find(({ mark }) => mark?.phase === "moving");
+  // Nobody is given a disk's target before its source is retired: until then the move can be undone, however far it has come.
+  if (source && identity.kind === "disk") return { home: source.guest, unfinished: source.mark!.move };
   const settled = serving.filter(({ mark }) => mark?.phase === "settled");
   const outdated = findOutdated(marked);
   const current = settled.filter(
@@ -108,6 +112,8 @@ function finishingHome(marked: { guest: OwnedGuest; mark: Mark | undefined }[], 
   const target = marked.find(
     ({ guest }) => guest !== source && guest.cluster === mark.move?.target.cluster && guest.row.vmid === mark.move.target.vmid,
   );
+  // Whether a live restore has arrived, only its task tells: the source may have to be started again.
+  if (mark.move.live && target?.mark?.phase === "claimed") return undefined;
   return target && { home: target.guest, unfinished: mark.move };
 }
 

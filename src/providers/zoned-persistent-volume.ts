@@ -60,6 +60,20 @@ export interface ZonedPersistentVolumeArgs {
     /** False: somebody else makes the claim, such as a StatefulSet from its template. Default true. */
     create?: pulumi.Input<boolean>;
   }>;
+  /**
+   * A volume of the CSI plugin, or one made by hand for it, that is taken over instead of making one: its PersistentVolume by
+   * name or by volumeHandle. Everything else must be declared as it is. Nothing is copied, and the disk keeps its name and
+   * stays when the resource is deleted, unless `takeOwnership` is set.
+   */
+  adopt?: pulumi.Input<{
+    persistentVolume?: pulumi.Input<string>;
+    volumeHandle?: pulumi.Input<string>;
+    /**
+     * Gives the disk an owner VM by renaming it, and a new PersistentVolume: it can then move, grow detached, and is deleted
+     * with the resource. Nobody may use it meanwhile; see `quiesce`. Default false.
+     */
+    takeOwnership?: pulumi.Input<boolean>;
+  }>;
   /** What the storage must be; default: as it is. A volume on a shared storage is of its whole region. */
   shared?: pulumi.Input<boolean>;
   /** Lets the data move when zone or region change. Default false: such a change is refused. */
@@ -87,7 +101,18 @@ export interface ZonedVolumePlacement {
   why: string;
 }
 
-const OUTPUTS = ["placement", "migration", "persistentVolume", "volumeHandle", "ownerVmid", "volid", "sizeBytes", "lastMove", "drift"];
+const OUTPUTS = [
+  "placement",
+  "migration",
+  "adoption",
+  "persistentVolume",
+  "volumeHandle",
+  "ownerVmid",
+  "volid",
+  "sizeBytes",
+  "lastMove",
+  "drift",
+];
 
 /**
  * A disk in one zone (Proxmox node) of one region (Proxmox cluster), and the PersistentVolume by which the Proxmox CSI
@@ -101,8 +126,8 @@ export class ZonedPersistentVolume extends FederationResource {
   declare readonly persistentVolume: pulumi.Output<string>;
   /** `region/zone/storage/volume`, by which the CSI plugin finds the disk. */
   declare readonly volumeHandle: pulumi.Output<string>;
-  /** The stopped guest that owns the disk; never start or delete it by hand. */
-  declare readonly ownerVmid: pulumi.Output<number>;
+  /** The stopped guest that owns the disk; never start or delete it by hand. Absent while an adopted disk has none. */
+  declare readonly ownerVmid: pulumi.Output<number | undefined>;
   declare readonly volid: pulumi.Output<string>;
   declare readonly sizeBytes: pulumi.Output<number>;
   declare readonly lastMove: pulumi.Output<MoveRecord | undefined>;
@@ -123,14 +148,14 @@ export class ZonedPersistentVolume extends FederationResource {
 
 /** What placement weighs is the disk. */
 function declareDisk(name: string, { pool, region, zone, ...args }: ZonedPersistentVolumeArgs) {
-  const { size, storageClass, location, residency } = args;
+  const { size, storageClass, location, residency, adopt } = args;
   const pin = zone === undefined ? undefined : { node: zone };
   return declareInOrder({
     kind: "disk",
     name: `pv/${name}`,
     pool: poolName(pool),
     region,
-    args: { name: args.name ?? name, size, storageClass, location, residency, pin },
+    args: { name: args.name ?? name, size, storageClass, location, residency, pin, adopt },
   });
 }
 

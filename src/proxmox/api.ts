@@ -117,6 +117,8 @@ export interface Volume {
   notes?: string;
   protected: boolean;
   encrypted?: string;
+  /** How a backup server's last check of an archive ended; absent: not checked. */
+  verification?: "ok" | "failed";
 }
 
 export interface StorageStatus {

@@ -74,6 +74,7 @@ export {
   TlsFingerprintError,
   UnexpectedResponseError,
 } from "./errors";
+export { inParallel } from "./in-parallel";
 export { canonicalNet, formatNet, type Net, parseNet, withNetOption } from "./net";
 export type {
   BackupGroup,

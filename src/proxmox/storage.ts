@@ -1,7 +1,7 @@
 import type { ProxmoxApi, StorageDefinition, Volume } from "./api";
 import type { Caller } from "./call";
 import { segment } from "./encoding";
-import { booleanOf, compact, itemsOf, nonEmptyOf, numberOf, type Row, rowsOf, textOf } from "./rows";
+import { booleanOf, compact, isRow, itemsOf, nonEmptyOf, numberOf, type Row, rowsOf, textOf } from "./rows";
 import { parseVolid } from "./volid";
 
 export function storageCalls(call: Caller): ProxmoxApi["storage"] {
@@ -60,6 +60,11 @@ function listingFilter(volname: string): { content?: string; vmid?: number } {
   return owner === undefined ? { content } : { content, vmid: Number(owner) };
 }
 
+function verificationOf(value: unknown): Volume["verification"] {
+  const state = isRow(value) ? value.state : undefined;
+  return state === "ok" || state === "failed" ? state : undefined;
+}
+
 function volumeOf(row: Row): Volume | undefined {
   const volid = nonEmptyOf(row.volid);
   if (volid === undefined) return undefined;
@@ -75,6 +80,7 @@ function volumeOf(row: Row): Volume | undefined {
     notes: nonEmptyOf(row.notes),
     protected: booleanOf(row.protected),
     encrypted: nonEmptyOf(row.encrypted),
+    verification: verificationOf(row.verification),
   });
 }
 

@@ -1,4 +1,5 @@
 /** The live federation as a topology. Pure. */
+import { withoutOurTags } from "../migration";
 import { cpuCapacityMilli, type GuestFacts, type Inventory, memoryCapacityMiB } from "../placement";
 import type { GuestChange, Topology, TopologyGuest } from "./topology";
 
@@ -28,8 +29,8 @@ function toGuest(cluster: string, { key, vmid, name, cores, memoryMiB, tags, poo
     name: name ?? `vm ${vmid}`,
     cores,
     memoryMiB,
-    // Identity and move tags are ours, nobody searches for them.
-    tags: tags.filter((tag) => !tag.startsWith("fed-")),
+    // Nobody searches for ours.
+    tags: withoutOurTags(tags),
     ...(pool === undefined ? {} : { pool }),
     running,
     ours: key !== undefined,

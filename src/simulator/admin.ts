@@ -217,7 +217,7 @@ async function changeBackupServer({ world, servers }: AdminServices, { names: [i
   await applyStatus(world, servers);
 }
 
-async function applyStatus(world: SimulatorWorld, servers: AdminServices["servers"]): Promise<void> {
+export async function applyStatus(world: SimulatorWorld, servers: AdminServices["servers"]): Promise<void> {
   world.announceNodeChange();
   world.touch();
   await Promise.all(servers.map((server) => server.sync()));

@@ -100,6 +100,11 @@ export class VirtualClock implements Clock {
     this.arm();
   }
 
+  /** When the next timer fires that somebody waits for, in virtual ms. */
+  get nextTimerMs(): number | undefined {
+    return this.timers.find((timer) => !timer.background)?.dueMs;
+  }
+
   /** Moves time on to the next timer somebody waits for; false when nobody waits. */
   async advanceToNextTimer(): Promise<boolean> {
     await untilIdle();

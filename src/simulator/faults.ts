@@ -48,6 +48,10 @@ export interface CallDescription {
 }
 
 export class FaultTable {
+  /** Told of every call before the rules are asked, and may answer in their place; for tests in the same process. */
+  onCall: (call: CallDescription) => FaultAction | undefined = () => undefined;
+  /** Told of every call that was carried out, with its answer, before that is sent: it waits for this. For tests in the same process. */
+  onDone: (call: CallDescription, data: unknown) => void | Promise<void> = () => undefined;
   private rules: ActiveFault[] = [];
   private nextId = 1;
 
@@ -67,7 +71,7 @@ export class FaultTable {
 
   /** Counts the call in every rule it matches and returns the action of the first rule that hits it. */
   strike(call: CallDescription): FaultAction | undefined {
-    let action: FaultAction | undefined;
+    let action = this.onCall(call);
     for (const rule of this.rules) {
       if (!matches(rule, call)) continue;
       rule.seen += 1;

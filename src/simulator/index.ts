@@ -1,14 +1,14 @@
 /** Simulated Proxmox VE clusters in one process: HTTPS on loopback, virtual time, state on disk. */
-import { AdminServer } from "./admin";
+import { AdminServer, applyStatus } from "./admin";
 import { startBroadcasts } from "./broadcast";
 import { type ClusterCertificate, createCertificate, describeCertificate, fingerprintOf } from "./certificate";
-import { startLoadHistory } from "./cluster/load-history";
+import { startUsageHistory } from "./cluster/usage-history";
 import { FaultTable } from "./faults";
 import { startHaManagers } from "./ha";
 import { startSchedulers } from "./jobs/scheduler";
 import { buildFederationState, type SimulatedLayout } from "./layout";
 import { BackupServer } from "./pbs/server";
-import { loadSimulator, Saver } from "./persistence";
+import { loadSimulator, type SavedSimulator, Saver } from "./persistence";
 import { startReplication } from "./replication";
 import { RequestCounter } from "./requests";
 import { Router } from "./router";
@@ -17,7 +17,7 @@ import { NodeServer } from "./server";
 import type { ClusterState, Era, FederationState } from "./state";
 import { SimulatorWorld } from "./world";
 
-export type { ActiveFault, FaultAction, FaultRule } from "./faults";
+export type { ActiveFault, CallDescription, FaultAction, FaultRule } from "./faults";
 export { layoutFromFederation, simulatedBackupServerId } from "./from-federation";
 export type * from "./layout";
 export { type ProvisionerOptions, provisionerAcl, provisionerRoles } from "./provisioner";
@@ -28,6 +28,8 @@ export type { SimulatorEvent, SimulatorWorld } from "./world";
 export interface SimulatorOptions {
   /** What there is when no state was saved before. */
   layout: SimulatedLayout;
+  /** Goes on from here instead of from the layout; the object is taken over and changed. For tests that begin often. */
+  resume?: SavedSimulator;
   /** State is kept here and read from here at the next start. Absent: in memory only. */
   stateDir?: string;
   /** Admin API on this port, the nodes on the following ones, then the backup servers. Absent: free ports. */
@@ -76,6 +78,10 @@ export interface Simulator {
   adminUrl: string;
   /** The state and services behind the servers, for tests in the same process. */
   world: SimulatorWorld;
+  /** As behind the admin API's `/faults`, for tests in the same process. */
+  faults: FaultTable;
+  /** To be called after the state of a node, cluster or backup server was changed by hand: listeners open and close. */
+  applyStatus(): Promise<void>;
   /** Saves and ends everything the simulator started. */
   stop(): Promise<void>;
 }
@@ -85,7 +91,7 @@ const defaultBlockBytes = 4 * 1024 * 1024;
 /** Starts all servers; resolves when they listen. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const blockBytes = options.blockBytes ?? defaultBlockBytes;
-  const saved = options.stateDir === undefined ? undefined : await loadSimulator(options.stateDir);
+  const saved = options.resume ?? (options.stateDir === undefined ? undefined : await loadSimulator(options.stateDir));
   const state =
     saved?.state ?? buildFederationState(options.layout, { nowMs: options.startMs ?? Date.now(), seed: options.seed ?? 1, blockBytes });
   const certificates = { ...saved?.certificates, ...(await createMissingCertificates(state, saved?.certificates ?? {})) };
@@ -96,7 +102,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     saver = new Saver(options.stateDir, snapshot, (error) => world.event("internal-error", { message: String(error) }));
   }
   const stopBroadcasts = startBroadcasts(world);
-  const stopDaemons = [startLoadHistory, startSchedulers, startHaManagers, startReplication].map((start) => start(world));
+  const stopDaemons = [startUsageHistory, startSchedulers, startHaManagers, startReplication].map((start) => start(world));
   const faults = new FaultTable();
   const requests = new RequestCounter();
   const nodes = createServers(world, { options, certificates, faults, requests });
@@ -117,6 +123,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     backupServers: backupServers.map(describeBackupServer),
     adminUrl: admin.url,
     world,
+    faults,
+    applyStatus: () => applyStatus(world, servers),
     stop: async () => {
       await Promise.all([admin.close(), ...servers.map((server) => server.close())]);
       stopBroadcasts();

@@ -110,7 +110,8 @@ export class NodeServer {
     const match = router.find(method, target.path);
     const template = match?.route.path;
     requests.count(cluster.id, method, template ?? "(unknown path)");
-    const fault = this.options.faults.strike({ cluster: cluster.id, method, path: target.path, template });
+    const description = { cluster: cluster.id, method, path: target.path, template };
+    const fault = this.options.faults.strike(description);
     await this.applyEarlyFault(fault);
     const user = this.identify(request, match, fault);
     const parameters = await readParameters(request, target.query);
@@ -126,6 +127,7 @@ export class NodeServer {
       user,
       taskFault: taskFaultOf(fault),
     });
+    await this.options.faults.onDone(description, reply.data);
     if (fault?.kind === "reset-after-commit") throw new ConnectionReset();
     return reply;
   }

@@ -4,6 +4,7 @@
  */
 
 import type { BackupServerState } from "./pbs/state";
+import type { Archives } from "./round-robin";
 
 export interface FederationState {
   clusters: Record<string, ClusterState>;
@@ -54,16 +55,10 @@ export interface ClusterState {
   fingerprint?: string;
   /** What the API shows of it beside that. */
   certificate?: Record<string, string | number | string[]>;
-  /** By node, oldest first. */
-  loadHistory?: Record<string, LoadSample[]>;
-}
-
-export interface LoadSample {
-  /** Start of the minute, seconds since the epoch. */
-  timeSeconds: number;
-  /** Share of all cores. */
-  cpu: number;
-  memoryBytes: number;
+  /** By node: share of all cores, bytes of memory. */
+  nodeHistory?: Record<string, Archives>;
+  /** By `node/storage`: bytes in all, bytes used. */
+  storageHistory?: Record<string, Archives>;
 }
 
 export interface ReplicationState {

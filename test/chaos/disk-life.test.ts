@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseDescription } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
-import { type Fault, matters } from "../support/fake-world";
+import { sweepCalls } from "../support/call-sweep";
+import type { Fault } from "../support/fake-world";
 import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const GIB = 1024 ** 3;
@@ -175,25 +176,8 @@ describe("interrupted at any call, and run again,", () => {
     const begin = async () => {
       scenario = new ProgramScenario();
       if (prepared) await scenario.up(prepared);
-      return scenario.world.calls.length;
+      return scenario.world;
     };
-    const before = await begin();
-    await act();
-    expect(check()).toEqual([]);
-    const calls = scenario.world.calls.slice(before).filter((call) => matters(call, fault));
-    const found: string[] = [];
-    for (const { index } of calls) {
-      await begin();
-      scenario.world.fault = (call) => (call.index === index ? fault : undefined);
-      await act().catch((error: unknown) => {
-        if (!(error instanceof Error)) throw error;
-      });
-      const at = scenario.world.calls[index - 1]!;
-      scenario.world.fault = () => undefined;
-      scenario.world.revive(2_000);
-      const problems = await act().then(check, (error: Error) => [error.message]);
-      for (const problem of problems) found.push(`${index} ${at.cluster} ${at.name}: ${problem}`);
-    }
-    expect(found).toEqual([]);
+    expect(await sweepCalls(fault, begin, act, check)).toEqual([]);
   });
 });

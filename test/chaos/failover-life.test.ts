@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseDescription } from "../../src/migration";
 import { systemClock } from "../../src/proxmox";
-import { type Fault, matters } from "../support/fake-world";
+import { sweepCalls } from "../support/call-sweep";
+import type { Fault } from "../support/fake-world";
 import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const WEB: Declared[] = [
@@ -156,29 +157,11 @@ describe("with a fault at any call, and run again,", () => {
   it.each(cases.flatMap(([what, prepare]) => faults.map((fault) => [fault, what, prepare] as const)))(
     "(%s) %s ends the same",
     async (fault, _what, prepare) => {
-      await prepare();
-      const before = scenario.world.calls.length;
-      await scenario.up(WEB);
-      const calls = scenario.world.calls.slice(before).filter((call) => matters(call, fault));
-      expect(calls.length).toBeGreaterThan(0);
-      const found: string[] = [];
-      for (const { index } of calls) {
+      const begin = async () => {
         await prepare();
-        scenario.world.fault = (call) => (call.index === index ? fault : undefined);
-        await scenario.up(WEB).catch((error: unknown) => {
-          if (!(error instanceof Error)) throw error;
-        });
-        const at = scenario.world.calls[index - 1]!;
-        scenario.world.fault = () => undefined;
-        scenario.world.revive(2_000);
-        try {
-          await scenario.up(WEB);
-          for (const flaw of flaws()) found.push(`${index} ${at.cluster} ${at.name}: ${flaw}`);
-        } catch (error) {
-          found.push(`${index} ${at.cluster} ${at.name}: ${(error as Error).message}`);
-        }
-      }
-      expect(found).toEqual([]);
+        return scenario.world;
+      };
+      expect(await sweepCalls(fault, begin, () => scenario.up(WEB), flaws)).toEqual([]);
     },
   );
 });

@@ -1,7 +1,7 @@
 /** A former copy that is to be kept for a while, through the life of its successor. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/proxmox";
-import { matters } from "../support/fake-world";
+import { sweepCalls } from "../support/call-sweep";
 import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -64,32 +64,16 @@ describe("the source of a finished move that is to be kept for a week", () => {
   });
 
   it("is kept although the process is killed at any call of the move, and nothing else is", async () => {
-    const found: string[] = [];
     const begin = async () => {
       scenario = new ProgramScenario();
       scenario.federation.migration.keepSourceMs = 7 * DAY_MS;
       await scenario.up([WEB]);
       scenario.prefer("b");
-      return scenario.world.calls.length;
+      return scenario.world;
     };
-    const before = await begin();
-    await scenario.up([WEB]);
-    for (const { index } of scenario.world.calls.slice(before).filter((call) => matters(call, "kill-after"))) {
-      await begin();
-      scenario.world.fault = (call) => (call.index === index ? "kill-after" : undefined);
-      await scenario.up([WEB]).catch((error: unknown) => {
-        if (!(error instanceof Error)) throw error;
-      });
-      scenario.world.fault = () => undefined;
-      scenario.world.revive(2_000);
-      await scenario.up([WEB]);
-      const problems = [
-        ...scenario.litter(),
-        ...(scenario.ours().join() === "a/100 stopped,b/100 running" ? [] : [scenario.ours().join()]),
-      ];
-      for (const problem of problems) found.push(`${index}: ${problem}`);
-    }
-    expect(found).toEqual([]);
+    const isKept = () => scenario.ours().join() === "a/100 stopped,b/100 running";
+    const check = () => [...scenario.litter(), ...(isKept() ? [] : [scenario.ours().join()])];
+    expect(await sweepCalls("kill-after", begin, () => scenario.up([WEB]), check)).toEqual([]);
   });
 
   it("goes although the process is killed at any call of its removal", async () => {

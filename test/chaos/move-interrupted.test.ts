@@ -1,5 +1,5 @@
 /** A move that is killed at any call, and run again: it must end as if nothing had happened. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type MoveRecord, type MoveResult, rollBackMove } from "../../src/migration";
 import { type CallRecord, type Fault, matters } from "../support/fake-world";
 import {
@@ -12,21 +12,13 @@ import {
   IDENTITY,
   type MoveScenario,
   markOf,
-  moveScenario,
+  oneMoveScenarioAtATime,
   POOL,
   type ScenarioOptions,
   SOURCE_VMID,
-  useWorldClock,
 } from "../support/move-scenario";
 
-let current: MoveScenario;
-const begin = (options: ScenarioOptions = {}): MoveScenario => {
-  current = moveScenario(options);
-  return current;
-};
-
-beforeEach(() => useWorldClock(() => current.world));
-afterEach(() => vi.restoreAllMocks());
+const begin = oneMoveScenarioAtATime();
 
 const KINDS: [string, ScenarioOptions][] = [
   ["a running VM", {}],
@@ -38,6 +30,8 @@ const KINDS: [string, ScenarioOptions][] = [
   ["a running VM, warm", { warm: true }],
   ["a running VM, warm, with tokens that see only their pool and a vmid that is taken", { warm: true, poolOnly: true, vmidTaken: true }],
   ["a highly available, replicated VM", { highlyAvailable: true }],
+  ["a running VM, restored live", { live: true }],
+  ["a running VM, warm and restored live, whose vmid is taken", { warm: true, live: true, vmidTaken: true }],
   ["a running VM by remote migration", { method: "storage" }],
   ["a stopped VM by remote migration", { method: "storage", sourceRunning: false }],
   ["a VM by remote migration, shut down", { method: "offline" }],

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Inputs } from "../../src/providers/inputs";
 import { systemClock } from "../../src/proxmox";
-import { type Fault, matters } from "../support/fake-world";
+import { sweepCalls } from "../support/call-sweep";
+import type { Fault } from "../support/fake-world";
 import { type Declared, ProgramScenario } from "../support/program-scenario";
 
 const WEB: Inputs = {
@@ -298,30 +299,9 @@ describe("killed at any call, and run again,", () => {
     const begin = async () => {
       scenario = new ProgramScenario({ store: what.includes("warm") ? "pbs" : "nfs", poolOnly: what.includes("only their pool") });
       await prepare();
-      return scenario.world.calls.length;
+      return scenario.world;
     };
-    const before = await begin();
-    await act();
-    const calls = scenario.world.calls.slice(before).filter((call) => matters(call, fault));
-    const found: string[] = [];
-    for (const { index } of calls) {
-      await begin();
-      scenario.world.fault = (call) => (call.index === index ? fault : undefined);
-      await act().catch((error: unknown) => {
-        if (!(error instanceof Error)) throw error;
-      });
-      const at = scenario.world.calls[index - 1]!;
-      scenario.world.fault = () => undefined;
-      scenario.world.revive(2_000);
-      let problems: string[];
-      try {
-        await act();
-        problems = where === undefined ? scenario.ours() : flaws(where);
-      } catch (error) {
-        problems = [(error as Error).message];
-      }
-      for (const problem of problems) found.push(`${index} ${at.cluster} ${at.name}: ${problem}`);
-    }
-    expect(found).toEqual([]);
+    const check = () => (where === undefined ? scenario.ours() : flaws(where));
+    expect(await sweepCalls(fault, begin, act, check)).toEqual([]);
   });
 });

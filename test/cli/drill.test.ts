@@ -1,10 +1,12 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseDocument } from "yaml";
 import { DRILL_TAG, drillIdentity } from "../../src/cli/drill/guest";
 import type { DrillResult } from "../../src/cli/drill/report";
 import { EXIT } from "../../src/cli/exit-codes";
 import { formatDescription, type Identity, identityTag, type Mark } from "../../src/migration";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
 import { federate } from "./run";
 
 const HOME = "worldstream-prod";
@@ -20,30 +22,13 @@ beforeAll(async () => {
 });
 afterAll(() => simulated?.stop());
 
-async function withClient<T>(id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
-  const cluster = simulated.simulator.clusters.find((candidate) => candidate.id === id)!;
-  const api = createProxmoxClient({
-    clusterId: id,
-    endpoints: cluster.endpoints.map(({ url }) => url),
-    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-    tls: { fingerprint: cluster.fingerprint, verify: true },
-    connectTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
-  });
-  try {
-    return await work(api);
-  } finally {
-    await api.close();
-  }
-}
-
 const guestsOf = (id: string) => simulated.simulator.world.state.clusters[id]!.guests;
 
 /** A running VM of ours on the production cluster, as a Pulumi program would have made it. */
 async function makeVm(vmid: number, name: string, { backup }: { backup: boolean }): Promise<void> {
   const identity: Identity = { federation: "acme", stack: "shop/prod", kind: "vm", name };
   const mark: Mark = { ...identity, generation: 1, phase: "settled" };
-  await withClient(HOME, async (api) => {
+  await withClient(simulated, HOME, async (api) => {
     const wait = async (upid: string | undefined) => upid && api.tasks.wait(upid as Parameters<typeof api.tasks.wait>[0], {});
     if (!(await api.pools.find(POOL))) await api.pools.create(POOL, "");
     const net0 = "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20";
@@ -74,7 +59,7 @@ async function drill(...options: string[]): Promise<{ code: number; err: string;
 describe("federate drill", () => {
   beforeAll(async () => {
     await makeVm(100, "web-1", { backup: true });
-    await withClient(OTHER, (api) => api.pools.create(POOL, ""));
+    await withClient(simulated, OTHER, (api) => api.pools.create(POOL, ""));
   });
 
   it("restores the newest backup to an isolated bridge on another cluster, measures, and leaves nothing behind", async () => {
@@ -139,6 +124,65 @@ describe("federate drill", () => {
     expect(drills[0]!.alive).toBeUndefined();
     expect(code).toBe(EXIT.finding);
     expect(guestsOf(OTHER)).toEqual({});
+  });
+
+  it("keeps a record of each VM, which validate and status go by", async () => {
+    await simulated.edit((text) => {
+      const document = parseDocument(text);
+      document.setIn(["failover"], { drill_log: "drills.jsonl" });
+      document.setIn(["resource_pools", 0, "replication"], { schedule: "02:00", store: "pbs" });
+      return document.toString();
+    });
+    const log = join(simulated.directory, "drills.jsonl");
+    const notProven = async () => {
+      const { out } = await federate(["validate"], simulated.env);
+      return out.split("\n").filter((line) => /restore of pool/.test(line));
+    };
+    expect(await notProven()).toEqual([expect.stringMatching(/:\d+:\d+: warning: resource_pools\[0\]\.replication: no restore of pool/)]);
+
+    await drill("--pool", POOL, "--bridge", "vmbr9");
+    const text = await readFile(log, "utf8");
+    expect(
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      {
+        federation: "acme",
+        pool: POOL,
+        cluster: HOME,
+        vmid: 100,
+        name: "web-1",
+        result: "restored",
+        alive: "agent",
+        backup: { store: "pbs" },
+      },
+      {
+        federation: "acme",
+        pool: POOL,
+        cluster: HOME,
+        vmid: 101,
+        name: "web-2",
+        result: "failed",
+        problem: expect.stringMatching(/no backup/),
+      },
+    ]);
+    for (const { token } of simulated.simulator.clusters) expect(text).not.toContain(token!.secret);
+    expect((await stat(log)).mode & 0o777).toBe(0o600);
+    expect(await notProven()).toEqual([]);
+    const { out } = await federate(["status"], simulated.env);
+    expect(out).toMatch(/restore of pool production-pool: tested \d+ s ago \(web-1 on databarn-dr\/\S+, alive after .*\); 1 failed since/);
+  });
+
+  it("says that it is not recorded where no log is kept", async () => {
+    await simulated.edit((text) => {
+      const document = parseDocument(text);
+      document.deleteIn(["failover"]);
+      return document.toString();
+    });
+    const { err } = await drill("--vm", "web-1", "--bridge", "vmbr9");
+    expect(err).toContain("this drill is not recorded: set failover.drill_log");
   });
 
   it.each([

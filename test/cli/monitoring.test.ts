@@ -10,7 +10,7 @@ const namesIn = (text: string) => new Set(text.match(/proxmox_federation_\w+/g))
 
 describe("what comes with the metrics", () => {
   const exported = new Set(
-    toRegistry({ status: { federation: "acme", clusters: [] }, scrapeSeconds: 0 })
+    toRegistry({ status: { federation: "acme", clusters: [], records: { restores: [], ways: [] } }, scrapeSeconds: 0 })
       .getMetricsAsArray()
       .map(({ name }) => name),
   );

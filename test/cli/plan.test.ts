@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlanReport } from "../../src/cli/plan/report";
 import { setClusterStatus } from "../../src/cli/simulated-config";
 import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
@@ -86,6 +86,29 @@ describe("federate plan", () => {
     expect(report.changes.map(({ name, outcome }) => [name, outcome])).toEqual(["api-1", "api-2", "api-3"].map((name) => [name, "placed"]));
     expect(new Set(report.changes.map(({ to }) => to)).size).toBe(3);
     expect(await readFile(html, "utf8")).toContain("api-2");
+  });
+
+  it("with --exact has the cheapest plan proven, with --make-room searches for one", async () => {
+    const exact = await withStatus("draining", () => run("plan", "--exact"));
+    expect(exact.report).toMatchObject({ counts: { moved: 2, rejected: 0 }, movedBytes: 8 * 1024 ** 3, isProven: true });
+    expect(exact.report.changes.map(({ why }) => why)).toEqual([expect.stringContaining("draining"), expect.stringContaining("draining")]);
+    const { out } = await withStatus("draining", () => federate(["plan", "--make-room"], simulated.env));
+    expect(out).toMatch(/2 to move \(8 GiB between clusters\), (no cheaper plan exists|a cheaper plan may exist)/);
+    const refused = await federate(["rebalance", "--exact"], simulated.env);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("unknown option '--exact'")]);
+  });
+
+  it("says how to install the solver where it is missing", async () => {
+    vi.doMock("highs", () => {
+      throw new Error("Cannot find package 'highs'");
+    });
+    try {
+      const { code, err } = await run("plan", "--exact");
+      expect([code, err]).toEqual([2, expect.stringContaining("npm install highs")]);
+      expect(err).not.toMatch(/\n {4}at /);
+    } finally {
+      vi.doUnmock("highs");
+    }
   });
 
   it("ends with 1 and the reason when something has no place", async () => {

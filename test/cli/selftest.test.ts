@@ -6,9 +6,8 @@ import { runSelftest } from "../../src/cli/selftest/run";
 import { settingsOf } from "../../src/cli/selftest/settings";
 import { loadFederation } from "../../src/config";
 import { CancelledByUserError } from "../../src/providers/cancellation";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
 import type { FaultRule } from "../../src/simulator/faults";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
 import { federate } from "./run";
 
 let simulated: SimulatedFederation;
@@ -17,24 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => simulated.stop());
 afterEach(() => simulated.admin("DELETE", "/faults"));
-
-/** With a client of its own, not the command's. */
-async function asked<T>(id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
-  const cluster = simulated.simulator.clusters.find((candidate) => candidate.id === id)!;
-  const api = createProxmoxClient({
-    clusterId: id,
-    endpoints: cluster.endpoints.map(({ url }) => url),
-    credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-    tls: { fingerprint: cluster.fingerprint, verify: true },
-    connectTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
-  });
-  try {
-    return await work(api);
-  } finally {
-    await api.close();
-  }
-}
 
 async function selftest(
   ...argv: string[]
@@ -55,7 +36,7 @@ async function selftest(
 
 /** By other eyes than the test's own: guests, volumes of its vmids, pool. */
 async function remains(id: string): Promise<string[]> {
-  return asked(id, async (api) => {
+  return withClient(simulated, id, async (api) => {
     const rows = await api.listResources();
     const guests = rows.flatMap((row) => (row.kind === "guest" ? [`vm ${row.vmid}`] : []));
     const places = rows.flatMap((row) => (row.kind === "storage" ? [row] : []));
@@ -171,7 +152,7 @@ describe("selftest", () => {
     const kept = await selftest("--cluster", "worldstream-prod", "--keep");
     expect(kept.code).toBe(EXIT.ok);
     expect(await remains("worldstream-prod")).toEqual(expect.arrayContaining(["vm 9900", "pool selftest"]));
-    await asked("worldstream-prod", async (api) => {
+    await withClient(simulated, "worldstream-prod", async (api) => {
       await api.tasks.wait(await api.qemu.create("ams-1", { vmid: 9901, name: "somebody", memory: 16, pool: "selftest", scsi0: "nvme:1" }));
     });
     const again = await selftest("--cluster", "worldstream-prod");
@@ -179,7 +160,7 @@ describe("selftest", () => {
     // The pool holds somebody's guest: it is not empty and stays.
     expect(again.report.steps.filter(({ result }) => result === "failed").map(({ step }) => step)).toEqual(["remove the pool"]);
     expect((await remains("worldstream-prod")).filter((name) => !name.startsWith("nvme:"))).toEqual(["vm 9901", "pool selftest"]);
-    await asked("worldstream-prod", async (api) => {
+    await withClient(simulated, "worldstream-prod", async (api) => {
       await api.tasks.wait(await api.qemu.delete("ams-1", 9901, {}));
       await api.pools.delete("selftest");
     });
@@ -187,12 +168,12 @@ describe("selftest", () => {
   });
 
   it("uses a pool that is there already, and leaves it", async () => {
-    await asked("hetzner-edge", (api) => api.pools.create("selftest", "ours"));
+    await withClient(simulated, "hetzner-edge", (api) => api.pools.create("selftest", "ours"));
     const { code, report } = await selftest("--cluster", "hetzner-edge");
     expect(code).toBe(EXIT.ok);
     expect(report.steps.find(({ step }) => step === "pool")?.detail).toContain("it was there before and stays");
     expect(await remains("hetzner-edge")).toEqual(["pool selftest"]);
-    await asked("hetzner-edge", (api) => api.pools.delete("selftest"));
+    await withClient(simulated, "hetzner-edge", (api) => api.pools.delete("selftest"));
   });
 
   it("ends and cleans up when it is interrupted", async () => {

@@ -58,7 +58,10 @@ const down: Asked<ClusterReading> = { cluster: cluster("b"), ok: false, kind: "u
 
 function reportOf(value: ClusterReading) {
   const asked = [answer(value), down];
-  return { asked, report: toStatusReport(federation({ clusters: asked.map((entry) => entry.cluster) }), asked) };
+  return {
+    asked,
+    report: toStatusReport(federation({ clusters: asked.map((entry) => entry.cluster) }), asked, { restores: [], ways: [] }),
+  };
 }
 
 describe("a cluster's capacity", () => {

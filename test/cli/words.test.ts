@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { counted, percentOf, roundedAmount, roundedBytes, roundedSpan, table } from "../../src/cli/words";
+import { counted, percentOf, roundedSpan, table } from "../../src/cli/words";
+import { roundedAmount, roundedSize } from "../../src/config";
 
 test.each([
   [0, "0 B"],
@@ -10,7 +11,7 @@ test.each([
   [4e12, "3.6 TiB"],
   [2 ** 60, "1024 PiB"],
 ])("%d bytes are %s", (bytes, text) => {
-  expect(roundedBytes(bytes)).toBe(text);
+  expect(roundedSize(bytes)).toBe(text);
 });
 
 test.each([

@@ -1,5 +1,6 @@
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
-import { formatIssue, safeParseFederation } from "../../src/config";
+import { formatIssue, parseFederation, resolveCredentials, safeParseFederation } from "../../src/config";
 import { complete, errors, findings, warnings } from "./sound-file";
 
 const FINGERPRINT = Array(32).fill("ab").join(":");
@@ -105,14 +106,33 @@ describe("connections", () => {
     expect(found[0]).not.toContain("1111");
   });
 
-  test("a literal secret in an entry of a CSI cloud-config is refused with the way out", () => {
+  test.each([
+    [
+      "token",
+      `token_id: u@pve!ta\n    token_secret: ${SECRET}`,
+      { kind: "token", tokenId: "u@pve!ta", secret: SECRET },
+      /token_secret_file/,
+    ],
+    ["password", `username: u@pve\n    password: ${SECRET}`, { kind: "password", username: "u@pve", password: SECRET }, /password_file/],
+  ])("a %s that stands in a CSI cloud-config itself works, is warned about, and shows nowhere", async (_kind, keys, expected, advice) => {
+    const text = `name: f\nclusters:\n  - url: https://a:8006/api2/json\n    ${keys}\n    region: a\n`;
+    const { federation, warnings: told } = parseFederation(text, "f.yaml");
+    expect(told.map(formatIssue)).toEqual([expect.stringMatching(advice)]);
+    expect(told[0]!.message).toMatch(/stands in the file itself: everyone who can read the file can use it/);
+    const shown = [JSON.stringify(federation), inspect(federation, { depth: 9 }), JSON.stringify(told)].join("\n");
+    expect(shown).not.toContain(SECRET);
+    const env = { environment: {}, readFile: () => Promise.reject(new Error("no file")), baseDir: "/" };
+    expect(await resolveCredentials(federation.clusters[0]!, env)).toEqual(expected);
+  });
+
+  test("a secret in a CSI cloud-config and beside it is one too many, and not repeated", () => {
     const found = errors(
-      `clusters:\n  - url: https://a:8006/api2/json\n    token_id: u@pve!ta\n    token_secret: ${SECRET}\n    region: a\n`,
+      `clusters:\n  - url: https://a:8006\n    token_id: u@pve!ta\n    token_secret: ${SECRET}\n    token_secret_file: t\n    region: a\n`,
     );
-    expect(found).toEqual([
-      expect.stringMatching(
-        /^4 token_secret: clusters\[0\]\.token_secret: a secret must not stand in this file\. Use `token_secret_env`.*`token_secret_file`/,
-      ),
+    expect(found).toEqual([expect.stringMatching(/`token_secret_file` and `token_secret` are both given/)]);
+    expect(found.join()).not.toContain(SECRET);
+    expect(errors("clusters:\n  - url: https://a:8006\n    token_id: u@pve!ta\n    token_secret: 12\n    region: a\n")).toEqual([
+      expect.stringMatching(/token_secret: must be a text, not a number\. Put it in quotes/),
     ]);
   });
 

@@ -45,7 +45,7 @@ resource_pools:
   - name: prod
     clusters: [a, b]
 ${pool}
-failover: { max_age: 1d, drill_bridge: vmbr99 }
+failover: { max_age: 1d, drill_bridge: vmbr99, drill_log: logs/drills.jsonl, drill_period: 120d }
 migration_policies: {}
 `;
   const findings = async (cluster: string, pool: string) => {
@@ -59,7 +59,12 @@ migration_policies: {}
       "    replication: { schedule: '0 2 * * *', store: vault, rpo: 25h, keep: { daily: 7, weekly: 4 } }",
     );
     expect(result.federation?.clusters[0]).toMatchObject({ status: "lost", fenced: true });
-    expect(result.federation?.failover).toEqual({ maxAgeMs: 86_400_000, drillBridge: "vmbr99" });
+    expect(result.federation?.failover).toEqual({
+      maxAgeMs: 86_400_000,
+      drillBridge: "vmbr99",
+      drillLog: "logs/drills.jsonl",
+      drillPeriodMs: 120 * 86_400_000,
+    });
     expect(result.federation?.resourcePools[0]?.replication).toEqual({
       schedule: "02:00",
       store: "vault",

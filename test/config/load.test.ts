@@ -258,7 +258,12 @@ it("scenario 2: three continents, loads without a warning", async () => {
     rpoMs: 7 * 3_600_000,
     keep: { last: 3, hourly: 4, daily: 7, weekly: 5, monthly: 12, yearly: 2 },
   });
-  expect(federation.failover).toEqual({ maxAgeMs: 2 * 86_400_000, drillBridge: "vmbr99" });
+  expect(federation.failover).toEqual({
+    maxAgeMs: 2 * 86_400_000,
+    drillBridge: "vmbr99",
+    drillLog: "drills.jsonl",
+    drillPeriodMs: 60 * 86_400_000,
+  });
   expect(federation.clusters.map(({ fenced, returned }) => [fenced, returned])).toEqual([
     [undefined, "stop-old-copies"],
     [undefined, undefined],

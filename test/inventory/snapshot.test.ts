@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Cluster } from "../../src/config";
+import type { Cluster, Connection } from "../../src/config";
 import { type ClusterClients, findGuestsByTag, NoConnectionError, takeSnapshot } from "../../src/inventory";
 import {
   AuthenticationError,
+  type CallOptions,
   ConnectionError,
   OutcomeUnknownError,
   PermissionError,
@@ -61,6 +62,23 @@ describe("a look at the federation", () => {
     const { clusters } = await takeSnapshot(federation(), clientsOf({ a: healthy("a"), b: error }));
     expect(clusters.get("a")).toMatchObject({ reachable: true });
     expect(clusters.get("b")).toEqual({ reachable: false, cluster: expect.objectContaining({ id: "b" }), reason: error.message });
+  });
+
+  it("gives up one that hangs when somebody waits, and ends its call", async () => {
+    const ended: unknown[] = [];
+    const hanging = {
+      listResources: ({ signal }: CallOptions = {}) =>
+        new Promise<never>(() => signal?.addEventListener("abort", () => ended.push(signal.reason))),
+    } as unknown as ProxmoxApi;
+    const connection = { connectTimeoutMs: 1, requestTimeoutMs: 4 } as Connection;
+    const { clusters } = await takeSnapshot(
+      federation({ clusters: [cluster("a"), cluster("b", { connection })] }),
+      clientsOf({ a: hanging, b: hanging }),
+      { somebodyWaits: true },
+    );
+    const reason = "Cluster b did not answer within 0.005 s (its connection_timeout and request_timeout).";
+    expect(clusters.get("b")).toMatchObject({ reachable: false, reason });
+    expect(ended).toHaveLength(2);
   });
 
   it.each<[string, Error]>([

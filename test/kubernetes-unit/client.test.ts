@@ -65,14 +65,18 @@ describe("requests", () => {
         response.end(JSON.stringify({ metadata: { name: "pv" } }));
       });
     });
-    await api.createVolume({ metadata: { name: "pv" } });
+    const misspelt = { metadata: { name: "pv" }, spec: { csi: { driver: "d", volumeHandle: "h", volumeAtributes: { a: "b" } } } };
+    await api.createVolume(misspelt);
     await api.patchVolume("pv", { spec: { capacity: { storage: "2Gi" } } });
     await api.deleteClaim({ metadata: { namespace: "shop", name: "data", uid: "17" } });
     expect(seen[0]).toMatchObject({
       method: "POST",
       url: "/api/v1/persistentvolumes?fieldValidation=Strict",
       authorization: `Bearer ${TOKEN}`,
+      type: "application/json",
     });
+    // Field by field as given: what the library does not know is for the server to refuse.
+    expect(JSON.parse(seen[0]!.body)).toEqual(misspelt);
     expect(seen[1]).toMatchObject({ method: "PATCH", type: "application/merge-patch+json" });
     expect(seen[2]).toMatchObject({ method: "DELETE", url: "/api/v1/namespaces/shop/persistentvolumeclaims/data" });
     expect(JSON.parse(seen[2]!.body)).toMatchObject({ preconditions: { uid: "17" } });

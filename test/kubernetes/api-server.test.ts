@@ -74,6 +74,16 @@ describe("a real API server", () => {
 
   it("refuses a field it does not know, instead of dropping it", async () => {
     const volume = toPersistentVolume(shape);
+    const misspelt = structuredClone(volume);
+    Object.assign(misspelt.spec!.csi!, { volumeAtributes: { storage: "local-lvm" } });
+    await expect(api.createVolume(misspelt)).rejects.toMatchObject({
+      code: "INVALID",
+      message: expect.stringContaining('unknown field "spec.csi.volumeAtributes"'),
+    });
+    expect(await api.findVolume("data")).toBeUndefined();
+    await expect(
+      api.createClaim(Object.assign({ metadata: { namespace: "default", name: "misspelt" } }, { sepc: {} })),
+    ).rejects.toMatchObject({ code: "INVALID", message: expect.stringContaining('unknown field "sepc"') });
     const created = await api.createVolume(volume);
     await expect(api.patchVolume("data", { spec: { persistentVolumeReclaimPolice: "Retain" } })).rejects.toMatchObject({ code: "INVALID" });
     await expect(api.patchVolume("data", { spec: { csi: { volumeHandle: "a/b/c/d" } } })).rejects.toMatchObject({ code: "INVALID" });

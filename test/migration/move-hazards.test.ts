@@ -1,5 +1,5 @@
 /** Moves among people, other moves and clusters that do not do as they are told. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { formatDescription, identityTag, type MoveJournal, rollBackMove, storeOf, TargetNotAliveError } from "../../src/migration";
 import { FakeCluster } from "../support/fake-cluster";
 import type { CallRecord } from "../support/fake-world";
@@ -13,21 +13,12 @@ import {
   IDENTITY,
   type MoveScenario,
   markOf,
-  moveScenario,
+  oneMoveScenarioAtATime,
   POOL,
-  type ScenarioOptions,
   SOURCE_VMID,
-  useWorldClock,
 } from "../support/move-scenario";
 
-let current: MoveScenario;
-const begin = (options: ScenarioOptions = {}): MoveScenario => {
-  current = moveScenario(options);
-  return current;
-};
-
-beforeEach(() => useWorldClock(() => current.world));
-afterEach(() => vi.restoreAllMocks());
+const begin = oneMoveScenarioAtATime();
 
 /** Kills the move before or after the first call for which that holds. */
 async function killWhen(scenario: MoveScenario, fault: "kill" | "kill-after", when: (call: CallRecord) => boolean): Promise<void> {

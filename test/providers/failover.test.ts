@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
 import { setClusterStatus } from "../../src/cli/simulated-config";
 import { parseDescription } from "../../src/migration";
-import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
 import type { EngineReplay } from "../support/engine-replay";
 import type { Step } from "../support/replay-model";
-import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
 import { disk, pool, startStack, vm } from "../support/stack";
 
 const HOME = "worldstream-prod";
@@ -43,23 +42,6 @@ describe("a VM whose cluster is lost", () => {
       return document.toString();
     });
 
-  async function withClient<T>(id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
-    const cluster = federation.simulator.clusters.find((candidate) => candidate.id === id)!;
-    const api = createProxmoxClient({
-      clusterId: id,
-      endpoints: cluster.endpoints.map(({ url }) => url),
-      credentials: { kind: "token", tokenId: cluster.token!.id, secret: cluster.token!.secret },
-      tls: { fingerprint: cluster.fingerprint, verify: true },
-      connectTimeoutMs: 5_000,
-      requestTimeoutMs: 30_000,
-    });
-    try {
-      return await work(api);
-    } finally {
-      await api.close();
-    }
-  }
-
   async function requestsTo(id: string, work: () => Promise<unknown>): Promise<number> {
     await federation.admin("DELETE", "/requests");
     await work();
@@ -88,7 +70,7 @@ describe("a VM whose cluster is lost", () => {
   });
 
   it("is refused when its newest backup is older than max_age", async () => {
-    await withClient(HOME, async (api) => {
+    await withClient(federation, HOME, async (api) => {
       const { node } = stack.get("web-1").outputs.placement as { node: string };
       const upid = await api.backup.start(node, { vmid: oldVmid, storage: "pbs", mode: "snapshot" });
       await api.tasks.wait(upid!, {});

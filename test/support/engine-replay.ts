@@ -12,6 +12,10 @@ import { Operation } from "./replay-operation";
 export interface EngineReplayOptions extends ProviderProcessOptions {
   /** Creates, updates, reads and deletes under way at once. Default: 16. */
   parallel?: number;
+  /** Where the process of an operation comes from; default: it is started then. The operation stops it. */
+  startProvider?: () => Promise<ProviderProcess>;
+  /** Runs an operation, `work`, with its process. */
+  during?: (provider: ProviderProcess, work: () => Promise<void>) => Promise<void>;
   /** Sees each call just before it is made; may call `kill()`. */
   onCall?: (call: ProviderCall) => void;
 }
@@ -78,7 +82,7 @@ export class EngineReplay {
 
   private async operate(kind: ProviderCall["operation"], body: (operation: Operation) => Promise<void>): Promise<Step[]> {
     if (this.running) throw new Error("Another operation is under way; a stack has one at a time.");
-    const provider = await ProviderProcess.start(this.options);
+    const provider = await (this.options.startProvider?.() ?? ProviderProcess.start(this.options));
     this.running = provider;
     const state = kind === "preview" ? copyState(this.state) : this.state;
     const { project = "test", parallel = 16, onCall } = this.options;
@@ -91,8 +95,9 @@ export class EngineReplay {
         onCall?.(call);
       },
     });
+    const work = () => body(operation);
     try {
-      await body(operation);
+      await (this.options.during?.(provider, work) ?? work());
     } finally {
       this.running = undefined;
       await provider.stop();

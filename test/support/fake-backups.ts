@@ -18,6 +18,8 @@ export interface FakeArchive {
   /** Fingerprint of the key it is encrypted with. */
   encrypted?: string | undefined;
   protected: boolean;
+  /** What the server found when it checked the archive. */
+  verification?: "ok" | "failed";
   createdAtSeconds: number;
   config: Record<string, string>;
   disks: { slot: string; sizeBytes: number; writes: string[] }[];
@@ -45,7 +47,7 @@ export class FakeBackups extends FakeMachines {
   }
 
   protected create(node: string, params: ApiParams & { vmid: number }, context: CallContext): Upid {
-    const { vmid, archive, force, pool, storage, bwlimit: _bwlimit, ...settings } = params;
+    const { vmid, archive, force, pool, storage, bwlimit: _bwlimit, "live-restore": live, ...settings } = params;
     if (pool !== undefined) this.requirePool(String(pool), context);
     const values = Object.fromEntries(
       Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
@@ -54,7 +56,8 @@ export class FakeBackups extends FakeMachines {
     const existing = this.guests.get(vmid);
     if (existing && !(archive !== undefined && force && existing.node === node))
       throw alreadyExists(context, `unable to create VM ${vmid} - VM ${vmid} already exists on node '${existing.node}'`);
-    if (archive !== undefined) return this.startRestore(node, vmid, String(archive), String(storage), values, context);
+    if (archive !== undefined)
+      return this.startRestore(node, { vmid, archiveVolid: String(archive), storage: String(storage), live: live === 1 }, values, context);
     const guest = this.addGuest({ vmid, node });
     guest.config = { lock: "create" };
     return this.startTask(guest, "qmcreate", {
@@ -69,13 +72,12 @@ export class FakeBackups extends FakeMachines {
 
   protected startRestore(
     node: string,
-    vmid: number,
-    archiveVolid: string,
-    storage: string,
+    { vmid, archiveVolid, storage, live }: { vmid: number; archiveVolid: string; storage: string; live: boolean },
     overrides: Record<string, string>,
     context: CallContext,
   ): Upid {
     const archive = this.findArchive(archiveVolid);
+    const fromServer = this.storages[archiveVolid.slice(0, archiveVolid.indexOf(":"))]?.type === "pbs";
     if (!archive) throw notFound(context, "volume", archiveVolid);
     const guest = this.guests.get(vmid) ?? this.addGuest({ vmid, node });
     if (this.world.activeTask(this.clusterId, vmid, LOCKING_TASKS)) throw fileLocked(context, vmid);
@@ -87,6 +89,16 @@ export class FakeBackups extends FakeMachines {
     guest.config.lock = "create";
     const orphans = [...this.volumes.values()].filter((volume) => volume.vmid === vmid);
     let data: FakeVolume[] = [];
+    const giveConfig = () => {
+      guest.config = { ...archive.config };
+      for (const [index, disk] of archive.disks.entries()) {
+        const { options } = splitDrive(archive.config[disk.slot]!);
+        guest.config[disk.slot] = storedDrive(data[index]!.volid, { ...options, size: storedSize(disk.sizeBytes) });
+      }
+      for (const [index, orphan] of orphans.entries()) guest.config[`unused${index}`] = orphan.volid;
+      guest.config.vmgenid = String(this.counter++);
+      this.apply(guest, overrides);
+    };
     const upid = this.startTask(guest, "qmrestore", {
       durationMs: 10_000,
       steps: [
@@ -94,24 +106,34 @@ export class FakeBackups extends FakeMachines {
           at: 0.3,
           run: () => {
             if (!this.storages[storage]) throw new Error(`storage '${storage}' does not exist`);
-            guest.config = { memory: "128" };
-            data = archive.disks.map((disk) => this.newVolume(storage, vmid, disk.sizeBytes, [...disk.writes]));
+            if (live && !fromServer) throw new Error("live-restore is only compatible with backup images from a Proxmox Backup Server");
+            guest.config = { memory: "128", ...(fromServer ? { lock: "create" } : {}) };
+            data = archive.disks.map((disk) => this.newVolume(storage, vmid, disk.sizeBytes, live ? [] : [...disk.writes]));
+          },
+        },
+        {
+          at: 0.5,
+          run: () => {
+            if (!live) return;
+            giveConfig();
+            this.powerOn(guest);
+            guest.config.lock = "create";
           },
         },
       ],
       finish: () => {
-        guest.config = { ...archive.config };
-        for (const [index, disk] of archive.disks.entries()) {
-          const { options } = splitDrive(archive.config[disk.slot]!);
-          guest.config[disk.slot] = storedDrive(data[index]!.volid, { ...options, size: storedSize(disk.sizeBytes) });
-        }
-        for (const [index, orphan] of orphans.entries()) guest.config[`unused${index}`] = orphan.volid;
-        guest.config.vmgenid = String(this.counter++);
-        this.apply(guest, overrides);
+        if (live) delete guest.config.lock;
+        else giveConfig();
+        // What a running guest has written is newer than what arrives.
+        if (live) for (const [index, disk] of archive.disks.entries()) data[index]!.writes.unshift(...disk.writes);
       },
       undo: (how) => {
-        if (guest.config.lock === "create") delete guest.config.lock;
-        if (how !== "killed") for (const volume of data) this.volumes.delete(volume.volid);
+        const runs = live && guest.power === "running";
+        // A killed worker stops nothing, and leaves the lock of a restore from a backup server.
+        if (guest.config.lock === "create" && !(how === "killed" && fromServer)) delete guest.config.lock;
+        if (how === "killed") return;
+        if (runs) guest.power = "stopped";
+        else for (const volume of data) this.volumes.delete(volume.volid);
       },
     });
     this.restoredFrom.set(upid, archive.path);
@@ -220,6 +242,7 @@ export class FakeBackups extends FakeMachines {
         createdAtSeconds: archive.createdAtSeconds,
         notes: archive.notes,
         protected: archive.protected,
+        ...(archive.verification === undefined ? {} : { verification: archive.verification }),
         ...(archive.encrypted === undefined ? {} : { encrypted: archive.encrypted }),
       }),
     );

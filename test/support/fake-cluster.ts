@@ -138,7 +138,13 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
     moveDisk: (node, vmid, params) =>
       this.write("qemu.moveDisk", { node, vmid }, (context) => {
         const guest = this.changeable(node, vmid, context);
-        return this.startTask(guest, "qmmove", { finish: () => this.moveToStorage(guest, params.disk, String(params.storage)) });
+        const target = params["target-vmid"];
+        if (target === undefined)
+          return this.startTask(guest, "qmmove", { finish: () => this.moveToStorage(guest, params.disk, String(params.storage)) });
+        const key = String(params["target-disk"] ?? params.disk);
+        const finish = () => this.reassign(guest, params.disk, Number(target), key);
+        const id = `${vmid}-${params.disk}>${target}-${key}`;
+        return this.world.start({ cluster: this.clusterId, node, type: "qmmove", id, durationMs: 500, finish });
       }),
     getMigratePreconditions: (node, vmid) =>
       this.read("qemu.getMigratePreconditions", { node, vmid }, (context) => ({

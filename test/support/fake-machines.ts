@@ -200,6 +200,22 @@ export class FakeMachines {
     guest.config[disk] = storedDrive(made.volid, options);
   }
 
+  /** The volume gets a number of its new owner's, whoever owned it before. */
+  protected reassign(guest: FakeGuest, disk: string, targetVmid: number, targetDisk: string): void {
+    const target = this.guests.get(targetVmid);
+    const { volume, options } = splitDrive(guest.config[disk] ?? "");
+    const found = this.volumes.get(volume);
+    if (!found) throw new Error(`disk '${disk}' does not exist`);
+    if (target?.node !== guest.node) throw new Error("Both VMs need to be on the same node");
+    if (guest.config.template === "1" || target.config.template === "1") throw new Error("Can't move disks from or to template VMs");
+    if (target.config[targetDisk] !== undefined)
+      throw new Error(`Target disk key '${targetDisk}' is already in use for VM '${targetVmid}'`);
+    const made = this.newVolume(volume.split(":")[0]!, targetVmid, found.sizeBytes, found.writes);
+    this.volumes.delete(volume);
+    delete guest.config[disk];
+    target.config[targetDisk] = storedDrive(made.volid, options);
+  }
+
   protected powerOn(guest: FakeGuest): void {
     if (guest.config.template === "1") throw new Error("you can't start a vm if it's a template");
     if (guest.power === "running") throw new Error(`VM ${guest.vmid} already running`);

@@ -209,6 +209,11 @@ export class ProviderProcess {
     this.child.kill("SIGKILL");
   }
 
+  /** Resolves when the process is gone. */
+  async untilGone(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "exit");
+  }
+
   /** As the engine ends a plugin: SIGINT, and SIGKILL for one that does not go. */
   async stop(): Promise<void> {
     this.client.close();

@@ -6,7 +6,7 @@ import { environmentOf, storeApisOf, storeEnvironmentOf } from "../../src/cli/si
 import { pointAtSimulator } from "../../src/cli/simulated-config";
 import { parseFederation } from "../../src/config";
 import { createProxmoxClient, type ProxmoxApi } from "../../src/proxmox";
-import { layoutFromFederation, type Simulator, startSimulator } from "../../src/simulator";
+import { layoutFromFederation, type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator";
 
 export const EXAMPLE_FEDERATION = join(__dirname, "../../examples/multi-site/federation.yaml");
 
@@ -36,10 +36,32 @@ export function clientOf({ simulator }: SimulatedFederation, id: string): Proxmo
   });
 }
 
-export async function startSimulatedFederation(options: { text?: string; timeScale?: number } = {}): Promise<SimulatedFederation> {
+/** Work with such a client, which is closed afterwards. */
+export async function withClient<T>(federation: SimulatedFederation, id: string, work: (api: ProxmoxApi) => Promise<T>): Promise<T> {
+  const api = clientOf(federation, id);
+  try {
+    return await work(api);
+  } finally {
+    await api.close();
+  }
+}
+
+export interface SimulatedFederationOptions {
+  /** Default: the example's. */
+  text?: string;
+  timeScale?: number;
+  /** What else the simulator is to be started with. */
+  simulator?: Omit<SimulatorOptions, "layout" | "timeScale">;
+}
+
+export async function startSimulatedFederation(options: SimulatedFederationOptions = {}): Promise<SimulatedFederation> {
   const text = options.text ?? (await readFile(EXAMPLE_FEDERATION, "utf8"));
   const { federation } = await parseFederation(text, "federation.yaml");
-  const simulator = await startSimulator({ layout: layoutFromFederation(federation), timeScale: options.timeScale ?? 200 });
+  const simulator = await startSimulator({
+    ...options.simulator,
+    layout: layoutFromFederation(federation),
+    timeScale: options.timeScale ?? 200,
+  });
   const directory = await mkdtemp(join(tmpdir(), "proxmox-federation-"));
   const file = join(directory, "federation.yaml");
   await writeFile(file, pointAtSimulator(text, simulator.clusters, storeApisOf(federation, simulator.backupServers)));

@@ -1,16 +1,17 @@
 /** `federate allocate`: where a VM of that size would go now. */
 import type { Federation, ResourcePool } from "../../config";
-import { createClusterClients } from "../../inventory";
 import { askClusters } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import type { ExitCode } from "../exit-codes";
 import { UsageError } from "../failure";
+import { readHistory, timeframeFor } from "../forecast/history";
 import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
 import { sizeOf } from "../size-option";
 import { readVisibleRows } from "../snapshot";
-import { allocateExitCode, decide, type Wish } from "./decide";
+import { withClients } from "../with-clients";
+import { allocateExitCode, decide, type Recorded, type Wish } from "./decide";
 import { allocationText, toAllocationReport } from "./report";
 
 export interface AllocateOptions {
@@ -21,6 +22,8 @@ export interface AllocateOptions {
   location?: string;
   /** Milliseconds since the epoch; default: now. */
   at?: number;
+  /** Days ahead for which candidates are judged; absent: as they are. */
+  forecast?: number;
   explain?: boolean;
   format: Format;
 }
@@ -34,16 +37,24 @@ export async function allocate(file: string, options: AllocateOptions, io: CliIo
   };
   const { federation } = await loadWithWarnings(file, io);
   const pool = getPool(federation, options.pool);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
-    const asked = await askClusters(federation.clusters, clients, (api, _cluster, callOptions) => readVisibleRows(api, callOptions));
-    const allocation = decide(federation, pool, wish, asked, options.at ?? Date.now());
+  return withClients(file, io, async (clients) => {
+    const { forecast: days } = options;
+    const asked = await askClusters(federation.clusters, clients, async (api, cluster, callOptions): Promise<Recorded> => {
+      const rows = await readVisibleRows(api, callOptions);
+      return days === undefined ? rows : readHistory(api, cluster.id, rows, timeframeFor(days), callOptions);
+    });
+    const allocation = decide(
+      federation,
+      pool,
+      wish,
+      asked,
+      options.at ?? Date.now(),
+      days === undefined ? undefined : { days, nowMs: Date.now() },
+    );
     const report = toAllocationReport(federation, pool.name, wish, allocation, options.explain === true);
     writeResult(io.stdout, options.format, report, () => allocationText(report, allocation, painterFor(io.stdout)));
     return allocateExitCode(allocation, asked);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 function getPool(federation: Federation, name: string): ResourcePool {

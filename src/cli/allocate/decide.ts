@@ -2,13 +2,15 @@
 import type { Federation, ResourcePool } from "../../config";
 import { toInventory, toPoolPolicy } from "../../inventory";
 import { isIdentityTag } from "../../migration";
-import { type PlacementRequest, type PlacementResult, placeOne } from "../../placement";
+import { forecastInventory, type PlacementRequest, type PlacementResult, placeOne } from "../../placement";
 import { type Asked, exitCodesOf } from "../ask-clusters";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
+import { joinHistories, type RecordedRows } from "../forecast/history";
 import { type ClusterRows, toSnapshot } from "../snapshot";
 import { declaredRows, undeclaredStorages } from "./declared";
 
 const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 /** What is asked for. */
 export interface Wish {
@@ -27,13 +29,20 @@ export interface Allocation {
   notes: string[];
 }
 
-/** @param instantMs for which moment to decide: which time windows are open then */
+/** Rows of a cluster, with the history of its use where a forecast is asked for. */
+export type Recorded = ClusterRows & Partial<Pick<RecordedRows, "history" | "gaps">>;
+
+/**
+ * @param instantMs for which moment to decide: which time windows are open then
+ * @param ahead judges candidates as they are predicted to be in so many days
+ */
 export function decide(
   federation: Federation,
   pool: ResourcePool,
   wish: Wish,
-  asked: readonly Asked<ClusterRows>[],
+  asked: readonly Asked<Recorded>[],
   instantMs: number,
+  ahead?: { days: number; nowMs: number },
 ): Allocation {
   const request = toRequest(pool, wish);
   const members = asked.filter(({ cluster }) => pool.clusters.includes(cluster.id));
@@ -43,8 +52,14 @@ export function decide(
   );
   const snapshot = toSnapshot(federation, live ? asked : asDeclared(asked));
   const inventory = toInventory(snapshot, (_cluster, guest) => guest.tags.find(isIdentityTag), instantMs);
-  const result = placeOne(request, inventory, []);
-  return { basis: live ? "live" : "declared", result, notes: live ? notes : [...notes, ...sizelessNotes(asked, result)] };
+  const histories = members.flatMap((answer) => (answer.ok && answer.value.history ? [answer.value.history] : []));
+  const then =
+    ahead === undefined
+      ? inventory
+      : forecastInventory(inventory, joinHistories(histories), { nowMs: ahead.nowMs, horizonMs: ahead.days * DAY_MS });
+  const result = placeOne(request, then, []);
+  const gaps = members.flatMap((answer) => (answer.ok ? (answer.value.gaps ?? []) : []));
+  return { basis: live ? "live" : "declared", result, notes: live ? [...notes, ...gaps] : [...notes, ...sizelessNotes(asked, result)] };
 }
 
 /** The request of a VM that does not exist yet; its key only breaks ties, so that the same wish gets the same answer. */

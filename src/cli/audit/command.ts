@@ -1,4 +1,5 @@
 /** `federate audit`: which moves were made or tried, by whom, and how they ended. */
+import { roundedSize } from "../../config";
 import type { AuditEntry } from "../../providers/audit";
 import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode } from "../exit-codes";
@@ -6,7 +7,7 @@ import { UsageError } from "../failure";
 import type { Format } from "../formats";
 import { type CliIo, type Paint, painterFor } from "../io";
 import { writeResult } from "../output";
-import { counted, roundedBytes, roundedSpan, table } from "../words";
+import { counted, roundedSpan, table } from "../words";
 import { auditFile, readAuditLog } from "./log";
 
 export interface AuditOptions {
@@ -55,7 +56,7 @@ function auditText(entries: readonly AuditEntry[], paint: Paint): string {
     "→",
     `${to.cluster}/${to.node}${to.vmid === undefined ? "" : ` vm ${to.vmid}`}`,
     method,
-    archiveBytes === undefined ? "" : roundedBytes(archiveBytes),
+    archiveBytes === undefined ? "" : roundedSize(archiveBytes),
     roundedSpan((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000),
     `by ${by.user}@${by.host}, stack ${stack}`,
   ]);

@@ -1,7 +1,8 @@
 /** Commands that decide where guests would go, and change nothing. */
 import type { Command } from "commander";
 import type { AllocateOptions } from "../allocate/command";
-import { parseCores, parseCount, parseInstant, parseSeconds, repeated } from "../option-values";
+import type { ForecastOptions } from "../forecast/command";
+import { parseCores, parseCount, parseDays, parseInstant, parseSeconds, repeated } from "../option-values";
 import type { PlanOptions } from "../plan/command";
 import type { RebalanceOptions } from "../rebalance/command";
 import type { WhatIfOptions } from "../whatif/command";
@@ -21,6 +22,7 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
       "decide as of then: which time windows are open, for example 2026-03-01T22:00:00Z (default: now)",
       parseInstant,
     )
+    .option("--forecast <days>", "judge candidates as they are predicted to be by then, from their recorded use", parseDays)
     .option("--explain", "show every candidate with its score, or why it is none")
     .addOption(formatOption())
     .action(async (options: AllocateOptions) => finish(await (await import("../allocate/command.js")).allocate(file(), options, io)));
@@ -29,6 +31,8 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
     .description("where every guest of the pools should be by the rules, and what would have to move; without Pulumi")
     .option("--layout <file>", "also VMs to come: YAML with `vms:`, each as in a Pulumi program, and `count`")
     .option("--at <instant>", "decide for that moment instead of now, for example 2026-03-01T22:00:00Z", parseInstant)
+    .option("--make-room", "guests that are well where they are may move too, where that gives others a place or saves bytes")
+    .option("--exact", "the proven cheapest plan, for small federations; needs the package highs, and computes for up to a minute")
     .option("--html <file>", "write the plan as a page with a picture")
     .addOption(formatOption())
     .action(async (options: PlanOptions) => finish(await (await import("../plan/command.js")).plan(file(), options, io)));
@@ -41,6 +45,12 @@ export function addPlanCommands(program: Command, { io, finish, file }: CommandC
     .option("--html <file>", "write the outcome as a page with a picture")
     .addOption(formatOption())
     .action(async (options: WhatIfOptions) => finish(await (await import("../whatif/command.js")).whatif(file(), options, io)));
+  program
+    .command("forecast")
+    .description("when storages and memory will be full, by a straight line through the use that Proxmox has recorded")
+    .option("--days <days>", "how far ahead; beyond 60 the records of a year are used instead of a month's", parseDays, 30)
+    .addOption(formatOption())
+    .action(async (options: ForecastOptions) => finish(await (await import("../forecast/command.js")).forecast(file(), options, io)));
   program
     .command("rebalance")
     .description("moves that would make the layout better by the pools' strategies, within a budget; prints a plan, moves nothing")

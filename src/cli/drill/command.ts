@@ -1,10 +1,10 @@
 /** `federate drill`: proves that backups can be restored, and how long it takes. Copies are cut off and removed. */
 import type { Cluster, Federation } from "../../config";
-import { createClusterClients } from "../../inventory";
+import type { ClusterClients } from "../../inventory";
 import { isIdentityTag, type Pace, parseDescription } from "../../migration";
 import { findNewestBackup, restoreLostGuest, storagesWithArchivesOf } from "../../migration/failover";
 import { askClusters, exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { codeOf, UsageError } from "../failure";
 import type { Format } from "../formats";
@@ -12,7 +12,9 @@ import { type CliIo, painterFor, printable } from "../io";
 import { pacing } from "../migrate/pace";
 import { writeResult } from "../output";
 import { readVisibleRows } from "../snapshot";
+import { withClients } from "../with-clients";
 import { type Alive, DRILL_TAG, drillIdentity, findLeftovers, isolate, removeDrill, startAndWait } from "./guest";
+import { appendDrill, drillLogFile } from "./log";
 import { type DrillResult, drillText } from "./report";
 import { type Chosen, chooseGuests, chooseNode, chooseTarget } from "./select";
 
@@ -31,7 +33,7 @@ export interface DrillOptions {
   format: Format;
 }
 
-type ClientOf = (cluster: Cluster) => Promise<Awaited<ReturnType<ReturnType<typeof createClusterClients>["get"]>>>;
+type ClientOf = ClusterClients["get"];
 
 export async function drill(file: string, options: DrillOptions, io: CliIo): Promise<ExitCode> {
   if (options.pool === undefined && options.vm.length === 0) throw new UsageError("say what to restore: --pool, --vm, or both.");
@@ -41,47 +43,54 @@ export async function drill(file: string, options: DrillOptions, io: CliIo): Pro
     throw new UsageError(
       "an isolated bridge is needed: --bridge, or failover.drill_bridge in the federation file. A copy on a bridge with a way out would answer beside the original.",
     );
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  const steps = pacing(io);
-  try {
-    const asked = await askClusters(federation.clusters, clients, (api, _cluster, o) => readVisibleRows(api, o));
-    const paint = painterFor(io.stderr);
-    for (const answer of asked)
-      if (!answer.ok && answer.kind !== "not-contacted")
-        io.stderr.write(`${paint("yellow", "warning:")} ${printable(`${answer.cluster.id} is left out: ${answer.reason}`)}\n`);
-    const chosen = choose(federation, asked, options);
-    if (chosen instanceof UsageError) {
-      const unanswered = exitCodesOf(asked);
-      // What was asked for may be on a cluster that does not answer.
-      if (unanswered.length === 0) throw chosen;
-      io.stderr.write(`${paint("red", "error:")} ${printable(chosen.message)}\n`);
-      return worstOf(unanswered);
+  return withClients(file, io, async (clients) => {
+    const steps = pacing(io);
+    try {
+      const asked = await askClusters(federation.clusters, clients, (api, _cluster, o) => readVisibleRows(api, o));
+      const paint = painterFor(io.stderr);
+      for (const answer of asked)
+        if (!answer.ok && answer.kind !== "not-contacted")
+          io.stderr.write(`${paint("yellow", "warning:")} ${printable(`${answer.cluster.id} is left out: ${answer.reason}`)}\n`);
+      const chosen = choose(federation, asked, options);
+      if (chosen instanceof UsageError) {
+        const unanswered = exitCodesOf(asked);
+        // What was asked for may be on a cluster that does not answer.
+        if (unanswered.length === 0) throw chosen;
+        io.stderr.write(`${paint("red", "error:")} ${printable(chosen.message)}\n`);
+        return worstOf(unanswered);
+      }
+      const plans: { guest: Chosen; target: Cluster; node: string }[] = [];
+      // Everything that can be refused is, before the first copy is made.
+      for (const guest of chosen) {
+        const target = chooseTarget(federation, guest, options.cluster);
+        const answer = asked.find(({ cluster }) => cluster.id === target.id);
+        if (!answer?.ok) throw new UsageError(`cluster ${target.id} cannot be restored to: ${answer?.reason ?? "it is not in the file"}`);
+        plans.push({ guest, target, node: await chooseNode(await clients.get(target), answer.value, target, bridge, {}) });
+      }
+      for (const target of new Set(plans.map((plan) => plan.target)))
+        await removeLeftovers(federation, await clients.get(target), steps.pace);
+      const results: DrillResult[] = [];
+      const log = drillLogFile(federation, file);
+      if (log === undefined)
+        io.stderr.write(`${paint("yellow", "warning:")} this drill is not recorded: set failover.drill_log in the federation file\n`);
+      for (const plan of plans) {
+        if (steps.pace.signal?.aborted) break;
+        const result = await drillOne({ federation, options, bridge, ...plan, clientOf: (cluster) => clients.get(cluster) }, steps.pace);
+        results.push(result);
+        // An interruption says nothing about the backup.
+        if (log !== undefined && !(steps.pace.signal?.aborted && result.problem !== undefined))
+          await record(log, federation.name, plan.guest.row.pool, result, steps.pace);
+      }
+      writeResult(io.stdout, options.format, { federation: federation.name, bridge, drills: results }, () =>
+        drillText(results, bridge, painterFor(io.stdout)),
+      );
+      const isFine =
+        results.length === plans.length && results.every(({ problem, rpoExceeded }) => problem === undefined && rpoExceeded !== true);
+      return worstOf([isFine ? EXIT.ok : EXIT.finding, ...exitCodesOf(asked)]);
+    } finally {
+      steps.end();
     }
-    const plans: { guest: Chosen; target: Cluster; node: string }[] = [];
-    // Everything that can be refused is, before the first copy is made.
-    for (const guest of chosen) {
-      const target = chooseTarget(federation, guest, options.cluster);
-      const answer = asked.find(({ cluster }) => cluster.id === target.id);
-      if (!answer?.ok) throw new UsageError(`cluster ${target.id} cannot be restored to: ${answer?.reason ?? "it is not in the file"}`);
-      plans.push({ guest, target, node: await chooseNode(await clients.get(target), answer.value, target, bridge, {}) });
-    }
-    for (const target of new Set(plans.map((plan) => plan.target)))
-      await removeLeftovers(federation, await clients.get(target), steps.pace);
-    const results: DrillResult[] = [];
-    for (const plan of plans) {
-      if (steps.pace.signal?.aborted) break;
-      results.push(await drillOne({ federation, options, bridge, ...plan, clientOf: (cluster) => clients.get(cluster) }, steps.pace));
-    }
-    writeResult(io.stdout, options.format, { federation: federation.name, bridge, drills: results }, () =>
-      drillText(results, bridge, painterFor(io.stdout)),
-    );
-    const isFine =
-      results.length === plans.length && results.every(({ problem, rpoExceeded }) => problem === undefined && rpoExceeded !== true);
-    return worstOf([isFine ? EXIT.ok : EXIT.finding, ...exitCodesOf(asked)]);
-  } finally {
-    steps.end();
-    await clients.close();
-  }
+  });
 }
 
 function choose(federation: Federation, asked: Parameters<typeof chooseGuests>[1], options: DrillOptions): Chosen[] | UsageError {
@@ -97,6 +106,15 @@ async function removeLeftovers(federation: Federation, api: Parameters<typeof fi
   for (const { pool, ...ref } of await findLeftovers(api, federation.name)) {
     pace.report(`removing vm ${ref.vmid} on ${api.clusterId}, left by an earlier drill`);
     await removeDrill(ref, federation.name, pool, pace);
+  }
+}
+
+/** The drill is over: a log that cannot be written is reported, and changes no result. */
+async function record(log: string, federation: string, pool: string | undefined, result: DrillResult, pace: Pace): Promise<void> {
+  try {
+    await appendDrill(log, federation, pool, result, pace.nowMs());
+  } catch (error) {
+    pace.report(`warning: the drill log ${log} was not written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a drill has shown. Pure. */
+import { roundedSize } from "../../config";
 import type { Paint } from "../io";
-import { roundedBytes, roundedSpan, table } from "../words";
+import { roundedSpan, table } from "../words";
 import type { Alive } from "./guest";
 
 export interface DrillResult {
@@ -33,7 +34,7 @@ export function drillText(results: readonly DrillResult[], bridge: string, paint
     result.target,
     result.rtoSeconds === undefined ? "-" : `${roundedSpan(result.rtoSeconds)}${result.alive === "running" ? ", no agent" : ""}`,
     result.ageSeconds === undefined ? "-" : `${roundedSpan(result.ageSeconds)}${result.rpoExceeded ? paint("red", " > rpo") : ""}`,
-    result.backup === undefined ? "-" : `${result.backup.volid}, ${roundedBytes(result.backup.sizeBytes)}`,
+    result.backup === undefined ? "-" : `${result.backup.volid}, ${roundedSize(result.backup.sizeBytes)}`,
   ]);
   const problems = results.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${paint("red", `${name}:`)} ${problem}`]));
   const kept = results.flatMap(({ copy, target, removed, problem }) =>

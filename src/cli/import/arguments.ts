@@ -1,9 +1,7 @@
 /** A live VM in the words of a Pulumi program. Pure. */
 import { type Cluster, formatSize } from "../../config";
-
-import { dataDrivesOf, isIdentityTag, MOVING_TAG, parseDescription } from "../../migration";
+import { dataDrivesOf, parseDescription, withoutOurTags } from "../../migration";
 import { ABSENT_MEANS } from "../../providers/vm/observe";
-import { isOwnDiskSlot } from "../../providers/vm/shape";
 import { driveOption, findDriveSlot, type GuestConfig, type GuestRow, isCloudInit, parseDrive, parseNet, parseVolid } from "../../proxmox";
 import { classOf, networkOf } from "../live/requests";
 
@@ -12,20 +10,10 @@ const MIB = 1024 * 1024;
 /** Plain JSON: what stands between the braces of `new FederatedVM(name, { … })`. */
 export type VmArguments = Record<string, unknown>;
 
-/** Why a FederatedVM cannot stand for this guest; `undefined`: it can. */
-export function whyNot({ values }: GuestConfig): string | undefined {
-  if (values.bios === "ovmf") return "it boots by UEFI (bios: ovmf)";
-  const slots = dataDrivesOf({ digest: "", values }).map(({ slot }) => slot);
-  const strange = slots.filter((slot) => !isOwnDiskSlot(slot));
-  if (strange.length > 0) return `it has disks on ${strange.join(", ")}: move them to scsi0, scsi1, … while it is stopped`;
-  const gap = slots.find((slot, index) => slot !== `scsi${index}`);
-  return gap === undefined ? undefined : `its disks are on ${slots.join(", ")}, with a gap`;
-}
-
 export function toArguments(cluster: Cluster, guest: GuestRow, config: GuestConfig, pool: string | undefined): VmArguments {
   const values: Record<string, string | undefined> = { ...ABSENT_MEANS, ...config.values };
   const { text } = parseDescription(values.description);
-  const tags = guest.tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG);
+  const tags = withoutOurTags(guest.tags);
   return present({
     name: guest.name,
     pool,

@@ -1,19 +1,18 @@
 /** `federate import`: a Pulumi program for VMs that exist, which takes them over as they are. Changes nothing. */
 import { writeFile } from "node:fs/promises";
 import type { Cluster, Federation } from "../../config";
-import { createClusterClients } from "../../inventory";
-import { parseDescription } from "../../migration";
-import type { CallOptions, GuestRow, ProxmoxApi } from "../../proxmox";
+import { FREE_STACK, parseDescription } from "../../migration";
+import { whyNotDescribable } from "../../providers/vm/describable";
+import { type CallOptions, type GuestRow, inParallel, type ProxmoxApi } from "../../proxmox";
 import { askClusters, exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { UsageError } from "../failure";
 import { type CliIo, painterFor, printable } from "../io";
-import { inParallel } from "../live/in-parallel";
-import { CLI_STACK } from "../migrate/ownership";
 import { readVisibleRows } from "../snapshot";
+import { withClients } from "../with-clients";
 import { counted } from "../words";
-import { toArguments, whyNot } from "./arguments";
+import { toArguments } from "./arguments";
 import { type ImportedVm, type LeftOut, programText } from "./program-text";
 
 export interface ImportOptions {
@@ -37,8 +36,7 @@ export async function importGuests(file: string, options: ImportOptions, io: Cli
     if (unknown !== undefined) throw new UsageError(`${unknown} is not in the federation file. It declares ${list.join(", ") || "none"}.`);
   }
   const clusters = federation.clusters.filter(({ id }) => options.cluster.length === 0 || options.cluster.includes(id));
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
+  return withClients(file, io, async (clients) => {
     const asked = await askClusters(clusters, clients, (api, cluster, callOptions) => look(api, cluster, federation, options, callOptions));
     const paint = painterFor(io.stderr);
     for (const answer of asked)
@@ -53,9 +51,7 @@ export async function importGuests(file: string, options: ImportOptions, io: Cli
     else await writeFile(options.output, text, { flag: "wx" });
     io.stderr.write(`${counted(vms.length, "VM")}, ${found.length - vms.length} left out\n`);
     return worstOf([EXIT.ok, ...exitCodesOf(asked)]);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 async function look(
@@ -86,8 +82,8 @@ async function describe(
   const config = await api.qemu.findConfig(guest.node, guest.vmid, callOptions);
   if (!config) return [];
   const { mark } = parseDescription(config.values.description);
-  if (mark !== undefined && mark.stack !== CLI_STACK) return leave(`it belongs to ${mark.name} of stack ${mark.stack} already`);
-  const strange = whyNot(config);
+  if (mark !== undefined && mark.stack !== FREE_STACK) return leave(`it belongs to ${mark.name} of stack ${mark.stack} already`);
+  const strange = whyNotDescribable(config);
   if (strange !== undefined) return leave(strange);
   const isKnown = federation.resourcePools.some(({ name }) => name === guest.pool);
   if (guest.pool !== undefined && !isKnown) return leave(`it is in pool ${guest.pool}, which the federation file does not have`);

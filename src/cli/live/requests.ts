@@ -1,8 +1,9 @@
 /** Guests as they are, as the questions placement answers: what `plan`, `whatif` and `rebalance` move about. Pure. */
 import type { Cluster, ResourcePool } from "../../config";
 import { storageClassesOf, toPoolPolicy } from "../../inventory";
-import { dataDrivesOf, isIdentityTag, MOVING_TAG } from "../../migration";
+import { dataDrivesOf, FREE_STACK, isIdentityTag, parseDescription, withoutOurTags } from "../../migration";
 import type { PlacementRequest } from "../../placement";
+import { type Demands, readDemands } from "../../providers/vm/demands";
 import { type GuestConfig, type GuestRow, type Net, parseNet, parseVolid } from "../../proxmox";
 
 const MIB = 1024 * 1024;
@@ -12,10 +13,17 @@ export function keyOfGuest(cluster: string, guest: GuestRow): string {
   return guest.tags.find(isIdentityTag) ?? `${cluster}/${guest.vmid}`;
 }
 
-/**
- * What the guest asks for, read from its configuration. The rules are those of its pool; what its own Pulumi program demands
- * beyond them is not written on a guest.
- */
+const NOTHING: Demands = { rules: [], residency: [] };
+
+/** What its own Pulumi program demands, as its mark says; `undefined`: it has a program, and that is not known. */
+export function ownDemands(guest: GuestRow, { values }: GuestConfig): Demands | undefined {
+  const { mark } = parseDescription(values.description);
+  if (mark === undefined) return guest.tags.some(isIdentityTag) ? undefined : NOTHING;
+  if (mark.stack === FREE_STACK) return NOTHING;
+  return mark.kind === "vm" ? readDemands(mark) : undefined;
+}
+
+/** What the guest asks for, read from its configuration; where its own demands are not known, by its pool's rules alone. */
 export function toLiveRequest(cluster: Cluster, guest: GuestRow, config: GuestConfig, pool: ResourcePool): PlacementRequest {
   const drives = dataDrivesOf(config);
   const disks = drives.map(({ slot, volid, sizeBytes = 0 }) => {
@@ -30,9 +38,8 @@ export function toLiveRequest(cluster: Cluster, guest: GuestRow, config: GuestCo
     disks: disks.map(({ name, storageClass, sizeBytes }) => ({ name, storageClass, sizeBytes })),
     networks: [...new Set(netsOf(config).flatMap((net) => networkOf(cluster, net)))],
     pool: toPoolPolicy(pool),
-    tags: guest.tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG),
-    rules: [],
-    residency: [],
+    tags: withoutOurTags(guest.tags),
+    ...(ownDemands(guest, config) ?? NOTHING),
     prior: { cluster: cluster.id, node: guest.node, storages: disks.map(({ storage }) => storage) },
     moveBytes: disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   };

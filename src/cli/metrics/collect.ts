@@ -14,7 +14,7 @@ export interface Collected {
   moves?: readonly Pick<AuditEntry, "result" | "from" | "to">[];
 }
 
-export function toRegistry({ status: { federation, clusters }, scrapeSeconds, moves: ended }: Collected): Registry {
+export function toRegistry({ status: { federation, clusters, records }, scrapeSeconds, moves: ended }: Collected): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ federation });
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
@@ -40,6 +40,8 @@ export function toRegistry({ status: { federation, clusters }, scrapeSeconds, mo
   ]);
   const backupLimit = gauge("backup_rpo_seconds", "How old the newest backup of a guest of the pool may become.", ["pool"]);
   const unprotected = gauge("guests_without_backup", "Guests of a pool with scheduled backups that have none.", ["cluster", "pool"]);
+  const tested = gauge("restore_tested_time_seconds", "Unix time of the pool's newest successful drill; absent without one.", ["pool"]);
+  for (const { pool, newest } of records.restores) if (newest) tested.set({ pool }, Date.parse(newest.at) / 1000);
   const amounts = capacityGauges(gauge);
   const attempts = new Counter({
     name: `${PREFIX}moves_total`,

@@ -1,14 +1,14 @@
 /** `federate metrics`: the federation's state for Prometheus, on a port, into a file for node_exporter, or once. */
-import { rename, writeFile } from "node:fs/promises";
-import type { Federation } from "../../config";
-import { type ClusterClients, createClusterClients } from "../../inventory";
+import { type Federation, replaceFile } from "../../config";
+import type { ClusterClients } from "../../inventory";
 import { auditFile, readAuditLog } from "../audit/log";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode } from "../exit-codes";
 import { UsageError } from "../failure";
 import type { CliIo } from "../io";
 import { readStatus } from "../status/command";
 import { interrupted, repeatUntilInterrupted } from "../until-interrupted";
+import { withClients } from "../with-clients";
 import { toRegistry } from "./collect";
 import { type Address, parseAddress, serveMetrics } from "./serve";
 
@@ -28,23 +28,20 @@ export async function metrics(file: string, options: MetricsOptions, io: CliIo):
   if (every !== undefined && textfile === undefined) throw new UsageError("--every says how often --textfile is written: name the file.");
   const address = listen === undefined ? undefined : parseAddress(listen);
   const { federation } = await loadWithWarnings(file, io);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  const log = auditFile(federation, file);
-  const collect = () => collectText(federation, clients, log);
-  try {
+  return withClients(file, io, async (clients) => {
+    const log = auditFile(federation, file);
+    const collect = () => collectText(federation, file, clients, log);
     if (address !== undefined) await serveUntilInterrupted(address, collect, io);
     else if (textfile === undefined) io.stdout.write(await collect());
     else if (every === undefined) await replaceFile(textfile, await collect());
     else await repeatUntilInterrupted(every * 1000, async () => replaceFile(textfile, await collect()));
     return EXIT.ok;
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
-async function collectText(federation: Federation, clients: ClusterClients, log: string | undefined): Promise<string> {
+async function collectText(federation: Federation, file: string, clients: ClusterClients, log: string | undefined): Promise<string> {
   const startMs = performance.now();
-  const { report: status } = await readStatus(federation, clients);
+  const { report: status } = await readStatus(federation, file, clients);
   const scrapeSeconds = (performance.now() - startMs) / 1000;
   const moves = log === undefined ? undefined : (await readAuditLog(log)).entries;
   return toRegistry({ status, scrapeSeconds, moves }).metrics();
@@ -55,11 +52,4 @@ async function serveUntilInterrupted(address: Address, collect: () => Promise<st
   io.stderr.write(`serving ${server.url}\n`);
   await interrupted();
   await server.close();
-}
-
-/** node_exporter reads at any moment: it must never see half a file. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
-  await writeFile(draft, text);
-  await rename(draft, file);
 }

@@ -1,15 +1,15 @@
 /** `federate migrate`: one VM from one cluster to another, by the same code as a Pulumi program's. */
 import type { Federation, MigrationMethod, ResourcePool } from "../../config";
-import { NoConnectionError } from "../../inventory";
+import { NoConnectionError, withinDeadline } from "../../inventory";
 import {
+  FREE_STACK,
   identityTag,
-  isIdentityTag,
   type MarkedGuest,
   type MigrationSummary,
-  MOVING_TAG,
   type MoveRecord,
   parseDescription,
   readMarkedGuest,
+  withoutOurTags,
   writeMark,
 } from "../../migration";
 import { placeOne } from "../../placement";
@@ -29,7 +29,7 @@ import { writeResult } from "../output";
 import { readVisibleRows } from "../snapshot";
 import { confirmed } from "./confirm";
 import { findGuestRow } from "./find";
-import { CLI_STACK, identityFor } from "./ownership";
+import { identityFor } from "./ownership";
 import { type Pacing, pacing } from "./pace";
 import { shapeThere } from "./target-shape";
 
@@ -90,7 +90,7 @@ function openSession(file: string, { override }: MigrateOptions, { pace }: Pacin
     "proxmox-federation:file": file,
     "proxmox-federation:overrideWindow": override === true ? "true" : undefined,
   };
-  const session = new Session(pace, io.environment);
+  const session = new Session(pace, io.environment, { somebodyWaits: true });
   session.configure({ get: (key) => settings[key] });
   return session;
 }
@@ -122,16 +122,21 @@ async function planMigration(session: Session, text: string, options: MigrateOpt
   const pool = poolFor(federation, row, options);
   const here = source.mark === undefined ? { home: { cluster: from, row } } : await findWhereabouts(session, identity);
   const home = here.home?.cluster === from ? here.home : { cluster: from, row };
+  const live = toLiveRequest(sourceCluster, row, source.config, pool);
+  if (live.pin?.cluster !== undefined && live.pin.cluster !== to)
+    throw new MigrationRefusedError(
+      `the program of VM ${row.name ?? row.vmid} pins it to ${live.pin.cluster}, and would move it back: change the pin there.`,
+    );
   const request = {
-    ...toLiveRequest(sourceCluster, row, source.config, pool),
+    ...live,
     key: identityTag(identity),
-    pin: { cluster: to, ...(options.node === undefined ? {} : { node: options.node }) },
+    pin: { ...live.pin, cluster: to, ...(options.node === undefined ? {} : { node: options.node }) },
   };
   const decided = placeOne(request, await session.inventory(), []);
   if (!decided.ok) throw new MigrationRefusedError(decided.message);
   const { placement } = decided;
   const running = source.mark?.move?.wasRunning ?? row.status === "running";
-  const tags = [...row.tags.filter((tag) => !isIdentityTag(tag) && tag !== MOVING_TAG), identityTag(identity)];
+  const tags = [...withoutOurTags(row.tags), identityTag(identity)];
   const { shape, restoreStorage } = shapeThere(source.config, {
     source: sourceCluster,
     target: targetCluster,
@@ -159,7 +164,10 @@ async function planMigration(session: Session, text: string, options: MigrateOpt
 async function guestsOf(session: Session, id: string): Promise<GuestRow[]> {
   const reachable = await session.reachable(id);
   // Refuses credentials that show nothing: with them an empty list would read as "no such guest".
-  if (reachable) return (await readVisibleRows(await session.client(id), {})).guests;
+  if (reachable) {
+    const api = await session.client(id);
+    return (await withinDeadline(reachable.cluster, (options) => readVisibleRows(api, options))).guests;
+  }
   const entry = (await session.snapshot()).clusters.get(id);
   throw new NoConnectionError(`cluster ${id} cannot be asked: ${entry?.reachable === false ? entry.reason : "it does not answer"}`);
 }
@@ -201,6 +209,7 @@ async function carryOut(session: Session, plan: Plan, options: MigrateOptions): 
     route,
     text: parseDescription(source.config.values.description).text,
     tags: shape.tags,
+    demands: source.mark?.demands,
     name: row.name ?? `vm-${row.vmid}`,
     shutdown,
     running: shape.running,
@@ -250,5 +259,7 @@ function summaryText({ migration }: Plan): string {
 function resultText({ identity, row }: Plan, { to, startedAt, finishedAt }: MoveRecord): string {
   const seconds = Math.round((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000);
   const done = `moved: ${row.name ?? `vm ${row.vmid}`} is vm ${to.vmid} on ${to.cluster}/${to.node} (${seconds} s)`;
-  return identity.stack === CLI_STACK ? done : `${done}\nnext: pulumi refresh in ${identity.stack}, so that its state says where the VM is`;
+  return identity.stack === FREE_STACK
+    ? done
+    : `${done}\nnext: pulumi refresh in ${identity.stack}, so that its state says where the VM is`;
 }

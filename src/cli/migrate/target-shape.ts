@@ -2,6 +2,7 @@
 import type { Cluster } from "../../config";
 import { dataDrivesOf } from "../../migration";
 import { observeShape } from "../../providers/vm/observe";
+import { storageOfMostBytes } from "../../providers/vm/restore-storage";
 import { type GuestShape, isOwnDiskSlot, type NetworkShape } from "../../providers/vm/shape";
 import type { GuestConfig } from "../../proxmox";
 import { UsageError } from "../failure";
@@ -16,7 +17,7 @@ export function shapeThere(
 ): { shape: GuestShape; restoreStorage: string | undefined } {
   const drives = dataDrivesOf(config);
   const placed = drives.map((drive, index) => ({ ...drive, storage: there.storages[index] ?? there.target.storage.primary ?? "local" }));
-  const restoreStorage = mostBytes(placed);
+  const restoreStorage = storageOfMostBytes(placed);
   const astray = placed.find(({ slot, storage }) => !isOwnDiskSlot(slot) && storage !== restoreStorage);
   if (astray)
     throw new UsageError(
@@ -34,12 +35,6 @@ export function shapeThere(
     tags: [...there.tags].sort(),
   };
   return { shape, restoreStorage: restoreStorage ?? there.target.storage.primary };
-}
-
-function mostBytes(drives: readonly { storage: string; sizeBytes?: number }[]): string | undefined {
-  const bytes = new Map<string, number>();
-  for (const { storage, sizeBytes = 0 } of drives) bytes.set(storage, (bytes.get(storage) ?? 0) + sizeBytes);
-  return [...bytes].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0]?.[0];
 }
 
 /** By the logical network the card is on; a bridge without one must exist there under its own name. */

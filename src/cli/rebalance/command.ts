@@ -1,8 +1,8 @@
 /** `federate rebalance`: moves that would make the layout better, within a budget, as a plan to review. Changes nothing. */
-import { createClusterClients } from "../../inventory";
+import { roundedSize } from "../../config";
 import { type ImproveBudget, type Improvement, improvePlacement, type PlacementPlan } from "../../placement";
 import { exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import type { Format } from "../formats";
 import { type CliIo, type Paint, painterFor } from "../io";
@@ -11,7 +11,8 @@ import { writeResult } from "../output";
 import { writePicture } from "../plan/command";
 import { scheduleLine } from "../plan/report";
 import { sizeOf } from "../size-option";
-import { counted, roundedBytes, roundedSpan, table } from "../words";
+import { withClients } from "../with-clients";
+import { counted, roundedSpan, table } from "../words";
 
 export interface RebalanceOptions {
   maxMoves: number;
@@ -28,9 +29,10 @@ export interface RebalanceOptions {
 export async function rebalance(file: string, options: RebalanceOptions, io: CliIo): Promise<ExitCode> {
   const linkBytes = sizeOf("--max-bytes", options.maxBytes);
   const { federation } = await loadWithWarnings(file, io);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
-    const { asked, inventory, requests, notes } = await readLiveFederation(federation, clients, Date.now());
+  return withClients(file, io, async (clients) => {
+    const { asked, inventory, requests: present, unknown, notes } = await readLiveFederation(federation, clients, Date.now());
+    // What is not asked for counts as taken where it is.
+    const requests = present.filter(({ key }) => !unknown.has(key));
     const budget: ImproveBudget = {
       moves: options.maxMoves,
       linkBytes,
@@ -41,9 +43,7 @@ export async function rebalance(file: string, options: RebalanceOptions, io: Cli
     writeResult(io.stdout, options.format, { ...report, notes }, () => rebalanceText(found, notes, painterFor(io.stdout)));
     if (options.html !== undefined) await writePicture(options.html, federation, asPlan(found), requests, inventory);
     return worstOf([EXIT.ok, ...exitCodesOf(asked)]);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 function asPlan({ decisions, linkBytes }: Improvement): PlacementPlan {
@@ -58,7 +58,7 @@ function rebalanceText(found: Improvement, notes: readonly string[], paint: Pain
   if (moves.length === 0)
     return [...lines, stopped === "budget" ? "nothing pays within the budget" : "nothing to gain: the layout stays as it is"].join("\n");
   lines.push(
-    `${counted(moves.length, "move")}, ${roundedBytes(linkBytes)} between clusters and ${roundedBytes(localBytes)} inside them: score ${scoreBefore} → ${scoreAfter}${stopped === "budget" ? "; more would pay beyond the budget" : ""}`,
+    `${counted(moves.length, "move")}, ${roundedSize(linkBytes)} between clusters and ${roundedSize(localBytes)} inside them: score ${scoreBefore} → ${scoreAfter}${stopped === "budget" ? "; more would pay beyond the budget" : ""}`,
     "",
     ...table(
       moves.map(({ name, from, to, gain, linkBytes: carried, linkSeconds }) => [
@@ -67,7 +67,7 @@ function rebalanceText(found: Improvement, notes: readonly string[], paint: Pain
         "→",
         `${to.cluster}/${to.node}`,
         `+${gain}`,
-        carried === 0 ? "live" : roundedBytes(carried),
+        carried === 0 ? "live" : roundedSize(carried),
         linkSeconds === undefined || linkSeconds === 0 ? "" : roundedSpan(linkSeconds),
       ]),
     ),

@@ -1,7 +1,7 @@
 /** `federate report`: the federation and what a preview plans for it, to look at. */
 import { readFile, writeFile } from "node:fs/promises";
 import type { Federation } from "../../config";
-import { createClusterClients, toInventory } from "../../inventory";
+import { toInventory } from "../../inventory";
 import { isIdentityTag } from "../../migration";
 import {
   type PlannedChanges,
@@ -16,11 +16,12 @@ import {
   withPlanned,
 } from "../../report";
 import { type Asked, askClusters, exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { UsageError } from "../failure";
 import type { CliIo } from "../io";
 import { type ClusterRows, readVisibleRows, toSnapshot } from "../snapshot";
+import { withClients } from "../with-clients";
 import type { ReportOptions } from "./options";
 
 export async function report(file: string, options: ReportOptions, io: CliIo): Promise<ExitCode> {
@@ -41,12 +42,9 @@ export async function report(file: string, options: ReportOptions, io: CliIo): P
 }
 
 async function look(federation: Federation, file: string, io: CliIo): Promise<Asked<ClusterRows>[]> {
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
+  return withClients(file, io, async (clients) => {
     return await askClusters(federation.clusters, clients, (api, _cluster, callOptions) => readVisibleRows(api, callOptions));
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 async function readPlanned(file: string): Promise<PlannedChanges> {

@@ -1,8 +1,8 @@
 /** `federate rotate`: a new token per cluster, tried, before the old one is revoked. */
 import path from "node:path";
-import type { Cluster, Connection } from "../../config";
-import { readCaFile } from "../../config";
-import { createProxmoxClient, type Permissions, type ProxmoxApi } from "../../proxmox";
+import type { Cluster, Connection, CredentialEnvironment } from "../../config";
+import { connectAs, withinDeadline } from "../../inventory";
+import type { Permissions, ProxmoxApi } from "../../proxmox";
 import { credentialEnvironment, loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { describeFailure, UsageError } from "../failure";
@@ -76,15 +76,18 @@ function chosen(clusters: readonly Cluster[], wanted: readonly string[]): Rotata
 async function rotateCluster(file: string, cluster: Rotatable, options: RotateOptions, io: CliIo): Promise<void> {
   const say = (text: string) => io.stdout.write(`${printable(`${cluster.id}: ${text}`)}\n`);
   const { credentials } = cluster.connection;
+  if (credentials.secret.kind === "inline")
+    throw new RotationError(`its token_secret stands in ${file} itself. Move it to token_secret_file, then run again.`);
   const environment = credentialEnvironment(file, io);
   const oldId =
     credentials.tokenIdFile === undefined
       ? credentials.tokenId
       : (await environment.readFile(path.resolve(environment.baseDir, credentials.tokenIdFile))).trim();
   const old = splitTokenId(oldId);
-  const admin = await connect(cluster, file, io, { kind: "password", username: options.admin, password: passwordFor(cluster, io) });
+  const administrator = { kind: "password", username: options.admin, password: passwordFor(cluster, io) } as const;
+  const admin = await connectAs(cluster.id, cluster.connection, administrator, environment);
   try {
-    const tokens = await listTokens(admin, old.user);
+    const tokens = await withinDeadline(cluster, (options) => listTokens(admin, old.user, options));
     const current = tokens.find(({ name }) => name === old.name);
     if (!current)
       throw new RotationError(`token ${oldId} does not exist there. Set token_id to one that does, or make it anew by docs/privileges.md.`);
@@ -104,7 +107,7 @@ async function rotateCluster(file: string, cluster: Rotatable, options: RotateOp
     }
     const secret = await createToken(admin, fresh, current);
     if (current.separated) await copyGrants(admin, old, fresh);
-    await proveEqual(cluster, file, io, admin, old, fresh, secret);
+    await proveEqual(cluster, environment, admin, old, fresh, secret);
     const todo = await keepSecret(credentials.secret, secret, options.secrets, environment.baseDir);
     await writeTokenId(file, cluster, joinTokenId(fresh));
     // From here on the file names the new token: an interruption leaves an old one too many, which the next run revokes.
@@ -130,14 +133,14 @@ function passwordFor({ id }: Cluster, io: CliIo): string {
 /** A token that may do less would fail in the middle of a move: it has to have exactly the same privileges before it is used. */
 async function proveEqual(
   cluster: Rotatable,
-  file: string,
-  io: CliIo,
+  environment: CredentialEnvironment,
   admin: ProxmoxApi,
   old: TokenId,
   fresh: TokenId,
   secret: string,
 ): Promise<void> {
-  const api = await connect(cluster, file, io, { kind: "token", tokenId: joinTokenId(fresh), secret });
+  const token = { kind: "token", tokenId: joinTokenId(fresh), secret } as const;
+  const api = await connectAs(cluster.id, cluster.connection, token, environment);
   try {
     const [mine, wanted] = await Promise.all([
       api.getPermissions(),
@@ -154,21 +157,4 @@ async function proveEqual(
   } finally {
     await api.close();
   }
-}
-
-async function connect(
-  { id, connection }: Rotatable,
-  file: string,
-  io: CliIo,
-  credentials: Parameters<typeof createProxmoxClient>[0]["credentials"],
-): Promise<ProxmoxApi> {
-  const ca = connection.tls.caFile === undefined ? undefined : await readCaFile(connection.tls.caFile, credentialEnvironment(file, io));
-  return createProxmoxClient({
-    clusterId: id,
-    endpoints: connection.apiUrls,
-    credentials,
-    tls: { fingerprint: connection.tls.fingerprint, ca, verify: connection.tls.verify },
-    connectTimeoutMs: connection.connectTimeoutMs,
-    requestTimeoutMs: connection.requestTimeoutMs,
-  });
 }

@@ -1,20 +1,16 @@
 /** Where new secrets go: to the file the federation file names, else to one of lines `VARIABLE=secret`. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { isMap, isScalar, isSeq, parseDocument } from "yaml";
-import type { Cluster, SecretSource } from "../../config";
+import { type Cluster, replaceFile, type SecretSource } from "../../config";
 
-/** Only the owner may read it, from the first byte on, and it is never half written. */
-export async function writePrivately(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
-  await writeFile(draft, text, { mode: 0o600, flag: "wx" });
-  await rename(draft, file);
-}
+/** Of files with secrets: only the owner may read them. */
+const PRIVATE = { mode: 0o600 };
 
 /** One line per name; lines of other names stay. */
-export async function putLine(file: string, name: string, secret: string): Promise<void> {
+async function putLine(file: string, name: string, secret: string): Promise<void> {
   const lines = (await readIfThere(file)).split("\n").filter((line) => line !== "" && !line.startsWith(`${name}=`));
-  await writePrivately(file, `${[...lines, `${name}=${secret}`].join("\n")}\n`);
+  await replaceFile(file, `${[...lines, `${name}=${secret}`].join("\n")}\n`, PRIVATE);
 }
 
 async function readIfThere(file: string): Promise<string> {
@@ -27,10 +23,15 @@ async function readIfThere(file: string): Promise<string> {
 }
 
 /** @returns what the user still has to do with the secret, if anything */
-export async function keepSecret(source: SecretSource, secret: string, secretsFile: string, baseDir: string): Promise<string | undefined> {
+export async function keepSecret(
+  source: Exclude<SecretSource, { kind: "inline" }>,
+  secret: string,
+  secretsFile: string,
+  baseDir: string,
+): Promise<string | undefined> {
   switch (source.kind) {
     case "file":
-      await writePrivately(path.resolve(baseDir, source.path), `${secret}\n`);
+      await replaceFile(path.resolve(baseDir, source.path), `${secret}\n`, PRIVATE);
       return undefined;
     case "environment":
       await putLine(secretsFile, source.variable, secret);
@@ -45,13 +46,10 @@ export async function keepSecret(source: SecretSource, secret: string, secretsFi
 export async function writeTokenId(file: string, { id, connection }: Cluster, tokenId: string): Promise<void> {
   const credentials = connection?.credentials;
   if (credentials?.kind === "token" && credentials.tokenIdFile !== undefined) {
-    await writePrivately(path.resolve(path.dirname(file), credentials.tokenIdFile), `${tokenId}\n`);
+    await replaceFile(path.resolve(path.dirname(file), credentials.tokenIdFile), `${tokenId}\n`, PRIVATE);
     return;
   }
-  const text = await readFile(file, "utf8");
-  const draft = `${file}.${process.pid}.tmp`;
-  await writeFile(draft, withTokenId(text, id, tokenId));
-  await rename(draft, file);
+  await replaceFile(file, withTokenId(await readFile(file, "utf8"), id, tokenId));
 }
 
 /** Only the value changes: everything else of the file stays as somebody wrote it. */

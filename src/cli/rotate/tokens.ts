@@ -1,5 +1,5 @@
 /** API tokens and their grants on one cluster. */
-import type { ProxmoxApi } from "../../proxmox";
+import type { CallOptions, ProxmoxApi } from "../../proxmox";
 
 export interface TokenId {
   /** `iac@pve` */
@@ -50,10 +50,12 @@ function pathOf({ user, name }: TokenId): string {
   return `/access/users/${encodeURIComponent(user)}/token/${encodeURIComponent(name)}`;
 }
 
-export async function listTokens(api: ProxmoxApi, user: string): Promise<Token[]> {
+export async function listTokens(api: ProxmoxApi, user: string, options?: CallOptions): Promise<Token[]> {
   const rows = await api.request<{ tokenid: string; comment?: string; expire?: number | string; privsep?: number | string }[]>(
     "GET",
     `/access/users/${encodeURIComponent(user)}/token`,
+    {},
+    options,
   );
   return rows.map(({ tokenid, comment, expire, privsep }) => ({
     name: tokenid,

@@ -1,5 +1,6 @@
 /** One tested cluster: what it is asked before and after its test VM, and its pool. */
 import type { Cluster, Federation } from "../../config";
+import { withinDeadline } from "../../inventory";
 import type { Inputs } from "../../providers/inputs";
 import { checkPool, createPool, deletePool } from "../../providers/pool/pool";
 import type { Session } from "../../providers/session";
@@ -29,7 +30,7 @@ export class TestSite {
   async connect(): Promise<string> {
     return this.inSession(async (session) => {
       const api = await session.client(this.id);
-      const { version } = await api.getVersion();
+      const { version } = await withinDeadline(this.cluster, (options) => api.getVersion(options));
       const nodes = await this.onlineNodes(session);
       if (nodes.length === 0) throw new TestVmError(`cluster ${this.id} shows no node that is online.`);
       return `Proxmox VE ${version}, ${counted(nodes.length, "node")} online`;

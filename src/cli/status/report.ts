@@ -8,10 +8,13 @@ import { roundedSpan } from "../words";
 import { type BackupAge, isLate } from "./backups";
 import { type Capacity, capacityOf } from "./capacity";
 import type { ClusterReading, RunningTask, UnfinishedMove } from "./read";
+import type { Records } from "./records";
 
 export interface StatusReport {
   federation: string;
   clusters: ClusterReport[];
+  /** From the logs of drills and moves. */
+  records: Records;
 }
 
 export interface ClusterReport {
@@ -45,7 +48,7 @@ export interface LiveReport {
   gaps: string[];
 }
 
-export function toStatusReport(federation: Federation, asked: readonly Asked<ClusterReading>[]): StatusReport {
+export function toStatusReport(federation: Federation, asked: readonly Asked<ClusterReading>[], records: Records): StatusReport {
   const inventory = toInventory(toSnapshot(federation, asked), () => undefined);
   const clusters = asked.map((answer, index): ClusterReport => {
     const { cluster } = answer;
@@ -56,7 +59,7 @@ export function toStatusReport(federation: Federation, asked: readonly Asked<Clu
     const live = liveReport(answer.value, capacityOf(inventory.clusters[index]!));
     return { ...declared, health: problems.length === 0 ? "ok" : "degraded", problems, live };
   });
-  return { federation: federation.name, clusters };
+  return { federation: federation.name, clusters, records };
 }
 
 function liveReport(reading: ClusterReading, capacity: Capacity): LiveReport {

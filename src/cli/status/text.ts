@@ -1,9 +1,11 @@
 /** `status` for a terminal. Pure. */
+import { roundedAmount, roundedSize } from "../../config";
 import type { Paint, Style } from "../io";
-import { counted, percentOf, roundedAmount, roundedBytes, roundedSpan, table } from "../words";
+import { counted, percentOf, roundedSpan, table } from "../words";
 import type { BackupAge } from "./backups";
 import type { StorageUse } from "./capacity";
 import type { RunningTask, UnfinishedMove } from "./read";
+import { recordLines } from "./records";
 import type { ClusterReport, LiveReport, StatusReport } from "./report";
 
 const LOOK: Record<ClusterReport["health"], { sign: string; style: Style }> = {
@@ -19,7 +21,9 @@ const LISTED_TASKS = 5;
 
 export function statusText(report: StatusReport, nowSeconds: number, paint: Paint): string {
   const head = paint("bold", `federation ${report.federation}, ${counted(report.clusters.length, "cluster")}`);
-  return [head, ...report.clusters.map((cluster) => clusterText(cluster, nowSeconds, paint))].join("\n\n");
+  const records = recordLines(report.records, nowSeconds, paint);
+  const clusters = report.clusters.map((cluster) => clusterText(cluster, nowSeconds, paint));
+  return [head, ...clusters, ...(records.length === 0 ? [] : [records.join("\n")])].join("\n\n");
 }
 
 function clusterText(cluster: ClusterReport, nowSeconds: number, paint: Paint): string {
@@ -67,13 +71,13 @@ function capacityRows({ capacity: { cpu, memory, storages } }: LiveReport): stri
     ],
     [
       "memory",
-      `${roundedBytes(memory.allocatedBytes)} of ${roundedBytes(memory.grantableBytes)} handed out`,
+      `${roundedSize(memory.allocatedBytes)} of ${roundedSize(memory.grantableBytes)} handed out`,
       percentOf(memory.allocatedBytes, memory.grantableBytes),
       pressureWords(memory.pressurePermille),
     ],
     ...groupById(storages).map(({ storage, usedBytes, totalBytes, pressurePermille, node, count }) => [
       `storage ${storage}${count > 1 ? ` (${count} nodes)` : node === undefined ? "" : ` (${node})`}`,
-      `${roundedBytes(usedBytes)} of ${roundedBytes(totalBytes)} used`,
+      `${roundedSize(usedBytes)} of ${roundedSize(totalBytes)} used`,
       percentOf(usedBytes, totalBytes),
       pressureWords(pressurePermille),
     ]),

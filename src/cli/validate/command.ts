@@ -1,6 +1,7 @@
 /** `federate validate`: the file, and with --check-connectivity what stands behind it. */
 import { type Federation, FederationConfigError, loadFederation } from "../../config";
 import { credentialEnvironment } from "../context";
+import { readProofs } from "../drill/read-proofs";
 import type { ExitCode } from "../exit-codes";
 import type { Format } from "../formats";
 import { type CliIo, painterFor } from "../io";
@@ -8,6 +9,7 @@ import { writeResult } from "../output";
 import type { ConnectivityCheck } from "./connectivity";
 import type { Finding } from "./finding";
 import { lint } from "./lints";
+import { lintRestores } from "./lints/restores";
 import { locate } from "./locate";
 import { toReport, validateExitCode } from "./report";
 import { validateText } from "./text";
@@ -28,7 +30,9 @@ export async function validate(file: string, options: ValidateOptions, io: CliIo
 async function checkFile(file: string): Promise<{ federation?: Federation; findings: Finding[] }> {
   try {
     const { federation, warnings, positionOf } = await loadFederation(file);
-    return { federation, findings: [...warnings, ...locate(lint(federation), positionOf, file)] };
+    const nowMs = Date.now();
+    const lints = [...lint(federation), ...lintRestores(await readProofs(federation, file, nowMs), nowMs)];
+    return { federation, findings: [...warnings, ...locate(lints, positionOf, file)] };
   } catch (error) {
     if (!(error instanceof FederationConfigError)) throw error;
     return { findings: error.issues };
@@ -37,18 +41,12 @@ async function checkFile(file: string): Promise<{ federation?: Federation; findi
 
 /** Loads what talks to clusters only now: checking a file should be quick. */
 async function askAll(federation: Federation, file: string, io: CliIo): Promise<ConnectivityCheck> {
-  const [{ createClusterClients }, { checkConnectivity }, { auditFile, readAuditLog }] = await Promise.all([
-    import("../../inventory/index.js"),
+  const [{ withClients }, { checkConnectivity }, { auditFile, readAuditLog }] = await Promise.all([
+    import("../with-clients.js"),
     import("./connectivity/index.js"),
     import("../audit/log.js"),
   ]);
   const log = auditFile(federation, file);
   const moves = log === undefined ? [] : (await readAuditLog(log)).entries;
-  const environment = credentialEnvironment(file, io);
-  const clients = createClusterClients(environment);
-  try {
-    return await checkConnectivity(federation, clients, environment, moves);
-  } finally {
-    await clients.close();
-  }
+  return withClients(file, io, (clients) => checkConnectivity(federation, clients, credentialEnvironment(file, io), moves));
 }

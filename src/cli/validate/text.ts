@@ -1,6 +1,7 @@
 /** `validate` for a terminal. Pure. */
+import { roundedAmount } from "../../config";
 import type { Paint } from "../io";
-import { counted, roundedAmount } from "../words";
+import { counted } from "../words";
 import type { ClusterCheck } from "./connectivity/check";
 import type { PeerCheck } from "./connectivity/peers";
 import type { Finding } from "./finding";
@@ -51,7 +52,7 @@ function peerText({
   const declared = declaredLatencyMs === undefined ? [] : [`declared ${declaredLatencyMs} ms`];
   const throughput =
     throughputBitsPerSecond === undefined
-      ? "throughput not known: no move on record"
-      : `throughput ${roundedAmount(throughputBitsPerSecond / 1e6)} Mbps in the move of ${throughputAt}`;
+      ? "throughput not measured: the API cannot, and no move is on record"
+      : `throughput ${roundedAmount(throughputBitsPerSecond / 1e6)} Mbps, last measured by the move that ended ${throughputAt}`;
   return `${source} → ${target}: ${[latency, ...declared, throughput].join(" · ")}`;
 }

@@ -1,9 +1,10 @@
 /** `federate volumes list`: PersistentVolumes of the Proxmox CSI driver. Asks Kubernetes only. */
+import { roundedSize } from "../../config";
 import { EXIT, type ExitCode } from "../exit-codes";
 import type { Format } from "../formats";
 import type { CliIo } from "../io";
 import { writeResult } from "../output";
-import { roundedBytes, table } from "../words";
+import { table } from "../words";
 import { type ConnectionOptions, type CsiVolume, connect, listCsiVolumes, resourceName } from "./volumes";
 
 export interface ListOptions extends ConnectionOptions {
@@ -26,7 +27,7 @@ function listText(volumes: readonly CsiVolume[]): string {
       handle?.region ?? "?",
       handle ? (handle.zone ?? "all") : "?",
       handle?.storage ?? "?",
-      roundedBytes(sizeBytes),
+      roundedSize(sizeBytes),
       phase,
       claim ?? "–",
       mark ? `${resourceName(mark)} of ${mark.stack}` : "–",

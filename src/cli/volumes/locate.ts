@@ -1,17 +1,18 @@
 /** `federate volumes where` and `used-by`: one volume in Kubernetes and on its Proxmox cluster. Changes nothing. */
-import type { Cluster, Federation } from "../../config";
-import { createClusterClients } from "../../inventory";
+import { type Cluster, type Federation, roundedSize } from "../../config";
+import { withinDeadline } from "../../inventory";
 import { type VolumeHandle, volidOfHandle } from "../../kubernetes";
 import { ownerVmidOf } from "../../migration";
 import { describeUse, findGuestUse, findKubernetesUse, type VolumeUse } from "../../providers/volume/usage";
 import type { ProxmoxApi } from "../../proxmox";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode } from "../exit-codes";
 import { UsageError } from "../failure";
 import type { Format } from "../formats";
 import type { CliIo } from "../io";
 import { writeResult } from "../output";
-import { roundedBytes, table } from "../words";
+import { withClients } from "../with-clients";
+import { table } from "../words";
 import { type ConnectionOptions, type CsiVolume, connect, listCsiVolumes, requireVolume, resourceName } from "./volumes";
 
 export interface LocateOptions extends ConnectionOptions {
@@ -71,12 +72,12 @@ async function onItsCluster<T>(
   if (!handle)
     throw new UsageError(`The volumeHandle of PersistentVolume ${name}, "${volumeHandle}", is not one of the Proxmox CSI plugin.`);
   const cluster = clusterOf(federation, name, handle);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
-    return await ask(await clients.get(cluster), cluster, handle);
-  } finally {
-    await clients.close();
-  }
+  return withClients(file, io, async (clients) => {
+    const api = await clients.get(cluster);
+    // One that hangs shows at once, not after each of the calls has been repeated.
+    await withinDeadline(cluster, (options) => api.getVersion(options));
+    return await ask(api, cluster, handle);
+  });
 }
 
 function clusterOf({ clusters }: Federation, volume: string, { region }: VolumeHandle): Cluster {
@@ -113,7 +114,7 @@ function placeText(place: VolumePlace): string {
     ["volume", place.volume],
     ["cluster", `${place.cluster} (region ${place.region})`],
     ["zone", place.zone ?? "all of the region"],
-    ["disk", `${place.volid}, ${roundedBytes(place.sizeBytes)}`],
+    ["disk", `${place.volid}, ${roundedSize(place.sizeBytes)}`],
     ["owned by", owner],
     ["claim", place.claim ?? "none"],
     ["made by", resource ? `${resource.name} of stack ${resource.stack}` : "no program of this product"],

@@ -2,6 +2,7 @@
  * `federate volumes move`: what a move takes and what stands in its way. It is made by the Pulumi program that declares the
  * volume and by nobody else: moved behind its back, the program's next run would move the volume back.
  */
+import { roundedSize } from "../../config";
 import { describePlace, samePlace } from "../../providers/volume/place";
 import { describeUse, findKubernetesUse } from "../../providers/volume/usage";
 import { loadWithWarnings } from "../context";
@@ -10,7 +11,6 @@ import { UsageError } from "../failure";
 import type { Format } from "../formats";
 import type { CliIo } from "../io";
 import { writeResult } from "../output";
-import { roundedBytes } from "../words";
 import { type ConnectionOptions, type CsiVolume, connect, listCsiVolumes, requireVolume, resourceName } from "./volumes";
 
 export interface MoveOptions extends ConnectionOptions {
@@ -73,7 +73,7 @@ function nextStep({ mark }: CsiVolume, { region, zone }: { region: string; zone:
 
 function reportText({ volume, from, to, sizeBytes, usedBy, next }: MoveReport): string {
   return [
-    `${volume}: ${from} → ${to}, ${roundedBytes(sizeBytes)}`,
+    `${volume}: ${from} → ${to}, ${roundedSize(sizeBytes)}`,
     ...(usedBy === undefined ? [] : [`in use: ${usedBy}`]),
     "not moved by this command.",
     next,

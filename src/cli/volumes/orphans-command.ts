@@ -1,16 +1,16 @@
 /** `federate volumes orphans`: looks at every cluster and at Kubernetes. Changes nothing. */
-import type { Cluster } from "../../config";
-import { createClusterClients } from "../../inventory";
+import { type Cluster, roundedSize } from "../../config";
 import { hasPrivilege, isIdentityTag, readMarkedGuest } from "../../migration";
-import type { CallOptions, GuestRow, ProxmoxApi, StorageRow } from "../../proxmox";
+import { type CallOptions, type GuestRow, inParallel, type ProxmoxApi, type StorageRow } from "../../proxmox";
 import { askClusters, exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import type { Format } from "../formats";
 import { type CliIo, type Paint, painterFor } from "../io";
 import { writeResult } from "../output";
 import { readVisibleRows } from "../snapshot";
-import { roundedBytes, table } from "../words";
+import { withClients } from "../with-clients";
+import { table } from "../words";
 import {
   type ClusterDisks,
   findOrphanedDisks,
@@ -27,7 +27,6 @@ export interface OrphansOptions extends ConnectionOptions {
 
 /** Of a file without the plugin's settings. */
 const DEFAULT_CONTROLLER_VMID = 9999;
-const PARALLEL_READS = 8;
 
 interface Seen extends ClusterDisks {
   hidden: string[];
@@ -36,8 +35,7 @@ interface Seen extends ClusterDisks {
 export async function listOrphans(file: string, options: OrphansOptions, io: CliIo): Promise<ExitCode> {
   const { federation } = await loadWithWarnings(file, io);
   const kubernetes = await connect(options);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
+  return withClients(file, io, async (clients) => {
     // Disks first: a volume that is made meanwhile has its disk before its PersistentVolume.
     const asked = await askClusters(federation.clusters, clients, readDisks);
     const volumes = await listCsiVolumes(kubernetes);
@@ -52,9 +50,7 @@ export async function listOrphans(file: string, options: OrphansOptions, io: Cli
     const report = { kubernetes: kubernetes.description, disks, volumes: gone, notes };
     writeResult(io.stdout, options.format, report, () => orphansText(report, painterFor(io.stdout)));
     return worstOf([disks.length + gone.length > 0 ? EXIT.finding : EXIT.ok, ...exitCodesOf(asked)]);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 async function readDisks(api: ProxmoxApi, cluster: Cluster, options: CallOptions): Promise<Seen> {
@@ -84,16 +80,12 @@ function holdsImages({ content }: StorageRow): boolean {
 
 /** While a volume moves, two guests have its disk, and only one of them a PersistentVolume. */
 async function readOwners(api: ProxmoxApi, guests: readonly GuestRow[]): Promise<Set<number>> {
-  const owners = new Set<number>();
-  const queue = guests.filter((row) => row.tags.some(isIdentityTag)).values();
-  const worker = async () => {
-    for (const row of queue) {
-      const mark = (await readMarkedGuest({ api, node: row.node, vmid: row.vmid }))?.mark;
-      if (mark?.kind === "disk" && mark.name.startsWith("pv/") && mark.phase === "settled") owners.add(row.vmid);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
-  return owners;
+  const ours = guests.filter((row) => row.tags.some(isIdentityTag));
+  const owners = await inParallel(ours, async ({ node, vmid }) => {
+    const mark = (await readMarkedGuest({ api, node, vmid }))?.mark;
+    return mark?.kind === "disk" && mark.name.startsWith("pv/") && mark.phase === "settled" ? [vmid] : [];
+  });
+  return new Set(owners.flat());
 }
 
 interface Orphans {
@@ -113,7 +105,7 @@ function orphansText({ kubernetes, disks, volumes, notes }: Orphans, paint: Pain
         disks.map(({ cluster, node, volid, sizeBytes, madeBy }) => [
           `  ${node === undefined ? cluster : `${cluster}/${node}`}`,
           volid,
-          roundedBytes(sizeBytes),
+          roundedSize(sizeBytes),
           madeBy === "plugin" ? "made by the CSI plugin" : "made by a Pulumi program",
         ]),
       ),

@@ -1,8 +1,7 @@
 /** `federate whatif`: what would become of the guests if something were lost, drained or added. Changes nothing. */
-import { createClusterClients } from "../../inventory";
 import { type Change, checkNodeFailover, type Inventory, type NodeFailover, whatIf } from "../../placement";
 import { exitCodesOf } from "../ask-clusters";
-import { credentialEnvironment, loadWithWarnings } from "../context";
+import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { UsageError } from "../failure";
 import type { Format } from "../formats";
@@ -12,6 +11,7 @@ import { writeResult } from "../output";
 import { writePicture } from "../plan/command";
 import { readLayout } from "../plan/layout-file";
 import { type PlanReport, planText, toPlanReport } from "../plan/report";
+import { withClients } from "../with-clients";
 import { table } from "../words";
 
 export interface WhatIfOptions {
@@ -27,8 +27,7 @@ export interface WhatIfOptions {
 export async function whatif(file: string, options: WhatIfOptions, io: CliIo): Promise<ExitCode> {
   const { federation } = await loadWithWarnings(file, io);
   const grown = options.grow === undefined ? [] : await readLayout(options.grow, federation);
-  const clients = createClusterClients(credentialEnvironment(file, io));
-  try {
+  return withClients(file, io, async (clients) => {
     const { asked, inventory, requests, notes } = await readLiveFederation(federation, clients, Date.now());
     const unreachable = exitCodesOf(asked);
     const changes: Change[] = [
@@ -49,9 +48,7 @@ export async function whatif(file: string, options: WhatIfOptions, io: CliIo): P
     );
     if (options.html !== undefined) await writePicture(options.html, federation, result.plan, all, inventory);
     return worstOf([result.plan.counts.rejected > 0 ? EXIT.finding : EXIT.ok, ...unreachable]);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 function changeOf(what: "lose" | "drain", place: string, inventory: Inventory): Change {

@@ -1,3 +1,4 @@
+import type { HiddenSecret } from "../hidden-secret";
 import type { BackupServerConnection, Connection, CredentialSource, SecretSource } from "../model";
 import type { ClusterFile } from "../schema/cluster";
 import type { BackupServerApiFile, ConnectionFile } from "../schema/connection";
@@ -16,7 +17,7 @@ type CredentialKeys = Pick<
   | "password_env"
   | "password_file"
   | "password_config"
->;
+> & { token_secret?: HiddenSecret; password?: HiddenSecret };
 
 /** Of a checked cluster. `undefined`: neither `connection` nor the CSI plugin's `url`. */
 export function toConnection(cluster: ClusterFile): Connection | undefined {
@@ -60,20 +61,20 @@ function toCredentialSource(keys: CredentialKeys): CredentialSource {
     return {
       kind: "password",
       username: keys.username,
-      password: toSecretSource(keys.password_env, keys.password_file, keys.password_config),
+      password: toSecretSource(keys.password_env, keys.password_file, keys.password_config, keys.password),
     };
   }
   return {
     kind: "token",
     tokenId: keys.token_id ?? "",
     ...(keys.token_id_file === undefined ? {} : { tokenIdFile: keys.token_id_file }),
-    secret: toSecretSource(keys.token_secret_env, keys.token_secret_file, keys.token_secret_config),
+    secret: toSecretSource(keys.token_secret_env, keys.token_secret_file, keys.token_secret_config, keys.token_secret),
   };
 }
 
 /** The checks made sure that exactly one is given. */
-function toSecretSource(variable?: string, path?: string, key?: string): SecretSource {
+function toSecretSource(variable?: string, path?: string, key?: string, inline?: HiddenSecret): SecretSource {
   if (variable !== undefined) return { kind: "environment", variable };
   if (path !== undefined) return { kind: "file", path };
-  return { kind: "pulumi", key: key! };
+  return inline === undefined ? { kind: "pulumi", key: key! } : { kind: "inline", secret: inline };
 }

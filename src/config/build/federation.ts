@@ -23,7 +23,7 @@ export function toFederation(file: FederationFile): Federation {
     backupStores: (file.backup_stores ?? []).map(toBackupStore),
     primaryCluster: federation?.primary_cluster,
     failoverPriority: federation?.failover_priority ?? [],
-    ...(file.failover ? { failover: given({ maxAgeMs: file.failover.max_age, drillBridge: file.failover.drill_bridge }) } : {}),
+    ...(file.failover ? { failover: toFailover(file.failover) } : {}),
     syncIntervalMs: federation?.sync_interval ?? DEFAULT_SYNC_INTERVAL_MS,
     healthCheckIntervalMs: federation?.health_check_interval ?? DEFAULT_HEALTH_CHECK_INTERVAL_MS,
     defaultPool: federation?.default_pool,
@@ -104,6 +104,15 @@ function toMigration(policies: MigrationPoliciesFile | undefined): MigrationPoli
       parallelTransfersPerLink: policies?.parallel_transfers_per_link,
     }),
   };
+}
+
+function toFailover(failover: NonNullable<FederationFile["failover"]>): Federation["failover"] {
+  return given({
+    maxAgeMs: failover.max_age,
+    drillBridge: failover.drill_bridge,
+    drillLog: failover.drill_log,
+    drillPeriodMs: failover.drill_period,
+  });
 }
 
 /** Without what the file does not say. */

@@ -5,7 +5,7 @@ import type { CheckInput } from "./input";
 
 const TOKEN_SECRET_KEYS = ["token_secret_env", "token_secret_file", "token_secret_config"];
 const PASSWORD_KEYS = ["password_env", "password_file", "password_config"];
-/** Refused by the schema with a message of its own; here they only explain why no other key is given. */
+/** Refused by the schema with a message of its own, except in an entry of a CSI cloud-config. */
 const LITERAL_KEYS = ["token_secret", "password"];
 const CREDENTIAL_KEYS = ["token_id", "token_id_file", "username", ...TOKEN_SECRET_KEYS, ...PASSWORD_KEYS, ...LITERAL_KEYS];
 
@@ -32,6 +32,7 @@ export function checkConnections(input: CheckInput): void {
       checkTls(input, [...path, "connection"], cluster);
     } else if (has("url")) {
       checkCredentials(input, path);
+      warnInline(input, path);
       if (cluster.insecure) warnUnverified(input, [...path, "insecure"], cluster);
     } else {
       const orphan = CREDENTIAL_KEYS.find(has);
@@ -42,6 +43,19 @@ export function checkConnections(input: CheckInput): void {
       }
     }
   }
+}
+
+/** The plugin reads files too: nothing forces anybody to keep a secret where the rest of the file is shared. */
+function warnInline({ findings }: CheckInput, path: Path): void {
+  for (const key of LITERAL_KEYS.filter((candidate) => findings.has([...path, candidate])))
+    findings.warning(
+      [...path, key],
+      `\`${key}\` stands in the file itself: everyone who can read the file can use it`,
+      key === "password"
+        ? "Move it to `password_file` or `password_env`, and change it if the file was ever shared."
+        : "Move it to `token_secret_file`, which the CSI plugin reads too, and replace the token if the file was ever shared.",
+      "key",
+    );
 }
 
 function checkEndpoints({ findings }: CheckInput, path: Path): void {
@@ -82,10 +96,10 @@ export function checkCredentials({ findings }: CheckInput, path: Path): void {
 }
 
 function checkOneSource(findings: CheckInput["findings"], path: Path, keys: string[], literal: string): void {
-  const given = keys.filter((key) => findings.has([...path, key]));
+  const given = [...keys, literal].filter((key) => findings.has([...path, key]));
   if (given.length > 1)
     findings.error([...path, given[1]!], `\`${given[0]}\` and \`${given[1]}\` are both given`, "Keep one of them.", "key");
-  if (given.length === 0 && !findings.has([...path, literal])) {
+  if (given.length === 0) {
     findings.error(
       path,
       `nothing says where the ${literal === "password" ? "password" : "token's secret"} is`,

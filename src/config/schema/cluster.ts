@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { capacityRules } from "./capacity";
-import { apiUrl, connection, credentialKeys } from "./connection";
+import { apiUrl, cloudConfigCredentialKeys, connection } from "./connection";
 import {
   bandwidth,
   bridgeName,
@@ -140,6 +140,6 @@ export const cluster = z.strictObject({
   placement: capacityRules.optional().describe("Overrides of the top-level placement section."),
   url: apiUrl().optional().describe("CSI cloud-config: API URL."),
   insecure: z.boolean().optional().describe("CSI cloud-config: true trusts any certificate."),
-  ...credentialKeys,
+  ...cloudConfigCredentialKeys,
 });
 export type ClusterFile = z.output<typeof cluster>;

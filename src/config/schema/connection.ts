@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, environmentVariable, literalSecret, pulumiKey, refined, secretFile, text, ValueError } from "./scalars";
+import { duration, environmentVariable, inlineSecret, literalSecret, pulumiKey, refined, secretFile, text, ValueError } from "./scalars";
 
 const DEFAULT_PORT = "8006";
 const BACKUP_SERVER_PORT = "8007";
@@ -67,6 +67,13 @@ export const credentialKeys = {
   password_config: pulumiKey().optional().describe("Key of the Pulumi secret configuration that holds the password."),
   token_secret: literalSecret("token_secret").describe("Refused: secrets do not belong in this file."),
   password: literalSecret("password").describe("Refused: secrets do not belong in this file."),
+};
+
+/** Those of an entry of a CSI cloud-config, which may hold the secret itself: one file serves the plugin and us. */
+export const cloudConfigCredentialKeys = {
+  ...credentialKeys,
+  token_secret: inlineSecret().describe("CSI cloud-config: the token's secret itself; better `token_secret_file`."),
+  password: inlineSecret().describe("CSI cloud-config: the password itself; better `password_file`."),
 };
 
 export const connection = z.strictObject({

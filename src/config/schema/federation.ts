@@ -4,7 +4,7 @@ import { capacityRules } from "./capacity";
 import { cluster } from "./cluster";
 import { backupStore, migrationPolicies } from "./migration";
 import { placementPolicy, resourcePool, survive } from "./pool";
-import { bridgeName, clusterId, duration, federationName, poolId } from "./scalars";
+import { age, bridgeName, clusterId, duration, federationName, poolId, text } from "./scalars";
 
 const controllerVmid = () => z.int().min(101, "must be more than 100").max(999_999_999, "vmids end at 999999999").optional();
 
@@ -33,6 +33,10 @@ export const federationFile = z.strictObject({
     .strictObject({
       max_age: duration().optional().describe("A newest backup older than this is not restored. Default: any age."),
       drill_bridge: bridgeName().optional().describe("Bridge without a way out, on every cluster that drills restore to."),
+      drill_log: text()
+        .optional()
+        .describe("File to which one line of JSON per drilled VM is appended. Default: drills.jsonl beside migration_policies.audit_log."),
+      drill_period: age().optional().describe("How long a drill proves that a pool can be restored. Default 90d."),
     })
     .optional()
     .describe("Restoring the guests of a lost cluster elsewhere, and drills."),

@@ -1,5 +1,6 @@
 /** The kinds of values `federation.yaml` has. Messages say what was wrong; the position comes from the loader. */
 import { z } from "zod";
+import { HiddenSecret } from "../hidden-secret";
 import { parseBandwidthBitsPerSecond, parseDurationMs, parseLatencyMs, parsePercent, parseSizeBytes, UnitError } from "../units";
 
 /** A zod issue of code `custom` may carry this in `params`. */
@@ -46,13 +47,19 @@ export const bandwidth = () =>
 const LONGEST_DURATION_MS = 24 * 86_400_000;
 
 /** More than 0 and at most 24 days; a bare number is in seconds. */
-export const duration = () =>
-  refined(textOrNumber("duration"), (value) => {
+export const duration = () => durationUpTo(LONGEST_DURATION_MS, "24 days");
+/** A duration that only ages are compared with: no timer ever runs for it. */
+export const age = () => durationUpTo(3650 * 86_400_000, "3650 days");
+
+function durationUpTo(longestMs: number, longest: string) {
+  return refined(textOrNumber("duration"), (value) => {
     const durationMs = parseDurationMs(value, { bareUnit: "s" });
     if (durationMs === 0) throw new ValueError("must be longer than 0");
-    if (durationMs > LONGEST_DURATION_MS) throw new ValueError("must be at most 24 days");
+    if (durationMs > longestMs) throw new ValueError(`must be at most ${longest}`);
     return durationMs;
   });
+}
+
 /** A fraction from 0 to below 1. */
 export const share = () =>
   refined(textOrNumber("share"), (value) => {
@@ -141,6 +148,9 @@ export const literalSecret = (reference: "token_secret" | "password") =>
       error: `a secret must not stand in this file. Use \`${reference}_env\` (environment variable), \`${reference}_file\` (file) or \`${reference}_config\` (Pulumi secret configuration); passwords belong there, and one that was ever committed must be replaced`,
     })
     .optional();
+
+/** The secret itself, as the CSI plugin's cloud-config may hold it. Never quoted. */
+export const inlineSecret = () => refined(z.string().min(1, notEmpty), (value) => new HiddenSecret(value)).optional();
 
 /** `[100, 199]` or `"100-199"`, both ends included. */
 export const range = (noun: string, min: number, max: number) =>

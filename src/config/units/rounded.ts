@@ -5,8 +5,12 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 /** `1.5 TiB`, `64 GiB`, `0 B`; one decimal below ten. */
 export function roundedSize(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const amount = bytes / 1024 ** power;
-  return `${amount < 10 ? Math.round(amount * 10) / 10 : Math.round(amount)} ${UNITS[power]}`;
+  return `${roundedAmount(bytes / 1024 ** power)} ${UNITS[power]}`;
+}
+
+/** At most one decimal, none from ten up. */
+export function roundedAmount(amount: number): string {
+  return amount < 10 ? String(Math.round(amount * 10) / 10) : String(Math.round(amount));
 }
 
 /** `45s`, `12m`, `3h 20m`, `2d 4h`: whole minutes from two minutes on, since an estimate that named seconds would pretend. */

@@ -26,12 +26,14 @@ export function storagesWithArchivesOf(stores: readonly BackupStore[], lost: str
 /**
  * The newest backup with the mark of that identity.
  * @param vmid of the guest on its cluster; without it every guest's newest backups are looked into
+ * @param accepts which of the guest's backups will do
  */
 export async function findNewestBackup(
   reader: { api: ProxmoxApi; node: string },
   places: readonly { store: string; storage: string }[],
   identity: Identity,
   vmid: number | undefined,
+  accepts: (backup: GuestBackup) => boolean = () => true,
 ): Promise<GuestBackup | undefined> {
   const { api, node } = reader;
   const candidates: Pick<GuestBackup, "store" | "volume">[] = [];
@@ -45,8 +47,12 @@ export async function findNewestBackup(
     if (vmid === undefined && foreign.has(volume.vmid)) continue;
     const config = parseArchivedConfig(await api.backup.extractConfig(node, volume.volid));
     const { mark } = parseDescription(config.values.description);
-    if (mark && sameIdentity(mark, identity)) return { store, volume, config, mark };
-    foreign.add(volume.vmid);
+    if (!mark || !sameIdentity(mark, identity)) {
+      foreign.add(volume.vmid);
+      continue;
+    }
+    const backup = { store, volume, config, mark };
+    if (accepts(backup)) return backup;
   }
   return undefined;
 }

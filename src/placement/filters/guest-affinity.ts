@@ -1,6 +1,6 @@
 import type { Ask } from "../ask";
 import { guestsWithTag, hasTag, scopeWords } from "../rules";
-import { countTag } from "../tag-counts";
+import { countTag } from "../tag-index";
 import type { NodeFilter } from "./filter";
 
 /**

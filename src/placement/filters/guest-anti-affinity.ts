@@ -26,23 +26,21 @@ function ownRules(ask: Ask, node: NodeState): Shortfall[] {
 }
 
 function rulesOfOthers(ask: Ask, node: NodeState): Shortfall[] {
-  const refused = ask.request.tags
-    .map((tag) => tag.toLowerCase())
-    .filter((tag) => node.refusedTags.has(tag) || node.cluster.refusedTags.has(tag));
+  const refused = ask.request.tags.map((tag) => tag.toLowerCase()).filter((tag) => node.cluster.tags.of(tag).isRefusedOn(node));
   if (refused.length === 0) return [];
   const samePool = ask.request.pool?.name;
   const found = node.cluster.guarded.flatMap((guarded) =>
     guarded.rules
       .filter(({ rule }) => refused.includes(rule.value.toLowerCase()) && (rule.scope === "cluster" || guarded.node === node))
       // The rule of a shared pool is the request's own rule too and has been checked as such.
-      .filter(({ origin }) => origin === "guest" || guarded.occupant.pool !== samePool)
-      .map(({ rule, text }) => together(node, rule, [guarded.occupant], `${text} of ${guarded.occupant.name}`)),
+      .filter(({ origin }) => origin === "guest" || guarded.guest.pool !== samePool)
+      .map(({ rule, text }) => together(node, rule, [guarded.guest], `${text} of ${guarded.guest.name}`)),
   );
   // Guards are noted as guests are decided; the texts must not depend on that order.
   return found.sort((left, right) => compareText(left.text, right.text));
 }
 
-function together(node: NodeState, rule: Rule, others: readonly Occupant[], text: string): Shortfall {
+function together(node: NodeState, rule: Rule, others: readonly Pick<Occupant, "name">[], text: string): Shortfall {
   const names = listWords(
     others.map((other) => other.name),
     3,

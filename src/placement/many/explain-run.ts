@@ -1,5 +1,4 @@
 import type { Placement, PlacementRequest } from "../model";
-import { adjustTagCounts } from "../tag-counts";
 import { addToStorage, type NodeState, type World } from "../world";
 import { BoundedScanChooser } from "./bounded-scan";
 import type { Candidates } from "./candidates";
@@ -98,8 +97,7 @@ function count({ kind, load, classBytes }: Shape, index: number, sign: 1 | -1): 
   node.memoryAllocatedMiB += sign * load.memoryMiB;
   node.memoryUsedMiB += sign * load.memoryMiB;
   node.cluster.guests += sign;
-  adjustTagCounts(node, load.tags, sign);
-  adjustTagCounts(node.cluster, load.tags, sign);
+  node.cluster.tags.adjust(node, load.tags, sign);
   classBytes.forEach((bytes, slot) => {
     const storage = storages[index * classBytes.length + slot];
     if (storage !== undefined) addToStorage(storage, sign * bytes);

@@ -2,6 +2,7 @@ import { type Ask, askOfKind } from "../ask";
 import type { PlacementRequest, Rule } from "../model";
 import { hashText, mixHashes } from "../order";
 import { type AppliedRule, concernsGuests, type RuleSets } from "../rules";
+import type { TagPlaces } from "../tag-index";
 import type { World } from "../world";
 import { Candidates } from "./candidates";
 import { RuleBook } from "./rule-book";
@@ -15,8 +16,10 @@ export interface Kind {
   candidates: Candidates;
   /** Soft rules about guests: their points change as guests are placed. */
   softGuestRules: readonly AppliedRule[];
-  /** Lower-case tags of guests that may not be where one of the kind goes. */
-  apartTags: readonly { tag: string; scope: Rule["scope"] }[];
+  /** Guests that may not be where one of the kind goes. */
+  apart: readonly { guests: TagPlaces; scope: Rule["scope"] }[];
+  /** Of the kind's own tags: where others refuse them. */
+  own: readonly TagPlaces[];
   hasSoundRules: boolean;
   hasPoolLimits: boolean;
   /** True when placing can only make scores and fit worse, never better: what a heap with lazy updates needs. */
@@ -114,7 +117,8 @@ export class Kinds {
       hash: mixHashes(poolHash, hashText(`${kindText(request)}${from}`)),
       candidates,
       softGuestRules,
-      apartTags: rules.apart.map(({ rule }) => ({ tag: rule.value.toLowerCase(), scope: rule.scope })),
+      apart: rules.apart.map(({ rule }) => ({ guests: world.tags.counted(rule.value.toLowerCase()), scope: rule.scope })),
+      own: request.tags.map((tag) => world.tags.of(tag.toLowerCase())),
       hasSoundRules: this.book.isSound(request, this.signatures.ofPool(request)),
       hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
       worsensOnly:

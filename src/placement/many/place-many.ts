@@ -1,8 +1,8 @@
 import type { Inventory, PlacementRequest, PlacementResult, Promised } from "../model";
-import { explainInWorld } from "../place-one";
 import { buildWorld, type World } from "../world";
 import { type DecisionFigures, RunExplainer } from "./explain-run";
 import { type Decision, PlacementRun } from "./placement-run";
+import { PlanExplainer } from "./plan-explainer";
 
 /** Where many requests go together. */
 export interface PlacementPlan {
@@ -64,7 +64,7 @@ function planIn(world: World, requests: readonly PlacementRequest[], options: Pl
 
 /**
  * One decision of a plan in full: every candidate with score or reason, seen from the finished plan, in which all other
- * requests have their place.
+ * requests have their place. For several decisions of one plan use a {@link PlanExplainer}, which works that out once.
  */
 export function explainDecision(
   key: string,
@@ -73,15 +73,7 @@ export function explainDecision(
   inventory: Inventory,
   before: readonly Promised[] = [],
 ): PlacementResult | undefined {
-  const index = requests.findIndex((request) => request.key === key);
-  const request = requests[index];
-  const decision = plan.decisions[index];
-  if (request === undefined || decision === undefined) return undefined;
-  const promised: Promised[] = requests.flatMap((other, position) => {
-    const placement = plan.decisions[position]?.placement;
-    return position === index || placement === undefined ? [] : [{ request: other, placement }];
-  });
-  return explainInWorld(request, buildWorld(inventory, [...before, ...promised], key), decision);
+  return new PlanExplainer(plan, requests, inventory, before).explain(key);
 }
 
 function refuseDuplicates(requests: readonly PlacementRequest[]): void {

@@ -10,7 +10,6 @@ import { clusterWeightPoints, weightedPoints } from "../scores/normalize";
 import { POINTS_PER_WEIGHT, satisfiesPreference } from "../scores/preferences";
 import { pressureRelief } from "../scores/pressure";
 import { skewBeyond } from "../spread";
-import { countTag } from "../tag-counts";
 import { addToStorage, type ClusterState, occupyNode, type StorageState, settle } from "../world";
 import type { Kind } from "./kind";
 
@@ -96,19 +95,15 @@ export class Shape {
   }
 
   fits(index: number): boolean {
-    const { ask, candidates, apartTags } = this.kind;
+    const { ask, candidates, apart, own } = this.kind;
     const node = candidates.nodes[index]!;
     const { cluster } = node;
     if (this.cpu > 0 && node.cpuAllocatedMilli + this.cpu > node.cpuCapacityMilli) return false;
     if (this.memoryMiB > 0 && node.memoryAllocatedMiB + this.memoryMiB > node.memoryCapacityMiB) return false;
     const { maxVms } = cluster.facts;
     if (maxVms !== undefined && cluster.guests + 1 > maxVms) return false;
-    for (const { tag, scope } of apartTags) {
-      if (countTag(scope === "cluster" ? cluster : node, tag) > 0) return false;
-    }
-    for (const tag of this.load.tags) {
-      if (node.refusedTags.has(tag) || cluster.refusedTags.has(tag)) return false;
-    }
+    for (const { guests, scope } of apart) if (guests.countOn(scope === "cluster" ? cluster : node) > 0) return false;
+    for (const tag of own) if (tag.isRefusedOn(node)) return false;
     if (ask.rules.together.length > 0 && guestAffinity.check(ask, node).length > 0) return false;
     if (ask.rules.spread.length > 0 && ask.rules.spread.some((applies) => skewBeyond(ask, applies, node) !== undefined)) return false;
     if (!this.storageFits(index)) return false;

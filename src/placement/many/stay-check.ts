@@ -1,9 +1,9 @@
 import { askOfKind } from "../ask";
 import type { GuestFacts, PlacementRequest } from "../model";
-import { cpuMilli, occupantOfRequest } from "../node-state";
+import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import { hasTag } from "../rules";
-import { countTag } from "../tag-counts";
+import { countTag } from "../tag-index";
 import { guard, type NodeState, type World } from "../world";
 import { passesCluster, passesNode } from "./candidates";
 import type { Kinds } from "./kind";
@@ -91,7 +91,7 @@ export class StayCheck {
       const own = hasTag(request.tags, rule.value) ? 1 : 0;
       if (countTag(rule.scope === "cluster" ? node.cluster : node, rule.value.toLowerCase()) > own) return false;
     }
-    guard(node, occupantOfRequest(request), apart);
+    guard(node, request, apart);
     return true;
   }
 }

@@ -68,7 +68,7 @@ export interface MoveRates {
 
 /**
  * An order for the moves of a plan in which at every moment, with source and target both occupied, capacity and hard
- * anti-affinity hold. Moves that block each other are resolved by parking a guest where it may be. New guests are no moves:
+ * anti-affinity hold, and every guest lands where the spread of its tag allows it. Moves that block each other are resolved by parking a guest where it may be. New guests are no moves:
  * they come when all moves are done.
  */
 export function sequenceMoves(

@@ -1,9 +1,11 @@
 import { askFor } from "../ask";
 import { guestAntiAffinity } from "../filters/guest-anti-affinity";
+import { guestSpread } from "../filters/guest-spread";
 import { maxVms } from "../filters/max-vms";
 import { nodeResources } from "../filters/node-resources";
 import { storageSpace } from "../filters/storage-space";
 import type { Placement, PlacementRequest, Shortfall } from "../model";
+import { compareText } from "../order";
 import { findPlace } from "../place-one";
 import { type AppliedRule, hasTag, ruleSets } from "../rules";
 import { occupy, remove, restore, type World } from "../world";
@@ -13,6 +15,10 @@ export class Transit {
   private readonly places = new Map<string, Placement[]>();
   /** Guests with rules of their own to keep others away. */
   private readonly guarded: { request: PlacementRequest; rules: readonly AppliedRule[] }[];
+  /** Tags whose members have to stay evenly spread. */
+  private readonly spreadTags: readonly string[];
+  /** On their way right now. */
+  private readonly travelling = new Map<string, PlacementRequest>();
 
   constructor(
     private readonly world: World,
@@ -23,15 +29,20 @@ export class Transit {
       const rules = ruleSets(request, world).apart;
       return rules.length === 0 ? [] : [{ request, rules }];
     });
+    this.spreadTags = [
+      ...new Set(requests.flatMap((request) => ruleSets(request, world).spread.map(({ rule }) => rule.value.toLowerCase()))),
+    ].sort(compareText);
   }
 
   start(request: PlacementRequest, to: Placement): void {
     occupy(this.world, request, to);
+    this.travelling.set(request.key, request);
     this.places.set(request.key, [...this.placesOf(request), to]);
   }
 
   finish(request: PlacementRequest, from: Placement, to: Placement): void {
     remove(this.world, request.key, from);
+    this.travelling.delete(request.key);
     this.places.set(request.key, [to]);
   }
 
@@ -44,11 +55,12 @@ export class Transit {
     const ask = { ...askFor({ ...request, prior: from }, this.world), held: [] };
     // A guest is no company for itself: its copy at the source must not keep it away.
     const self = this.lift(request, from);
-    const company = guestAntiAffinity.check(ask, node);
+    const company = [...guestAntiAffinity.check(ask, node), ...guestSpread.check(ask, node)];
     restore(this.world, self);
     return [
       ...company,
       ...this.rulesOfOthers(request, from, to),
+      ...this.sharedSpreads(request),
       ...storageSpace.check({ ...ask, held: this.world.liveByKey.get(request.key) ?? [] }, node),
       ...nodeResources.check(ask, node),
       ...maxVms.check(ask, cluster),
@@ -86,6 +98,24 @@ export class Transit {
           ifOthersMove: true,
         }));
     });
+  }
+
+  /**
+   * Members of one spread move one after the other: one that leaves changes what the others may do, and where a member counts
+   * between source and target is open until it has arrived.
+   */
+  private sharedSpreads(request: PlacementRequest): Shortfall[] {
+    if (this.spreadTags.length === 0) return [];
+    const own = this.spreadTags.filter((tag) => hasTag(request.tags, tag));
+    return [...this.travelling.values()].flatMap((other) =>
+      own
+        .filter((tag) => other.key !== request.key && hasTag(other.tags, tag))
+        .map((tag) => ({
+          text: `${other.name}, tagged ${tag} too, is on its way, and guests tagged ${tag} are to stay evenly spread`,
+          summary: "with another of its spread on the way",
+          ifOthersMove: true,
+        })),
+    );
   }
 
   private placesOf({ key }: PlacementRequest): readonly Placement[] {

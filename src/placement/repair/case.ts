@@ -37,7 +37,8 @@ export class RepairCase {
     private readonly inventory: Inventory,
     makeRoom: boolean,
   ) {
-    const inScope = requests.filter(({ key }) => scope.keys.has(key));
+    // In an order of their own: the search breaks ties by it.
+    const inScope = requests.filter(({ key }) => scope.keys.has(key)).sort((left, right) => compareText(left.key, right.key));
     const troubled = troubledOf(inScope, inventory);
     const isSubject = ({ key, prior }: PlacementRequest) => troubled.has(key) || (makeRoom && isOnline(prior, inventory));
     this.subjects = troubled.size === 0 ? [] : inScope.filter(isSubject);

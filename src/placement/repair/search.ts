@@ -1,4 +1,5 @@
 import { SeededRandom } from "../reassignment/random";
+import { anneal, type Cooling } from "./annealing";
 import { type Cost, compareCosts } from "./cost";
 import { FLOATING } from "./layout";
 import type { Assignment, RepairModel } from "./model";
@@ -15,8 +16,18 @@ export interface RepairSearchOptions {
   accepts(assignment: Assignment): boolean;
 }
 
-/** Share of the steps for the search of everything; the rest is for parts of the best so far. */
-const WHOLE_SHARE = 0.3;
+/** Shares of the steps for the search of everything, before and after annealing; the rest is for parts of the best so far. */
+const FIRST_SHARE = 0.15;
+const SECOND_SHARE = 0.25;
+/** Annealing is not counted in steps; it tries so many changes for each of them, which take about as long as a third of all steps. */
+const TRIES_PER_STEP = 8;
+/** First to find as many as possible a place, then for the bytes. */
+const COOLINGS: readonly (Cooling & { share: number })[] = [
+  { nowhere: 20, hottest: 6, coldest: 0.2, share: 1 },
+  { nowhere: 20, hottest: 3, coldest: 0.1, share: 1 },
+  { nowhere: 2, hottest: 0.6, coldest: 0.004, share: 1 },
+  { nowhere: 6, hottest: 0.3, coldest: 0.002, share: 1 },
+];
 /** Each time as many guests may be displaced; few suffice mostly, and are found much sooner. */
 const DISPLACED = [0, 2, 6];
 /** The least; up to eight times as many. */
@@ -24,8 +35,9 @@ const STEPS_PER_PART = 400;
 const SEED = 20_120_417;
 
 /**
- * Everything first: that ends with a proof where the federation is small or has room. Else, from the best so far, one part
- * after the other is decided anew while the rest stays (a large-neighbourhood search).
+ * Everything first: that ends with a proof where the federation is small or has room. Else annealing looks for a better limit,
+ * below which everything is looked at once more; and at last, from the best so far, one part after the other is decided anew
+ * while the rest stays (a large-neighbourhood search).
  */
 export function searchRepair(model: RepairModel, options: RepairSearchOptions): RepairFound {
   const search = new RepairSearch(model, options);
@@ -48,21 +60,43 @@ class RepairSearch {
   }
 
   run(): RepairFound {
-    const isProven = this.searchWhole();
+    let isProven = this.searchWhole(FIRST_SHARE);
+    if (!isProven) {
+      this.anneal();
+      // The same again below a better limit.
+      isProven = this.searchWhole(SECOND_SHARE);
+    }
     if (!isProven) this.searchParts();
     const { best, bestCost, steps } = this;
     return this.isBetter ? { assignment: best, cost: bestCost, isProven, steps } : { isProven, steps };
   }
 
-  private searchWhole(): boolean {
+  private searchWhole(share: number): boolean {
     const { mostDisplaced, steps } = this.options;
     const limits = [...DISPLACED.filter((limit) => limit < mostDisplaced), mostDisplaced];
     for (const [index, limit] of limits.entries()) {
       const isLast = index === limits.length - 1;
       const fixed = limit === 0 ? this.allButTroubled() : undefined;
-      if (this.try(limit, Math.ceil((steps * WHOLE_SHARE) / limits.length), fixed) && isLast) return true;
+      if (this.try(limit, Math.ceil((steps * share) / limits.length), fixed) && isLast) return true;
     }
     return false;
+  }
+
+  /** From the best so far, and each time from what the one before found. */
+  private anneal(): void {
+    const { steps, mostDisplaced, accepts } = this.options;
+    const shares = COOLINGS.reduce((sum, { share }) => sum + share, 0);
+    for (const { share, ...cooling } of COOLINGS) {
+      if (this.best === undefined) return;
+      const tries = Math.floor((steps * TRIES_PER_STEP * share) / shares);
+      const found = anneal(this.model, { ...cooling, tries, mostDisplaced, start: this.best, random: this.random });
+      if (found === undefined || compareCosts(found.cost, this.bestCost) >= 0) continue;
+      // There is a rule that the model does not know: annealing would go on breaking it.
+      if (!accepts(found.assignment)) return;
+      this.best = found.assignment;
+      this.bestCost = found.cost;
+      this.isBetter = true;
+    }
   }
 
   private searchParts(): void {

@@ -1,7 +1,7 @@
 import { type Ask, storageIds } from "../ask";
 import { type AppliedRule, clusterMatches, concernsGuests, isClusterLevel, nodeMatches } from "../rules";
 import { skewBeyond } from "../spread";
-import { countTag } from "../tag-counts";
+import { countTag } from "../tag-index";
 import type { NodeState } from "../world";
 
 /** Points of one `should` of weight 1. At weight 100 a rule outweighs most of what a strategy can tell two nodes apart by. */

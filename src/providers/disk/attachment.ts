@@ -3,13 +3,12 @@
  * and a restore duplicate it (live finding 22).
  */
 import { dataDrivesOf, type GuestRef, type MarkedGuest, type Pace, putConfig, readMarkedGuest } from "../../migration";
-import type { ProxmoxApi } from "../../proxmox";
+import { inParallel, type ProxmoxApi } from "../../proxmox";
 import type { DiskSpec } from "./spec";
 
 /** scsi0 to scsi15 are the guest's own. */
 const FIRST_SLOT = 16;
 const LAST_SLOT = 30;
-const PARALLEL_READS = 8;
 
 export interface Reference {
   guest: MarkedGuest;
@@ -18,23 +17,19 @@ export interface Reference {
 
 /** Every guest of the cluster whose configuration names the volume, the owner left out. Exact volid, never a substring. */
 export async function findReferences(api: ProxmoxApi, volid: string, ownerVmid: number): Promise<Reference[]> {
-  const guests = (await api.listResources()).filter((row) => row.kind === "guest" && row.guestType === "qemu" && row.vmid !== ownerVmid);
-  const found: Reference[] = [];
-  const queue = guests.values();
-  const worker = async () => {
-    for (const row of queue) {
-      if (row.kind !== "guest") continue;
-      const guest = await readMarkedGuest({ api, node: row.node, vmid: row.vmid });
-      const drive = guest && dataDrivesOf(guest.config).find((candidate) => candidate.volid === volid);
-      if (guest && drive) found.push({ guest, slot: drive.slot });
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
-  return found;
+  const guests = (await api.listResources())
+    .filter((row) => row.kind === "guest")
+    .filter(({ guestType, vmid }) => guestType === "qemu" && vmid !== ownerVmid);
+  const found = await inParallel(guests, async ({ node, vmid }): Promise<Reference[]> => {
+    const guest = await readMarkedGuest({ api, node, vmid });
+    const drive = guest && dataDrivesOf(guest.config).find((candidate) => candidate.volid === volid);
+    return guest && drive ? [{ guest, slot: drive.slot }] : [];
+  });
+  return found.flat();
 }
 
-/** @returns the slot it is attached to; one it has already is kept. */
-export async function attachVolume(guest: GuestRef, volid: string, spec: DiskSpec, pace: Pace): Promise<string> {
+/** The slot it is attached to, or shall be. */
+export async function slotFor(guest: GuestRef, volid: string): Promise<string> {
   const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);
   const existing = dataDrivesOf(config).find((drive) => drive.volid === volid);
   if (existing) return existing.slot;
@@ -43,11 +38,19 @@ export async function attachVolume(guest: GuestRef, volid: string, spec: DiskSpe
     throw new Error(
       `vm ${guest.vmid} on ${guest.api.clusterId} has no free slot from scsi${FIRST_SLOT} to scsi${LAST_SLOT}: detach another disk first.`,
     );
+  return slot;
+}
+
+/** Safe to repeat. */
+export async function attachVolume(guest: GuestRef, volid: string, slot: string, spec: DiskSpec, pace: Pace): Promise<void> {
+  const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);
+  if (dataDrivesOf(config).some((drive) => drive.volid === volid)) return;
+  if (config.values[slot] !== undefined)
+    throw new Error(`${slot} of vm ${guest.vmid} on ${guest.api.clusterId} has been taken by somebody else meanwhile. Run again.`);
   const options = [spec.discard ? "discard=on" : "", spec.ssd ? "ssd=1" : "", spec.ioThread ? "iothread=1" : ""].filter(
     (option) => option !== "",
   );
   await putConfig(guest, { set: { [slot]: [volid, "backup=0", ...options].join(",") } }, pace);
-  return slot;
 }
 
 function freeSlot(values: Record<string, string>): string | undefined {

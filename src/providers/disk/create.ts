@@ -11,6 +11,7 @@ import {
   type MoveRecord,
   parseDescription,
   readMarkedGuest,
+  rollBackMove,
   sameIdentity,
   waitForTask,
   writeMark,
@@ -19,7 +20,8 @@ import { type Inputs, identityOf, userInputs, withoutUndefined } from "../inputs
 import { moveHere } from "../move";
 import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
-import { attachVolume, detachVolume, findReferences } from "./attachment";
+import { attachVolume, detachVolume, findReferences, slotFor } from "./attachment";
+import { failOverDisk } from "./failover";
 import { fenceOwner, OWNER_MEMORY_MIB, OWNER_SLOT, volidOf, volumeSizeBytes } from "./owner";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, OUTPUT_KEYS, readDiskInputs } from "./state";
@@ -43,10 +45,27 @@ export async function diskContext(session: Session, inputs: Inputs): Promise<Dis
 export async function createDisk(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
   const context = await diskContext(session, inputs);
   const { placement } = readDiskInputs(inputs);
+  const begun = await session.ownedGuestsNow(context.identity, placement.cluster);
+  // A move away from here that an earlier run has begun, and nobody wants any more.
+  for (const owner of begun) await undoUnfinishedMove(context, owner);
   const here = await session.ownedGuestsNow(context.identity, placement.cluster);
   const source = await findSource(session, context.identity, placement.cluster, here);
-  const { owner, lastMove } = source ? await move(context, source) : { owner: await create(context, here), lastMove: undefined };
+  const { owner, lastMove } = source ? await move(context, source) : { owner: await bringAbout(context, here), lastMove: undefined };
   return { id: `${placement.cluster}/${owner.ref.vmid}`, outs: await attachAndDescribe(context, owner, lastMove) };
+}
+
+async function bringAbout(context: DiskContext, here: MarkedGuest[]): Promise<MarkedGuest> {
+  const { __failover: failover } = readDiskInputs(context.inputs);
+  return failover ? requireOwner(await failOverDisk(context, failover)) : create(context, here);
+}
+
+export async function undoUnfinishedMove(context: DiskContext, owner: MarkedGuest): Promise<void> {
+  const journal = owner.mark?.move;
+  if (!journal || owner.mark?.phase !== "moving") return;
+  const { session, identity, inputs } = context;
+  const targetApi = await session.client(journal.target.cluster);
+  const request = { identity, source: owner.ref, targetApi, targetPool: readDiskInputs(inputs).__pool, restart: false };
+  await rollBackMove(request, session.pace);
 }
 
 async function create(context: DiskContext, here: MarkedGuest[]): Promise<MarkedGuest> {
@@ -146,7 +165,7 @@ export async function attachAndDescribe(context: DiskContext, owner: MarkedGuest
   if (volid === undefined)
     throw new Error(`vm ${owner.ref.vmid} on ${owner.ref.api.clusterId} owns no volume on ${OWNER_SLOT}: it was taken away by hand.`);
   const at = { cluster: owner.ref.api.clusterId, node: owner.ref.node };
-  const { recovery: _done, cleanup: _removed, drift: _mended, __live, __route, ...lasting } = inputs;
+  const { recovery: _done, cleanup: _removed, drift: _mended, __live, __route, __failover, ...lasting } = inputs;
   const slot = spec.attachTo ? await attach(context, spec.attachTo, fresh, volid) : undefined;
   return withoutUndefined({
     ...lasting,
@@ -166,7 +185,9 @@ async function attach(context: DiskContext, to: { cluster: string; vmid: number 
   const guest = await session.locate(to.cluster, to.vmid);
   if (!guest)
     throw new UserError(`vm ${to.vmid}, which disk ${spec.name} is to be attached to, is not on ${to.cluster}. Run "pulumi refresh".`);
-  const slot = await attachVolume(guest, volid, spec, session.pace);
+  const slot = await slotFor(guest, volid);
+  // First the mark: a backup of the owner that may be torn by what the guest writes must say so.
   await writeMark(owner, { mark: { ...owner.mark!, attachedTo: { cluster: to.cluster, vmid: to.vmid, slot } } }, session.pace);
+  await attachVolume(guest, volid, slot, spec, session.pace);
   return slot;
 }

@@ -1,12 +1,13 @@
 /** Diff, refresh and deletion of a disk. */
 import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
 import { leaveOnLostCluster } from "../failover/delete";
+import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
 import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseWithoutSuccessor } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
-import { detachVolume, findReferences } from "./attachment";
-import { volidOf, volumeSizeBytes } from "./owner";
+import { listedSizeBytes, volidOf } from "./owner";
+import { releaseDisk } from "./release";
 import { type DiskInputs, readDiskInputs, readDiskOutputs } from "./state";
 
 export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
@@ -60,7 +61,7 @@ export async function readDisk(session: Session, id: string, props: Inputs): Pro
     placement: { ...olds.placement, ...at },
     __at: at,
     volid,
-    sizeBytes: await volumeSizeBytes(owner.ref, volid),
+    sizeBytes: await listedSizeBytes(session, owner.ref, volid),
     ...(drift.length > 0 ? { drift } : {}),
   });
   return { id, props: outputs };
@@ -83,21 +84,13 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const ref = await session.locate(cluster, ownerVmid);
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
+  if (await leaveOldCopy(session, identity, owner)) return;
   if (owner.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, owner);
     if (await leaveKeptSource(session, owner)) return;
   }
-  const volid = volidOf(owner);
-  if (volid !== undefined) {
-    for (const { guest, slot } of await findReferences(owner.ref.api, volid, ownerVmid)) {
-      // Deleting the owner would pull the disk from under a running guest without a word (live finding 20).
-      if (!guest.mark)
-        throw new UserError(
-          `Disk ${identity.name} (${volid}) is used by vm ${guest.ref.vmid} on ${cluster} as ${slot}, which is not ours. Detach it there, then run again.`,
-        );
-      await detachVolume(guest.ref, volid, session.pace);
-    }
-  }
+  if (owner.mark.phase === "settled") await refuseOldCopies(session, identity, owner);
+  await releaseDisk(identity.name, owner, session.pace);
   if (owner.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, owner, __pool);
   if (owner.mark.phase === "settled") await destroyRetiredSources(session, identity, owner);
   await destroyWithArchives(session, identity, owner);

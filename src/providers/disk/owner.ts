@@ -3,6 +3,11 @@
  * its destruction (live findings 19, 20); the volume is on `scsi0` and carries the owner's vmid in its name.
  */
 import { dataDrivesOf, type GuestRef, type MarkedGuest, type Pace, putConfig } from "../../migration";
+import { parseVolid, type Volume } from "../../proxmox";
+import type { Session } from "../session";
+
+/** Where a volume is listed. */
+type Listed = Pick<GuestRef, "api" | "node">;
 
 export const OWNER_SLOT = "scsi0";
 /** The least Proxmox takes. */
@@ -13,12 +18,32 @@ export function volidOf(owner: MarkedGuest): string | undefined {
   return dataDrivesOf(owner.config).find((candidate) => candidate.slot === OWNER_SLOT)?.volid;
 }
 
+/**
+ * For plans and refreshes, which only look: each storage of a node is listed once per run. A volume that is not in the list
+ * is asked for by itself, since it may have been made since.
+ */
+export async function findListedVolume(session: Session, { api, node }: Listed, volid: string): Promise<Volume | undefined> {
+  const { storage } = parseVolid(volid);
+  const listing = await session.once(`images ${api.clusterId}/${node}/${storage}`, () =>
+    api.storage.listContent(node, storage, { content: "images" }),
+  );
+  return listing.find((volume) => volume.volid === volid) ?? api.storage.findVolume(node, volid);
+}
+
 /** As the storage has it. A disk that grew through the guest it is attached to keeps its old size in the owner's configuration. */
-export async function volumeSizeBytes(owner: GuestRef, volid: string): Promise<number> {
-  const volume = await owner.api.storage.findVolume(owner.node, volid);
+export async function volumeSizeBytes(at: Listed, volid: string): Promise<number> {
+  return sizeOf(await at.api.storage.findVolume(at.node, volid), at, volid);
+}
+
+/** The same for plans and refreshes: see {@link findListedVolume}. */
+export async function listedSizeBytes(session: Session, at: Listed, volid: string): Promise<number> {
+  return sizeOf(await findListedVolume(session, at, volid), at, volid);
+}
+
+function sizeOf(volume: Volume | undefined, { api, node }: Listed, volid: string): number {
   if (!volume)
     throw new Error(
-      `Volume ${volid} is not listed on ${owner.api.clusterId}/${owner.node}: it is gone, or the token lacks Datastore.Audit on /storage/${volid.slice(0, volid.indexOf(":"))}.`,
+      `Volume ${volid} is not listed on ${api.clusterId}/${node}: it is gone, or the token lacks Datastore.Audit on /storage/${volid.slice(0, volid.indexOf(":"))}.`,
     );
   return volume.sizeBytes;
 }

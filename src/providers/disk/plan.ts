@@ -2,6 +2,8 @@
 import type { ResourcePool } from "../../config";
 import { identityTag } from "../../migration";
 import { explainLine, type Placement, placeOne } from "../../placement";
+import { planOldCopies } from "../failover/old-copies";
+import { findLostHome, planFailover } from "../failover/plan";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
@@ -9,6 +11,8 @@ import { resolvePool } from "../pool/resolve";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
+import { doubtBackup } from "./failover";
+import { OWNER_SLOT } from "./owner";
 import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, type DiskInputs } from "./state";
@@ -48,11 +52,6 @@ async function planDisk(
   const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
-  const lost = federation.clusters.find(({ id, status }) => id === before?.placement.cluster && status === "lost");
-  if (lost && !here.home)
-    return {
-      failure: `Disk ${spec.name} was on ${lost.id}, which is declared lost: disks with a life of their own are not restored from backups by this version, and it would come back empty. Restore its owner VM by hand and adopt it, bring ${lost.id} back, or forget the disk with "pulumi state delete"`,
-    };
   const request = toDiskRequest(spec, pool, key, priorOf(here, before));
   const { promised } = await alreadyPlanned(session, news, pool, key);
   const result = placeOne(request, await session.inventory(), promised);
@@ -72,12 +71,20 @@ async function planDisk(
   if (here.home) inputs.__live = { cluster: here.home.cluster, node: here.home.row.node, vmid: here.home.row.vmid };
   const refusal = refuseInPlaceChange(before, inputs);
   if (refusal !== undefined) return { failure: refusal };
+  const what = `Disk ${spec.name}`;
+  const lost = await findLostHome(session, identity, here, before);
+  if (lost) {
+    const planned = await planFailover(session, { what, identity, lost, here, placement, slots: [OWNER_SLOT], doubt: doubtBackup });
+    if ("failure" in planned) return planned;
+    return { inputs: { ...inputs, failover: planned.summary, __failover: planned.plan } };
+  }
+  const old = await planOldCopies(session, what, here, placement);
+  if (old.refusal !== undefined) return { failure: `${old.refusal}.` };
   if (here.home && here.home.cluster !== placement.cluster)
     return planDiskMove(session, spec, pool, inputs, here, result.explanation.moveReason);
-  if (here.unfinished && here.unfinished.step !== "finishing")
-    inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
-  const cleanup = describeExpired(here, session.pace.nowMs());
-  if (cleanup !== undefined) inputs.cleanup = cleanup;
+  if (here.unfinished) inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
+  const cleanup = [old.cleanup, describeExpired(here, session.pace.nowMs())].filter((text) => text !== undefined).join("; ");
+  if (cleanup !== "") inputs.cleanup = cleanup;
   return { inputs };
 }
 

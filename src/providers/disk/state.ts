@@ -1,13 +1,16 @@
 /** What `check` adds to a disk's inputs, and its outputs. */
 import type { MigrationSummary, MoveRecord, Route } from "../../migration";
+import type { FailoverPlan, FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
 
-export const COMPUTED_KEYS = ["placement", "migration", "recovery", "cleanup", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "failover", "recovery", "cleanup", "drift"] as const;
 export const OUTPUT_KEYS = ["ownerVmid", "volid", "sizeBytes", "slot", "lastMove"] as const;
 
 export interface DiskInputs {
   placement: { cluster: string; node: string; storages: string[]; why: string };
   migration?: MigrationSummary;
+  /** Only when its cluster is lost and it is restored elsewhere. */
+  failover?: FailoverSummary;
   recovery?: string;
   cleanup?: string;
   __pool: string;
@@ -17,6 +20,7 @@ export interface DiskInputs {
   __attachTo?: { cluster: string; vmid: number | string };
   __live?: { cluster: string; node: string; vmid: number };
   __route?: Route;
+  __failover?: FailoverPlan;
 }
 
 export interface DiskOutputs extends DiskInputs {

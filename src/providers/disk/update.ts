@@ -1,12 +1,18 @@
 /** Changes of a disk in place: growing, attaching elsewhere, undoing an interrupted move. */
-import { type MarkedGuest, rollBackMove, runTask, sameIdentity, writeMark } from "../../migration";
+import { type MarkedGuest, sameIdentity, writeMark } from "../../migration";
+import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
 import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { detachVolume } from "./attachment";
-import { attachAndDescribe, type DiskContext, diskContext, requireOwner } from "./create";
-import { OWNER_SLOT, volidOf, volumeSizeBytes } from "./owner";
+import { attachAndDescribe, type DiskContext, diskContext, requireOwner, undoUnfinishedMove } from "./create";
+import { growVolume } from "./grow";
+import { volidOf } from "./owner";
+import { releaseOldCopy } from "./release";
 import { readDiskInputs, readDiskOutputs } from "./state";
+
+/** An owner is no guest that could be shut down. */
+const NEVER_RUNS = { timeoutSeconds: 60, force: false };
 
 export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await diskContext(session, newInputs);
@@ -14,10 +20,11 @@ export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs
   const owner = await findOwner(context, olds.__at.cluster, olds.ownerVmid);
   await undoUnfinishedMove(context, owner);
   await detachFromFormer(context, owner);
-  await grow(context, await requireOwner(owner.ref));
+  await growVolume(context, await requireOwner(owner.ref));
   const settled = await requireOwner(owner.ref);
   await writeMark(settled, { mark: settled.mark!, text: context.spec.description }, session.pace);
   await destroyExpiredSources(session, context.identity, settled);
+  await settleOldCopies(session, context.identity, settled, NEVER_RUNS, (old) => releaseOldCopy(old, session.pace));
   return { outs: await attachAndDescribe(context, settled, olds.lastMove) };
 }
 
@@ -33,15 +40,6 @@ export async function findOwner(context: DiskContext, cluster: string, vmid: num
   return owner;
 }
 
-async function undoUnfinishedMove(context: DiskContext, owner: MarkedGuest): Promise<void> {
-  const journal = owner.mark?.move;
-  if (!journal || owner.mark?.phase !== "moving") return;
-  const { session, identity, inputs } = context;
-  const targetApi = await session.client(journal.target.cluster);
-  const request = { identity, source: owner.ref, targetApi, targetPool: readDiskInputs(inputs).__pool, restart: false };
-  await rollBackMove(request, session.pace);
-}
-
 /** Attached elsewhere than declared: let go there first. */
 async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promise<void> {
   const { session, spec } = context;
@@ -53,19 +51,4 @@ async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promi
   if (guest) await detachVolume(guest, volid, session.pace);
   const { attachedTo: _former, ...mark } = owner.mark!;
   await writeMark(owner, { mark }, session.pace);
-}
-
-/** Through the guest it is attached to, so that its QEMU knows; otherwise through the owner (live finding 23). */
-async function grow(context: DiskContext, owner: MarkedGuest): Promise<void> {
-  const { session, inputs } = context;
-  const { __sizeBytes: wanted } = readDiskInputs(inputs);
-  const volid = volidOf(owner);
-  if (volid === undefined || (await volumeSizeBytes(owner.ref, volid)) >= wanted) return;
-  const attached = owner.mark?.attachedTo;
-  const user = attached && (await session.locate(attached.cluster, attached.vmid));
-  const through = attached && user ? { guest: user, slot: attached.slot } : { guest: owner.ref, slot: OWNER_SLOT };
-  const hasSize = async () => (await volumeSizeBytes(owner.ref, volid)) >= wanted;
-  await runTask(through.guest, { type: "resize", isDone: hasSize }, session.pace, () =>
-    through.guest.api.qemu.resizeDisk(through.guest.node, through.guest.vmid, through.slot, wanted),
-  );
 }

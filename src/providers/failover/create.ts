@@ -1,5 +1,5 @@
 /** The create half of a failover: restored, brought to its declared shape, started. Run again it ends in the same place. */
-import { type Identity, type MarkedGuest, writeMark } from "../../migration";
+import { type Identity, type Mark, type MarkedGuest, writeMark } from "../../migration";
 import { restoreLostGuest } from "../../migration/failover";
 import type { Session } from "../session";
 import type { FailoverPlan } from "./plan";
@@ -14,6 +14,7 @@ export interface FailoverHere {
   storage: string;
   text: string;
   tags: string[];
+  demands?: Mark["demands"];
   onBoot: boolean;
   /** Shape without power; called before the guest is started. */
   adapt(guest: MarkedGuest): Promise<void>;
@@ -22,7 +23,7 @@ export interface FailoverHere {
 }
 
 export async function failOverHere(session: Session, here: FailoverHere): Promise<{ guest: MarkedGuest; generation: number }> {
-  const { identity, name, plan, placement, pool, storage, text, tags } = here;
+  const { identity, name, plan, placement, pool, storage, text, tags, demands } = here;
   const { vmidRange } = await session.cluster(placement.cluster);
   const guest = await session.alone(`failover ${placement.cluster}/${plan.note.from.vmid}`, async () =>
     restoreLostGuest(
@@ -40,7 +41,7 @@ export async function failOverHere(session: Session, here: FailoverHere): Promis
   await here.adapt(guest);
   const generation = guest.mark?.generation ?? plan.generation;
   // Before the start: a guest that has run is never again taken for a mere restore.
-  const mark = { ...identity, generation, phase: "settled" as const, failover: guest.mark?.failover ?? plan.note };
+  const mark: Mark = { ...identity, generation, phase: "settled", failover: guest.mark?.failover ?? plan.note, ...(demands === undefined ? {} : { demands }) };
   const settled = await writeMark(guest, { mark, text, tags, set: { onboot: here.onBoot ? 1 : 0 } }, session.pace);
   await here.start(settled);
   return { guest: settled, generation };

@@ -1,13 +1,33 @@
 /** Old copies of a failed-over guest on a cluster that is back: what the preview says, and what the update does with them. */
-import { destroyGuest, type Identity, type Mark, type MarkedGuest, readMarkedGuest, sameIdentity } from "../../migration";
+import { destroyGuest, type Identity, type Mark, type MarkedGuest, readMarkedGuest } from "../../migration";
 import { describeTwoRunning, fenceOldCopy, isOldCopy } from "../../migration/failover";
+import { otherGuests } from "../other-guests";
 import { type Session, UserError } from "../session";
-import type { OldCopy } from "../whereabouts";
+import type { OldCopy, Whereabouts } from "../whereabouts";
 
-/** What the next update does with them, for the preview; `refusal` when it may not. */
+/**
+ * What the next update does with them, for the preview; `refusal` when it may not. One that may still be used must be fenced
+ * before its successor moves on.
+ * @param what `VM web-1`
+ */
 export async function planOldCopies(
   session: Session,
-  name: string,
+  what: string,
+  { home, outdated = [] }: Whereabouts,
+  placement: { cluster: string },
+): Promise<{ cleanup?: string; refusal?: string }> {
+  if (!home) return {};
+  const old = await planEach(session, what, outdated, { cluster: home.cluster, vmid: home.row.vmid });
+  if (old.refusal !== undefined || home.cluster === placement.cluster || outdated.every(({ fenced }) => fenced)) return old;
+  const where = outdated.map(({ cluster }) => cluster).join(", ");
+  return {
+    refusal: `${what} must leave ${home.cluster} for ${placement.cluster}, but its old copy on ${where} is not fenced yet. Keep it on ${home.cluster} (pin) for one update, which fences the copy`,
+  };
+}
+
+async function planEach(
+  session: Session,
+  subject: string,
   copies: readonly OldCopy[],
   successor: { cluster: string; vmid: number },
 ): Promise<{ cleanup?: string; refusal?: string }> {
@@ -18,7 +38,7 @@ export async function planOldCopies(
     if (fenced && session.removeFailedOverCopies) steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
     if (fenced) continue;
     const running = (await (await session.client(id)).qemu.getStatus(node, vmid)).status === "running";
-    if (running && cluster.returned !== "stop-old-copies") return { refusal: describeTwoRunning(name, { cluster: id, vmid }, successor) };
+    if (running && cluster.returned !== "stop-old-copies") return { refusal: describeTwoRunning(subject, { cluster: id, vmid }, successor) };
     steps.push(
       `${what} is ${running ? "shut down, " : ""}fenced and kept; a later update with proxmox-federation:removeFailedOverCopies removes it`,
     );
@@ -26,12 +46,16 @@ export async function planOldCopies(
   return steps.length === 0 ? {} : { cleanup: steps.join("; ") };
 }
 
-/** Fences every old copy that is reachable; removes those fenced earlier where the stack's configuration says so. Safe to repeat. */
+/**
+ * Fences every old copy that is reachable; removes those fenced earlier where the stack's configuration says so. Safe to repeat.
+ * @param beforeRemoval of a copy, for what must not outlast it
+ */
 export async function settleOldCopies(
   session: Session,
   identity: Identity,
   successor: MarkedGuest,
   shutdown: { timeoutSeconds: number; force: boolean },
+  beforeRemoval: (old: MarkedGuest) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const at = { cluster: successor.ref.api.clusterId, vmid: successor.ref.vmid };
   const { mark } = successor;
@@ -41,6 +65,7 @@ export async function settleOldCopies(
       const { returned } = await session.cluster(old.ref.api.clusterId);
       await fenceOldCopy(old, at, returned === "stop-old-copies", shutdown, session.pace);
     } else if (session.removeFailedOverCopies) {
+      await beforeRemoval(old);
       session.pace.report(`${identity.name}: destroying the outdated vm ${old.ref.vmid} on ${old.ref.api.clusterId}`);
       await destroyGuest(old.ref, session.pace);
     }
@@ -78,16 +103,9 @@ export async function refuseOldCopies(session: Session, identity: Identity, succ
 }
 
 async function findOldCopies(session: Session, identity: Identity, successor: MarkedGuest): Promise<(MarkedGuest & { mark: Mark })[]> {
-  const found: (MarkedGuest & { mark: Mark })[] = [];
-  for (const owned of await session.ownedGuests(identity)) {
-    if (owned.cluster === successor.ref.api.clusterId && owned.row.vmid === successor.ref.vmid) continue;
-    const ref = await session.locate(owned.cluster, owned.row.vmid);
-    const other = ref && (await readMarkedGuest(ref));
-    if (!other?.mark || !sameIdentity(other.mark, identity)) continue;
-    const old = { ...other, mark: other.mark };
-    const isFenced = old.mark.phase === "retired" && old.mark.outdatedSince !== undefined;
-    if (isFenced || (successor.mark && isOldCopy({ at: { cluster: owned.cluster, vmid: owned.row.vmid }, mark: old.mark }, successor.mark)))
-      found.push(old);
-  }
-  return found;
+  return (await otherGuests(session, identity, successor)).filter(({ ref, mark }) => {
+    const isFenced = mark.phase === "retired" && mark.outdatedSince !== undefined;
+    const at = { cluster: ref.api.clusterId, vmid: ref.vmid };
+    return isFenced || (successor.mark !== undefined && isOldCopy({ at, mark }, successor.mark));
+  });
 }

@@ -73,6 +73,8 @@ export interface FailoverIntent {
   placement: { cluster: string; node: string };
   /** Declared data disks: each has to be in the backup. */
   slots: readonly string[];
+  /** Why a backup may not hold together, and in whose hands its data was; `undefined` when it does. Default: all do. */
+  doubt?: (backup: GuestBackup) => string | undefined;
 }
 
 export async function planFailover(session: Session, intent: FailoverIntent): Promise<PlannedFailover> {
@@ -97,9 +99,17 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
       failure: `${where}, but no backup store shows ${placement.cluster} the backups of ${id}: give a store of backup_stores the storage id under which ${placement.cluster} sees them (storages.${placement.cluster}.from.${id})`,
     };
   const reader = { api: await session.client(placement.cluster), node: placement.node };
-  const found = await session.once(`backup of ${identityTag(identity)} on ${placement.cluster}`, () =>
-    findNewestBackup(reader, places, identity, lost.vmid),
-  );
+  const find = (sound: boolean) =>
+    session.once(`${sound ? "sound backup" : "backup"} of ${identityTag(identity)} on ${placement.cluster}`, () =>
+      findNewestBackup(reader, places, identity, lost.vmid, (backup) => !sound || intent.doubt?.(backup) === undefined),
+    );
+  const newest = await find(false);
+  const doubt = newest && intent.doubt?.(newest);
+  if (newest && doubt !== undefined && !begun && session.diskBackups === undefined)
+    return { failure: `${where}, but its newest backup, ${describeMade(newest)}, may be torn: ${doubt}. ${describeChoice(await find(true))}` };
+  const found = intent.doubt && session.diskBackups === "consistent" ? await find(true) : newest;
+  if (newest && !found)
+    return { failure: `${where}, but none of its backups is known to be consistent; of the newest, ${describeMade(newest)}: ${doubt}` };
   if (!found)
     return {
       failure: `${where}, but no backup with its mark is found on ${places.map(({ storage }) => storage).join(", ")} of ${placement.cluster}. Was it ever backed up to ${places.map(({ store }) => store).join(", ")}? The token needs Datastore.AllocateSpace on the storage and VM.Backup on ${lost.vmid === undefined ? "/vms" : `/vms/${lost.vmid}`} to see backups. To begin anew without its data: pulumi state delete`,
@@ -119,7 +129,21 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
   return describe(intent, found, ageMs);
 }
 
-function describe({ lost, placement }: FailoverIntent, { volume, store, mark, config }: GuestBackup, ageMs: number): PlannedFailover {
+function describeMade({ volume }: GuestBackup): string {
+  return `${volume.volid} of ${new Date(volume.createdAtSeconds * 1000).toISOString()}`;
+}
+
+/** What an operator may decide about a disk whose newest backup is in doubt. */
+function describeChoice(sound: GuestBackup | undefined): string {
+  const newest = `To restore it nevertheless (its file system is then as after a crash at best, and needs a check): pulumi config set proxmox-federation:diskBackups newest`;
+  if (!sound) return `No other one is known to be consistent. ${newest}`;
+  return `${newest}. To go back to ${describeMade(sound)}, which is consistent: pulumi config set proxmox-federation:diskBackups consistent`;
+}
+
+function describe(intent: FailoverIntent, found: GuestBackup, ageMs: number): PlannedFailover {
+  const { identity, lost, placement } = intent;
+  const { volume, store, mark, config } = found;
+  const doubt = intent.doubt?.(found);
   const from = { cluster: lost.cluster.id, vmid: lost.vmid ?? volume.vmid };
   const backedUpAt = new Date(volume.createdAtSeconds * 1000).toISOString();
   const diskBytes = dataDrivesOf(config).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
@@ -129,8 +153,8 @@ function describe({ lost, placement }: FailoverIntent, { volume, store, mark, co
       from: `${from.cluster} (vm ${from.vmid}), lost and fenced`,
       to: `${placement.cluster}/${placement.node}`,
       backup: `${volume.volid} in store ${store}, ${roundedSize(volume.sizeBytes)}`,
-      data: `as of ${backedUpAt}, ${roundedDuration(ageMs)} old: what was written later is not in it`,
-      downtime: `until ${roundedSize(diskBytes)} are restored and the VM has started`,
+      data: `as of ${backedUpAt}, ${roundedDuration(ageMs)} old: what was written later is not in it${doubt === undefined ? "" : `; may be torn: ${doubt}`}`,
+      downtime: `until ${roundedSize(diskBytes)} are restored${identity.kind === "vm" ? " and the VM has started" : ""}`,
       oldCopy: `stays on ${from.cluster}, outdated; it is fenced by the first update after ${from.cluster} is back`,
     },
   };

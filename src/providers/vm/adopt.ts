@@ -2,12 +2,23 @@
  * Taking over a VM that exists already: only at the program's explicit word, only one that nobody else owns, and only as
  * what it is. Nothing of it is changed before it carries our mark.
  */
-import { dataDrivesOf, type Identity, identityTag, type MarkedGuest, readMarkedGuest, sameIdentity, writeMark } from "../../migration";
+import {
+  dataDrivesOf,
+  FREE_STACK,
+  type Identity,
+  identityTag,
+  type MarkedGuest,
+  readMarkedGuest,
+  sameIdentity,
+  withoutOurTags,
+  writeMark,
+} from "../../migration";
 import type { Inventory, Placement } from "../../placement";
 import { type GuestRow, parseVolid } from "../../proxmox";
 import { type Session, UserError } from "../session";
+import { whyNotDescribable } from "./describable";
 import { observeShape } from "./observe";
-import { compareShapes, type GuestShape, isOwnDiskSlot } from "./shape";
+import { compareShapes, type GuestShape } from "./shape";
 
 export interface Adoptee {
   cluster: string;
@@ -16,9 +27,6 @@ export interface Adoptee {
   /** Where it is, disk by disk. */
   prior: Placement;
 }
-
-/** Stack in the marks of guests that only `federate migrate` has moved: nobody's who could miss them. */
-const FREE_STACK = "federate";
 
 /** @throws UserError when there is no such VM, or it is somebody else's */
 export async function findAdoptee(
@@ -44,7 +52,8 @@ export async function findAdoptee(
   const guest = await readMarkedGuest({ api, node: row.node, vmid });
   if (!guest) throw new UserError(`${what} has left ${row.node} just now: run again.`);
   refuseForeign(what, guest, identity);
-  refuseStrangeDrives(what, guest);
+  const strange = whyNotDescribable(guest.config);
+  if (strange !== undefined) throw new UserError(`${what} cannot be taken over: ${strange}.`);
   const storages = dataDrivesOf(guest.config).map(({ volid }) => parseVolid(volid).storage);
   const { cloudInitStorage } = observeShape(guest.config, [], false);
   return {
@@ -61,19 +70,6 @@ function refuseForeign(what: string, { mark }: MarkedGuest, identity: Identity):
   throw new UserError(
     `${what} belongs to ${mark.name} of stack ${mark.stack} (federation ${mark.federation}). Remove it from that stack first ("pulumi state delete" there, then the proxmox-federation block of its description).`,
   );
-}
-
-/** What a FederatedVM cannot describe it would lose sight of, or break at the next move. */
-function refuseStrangeDrives(what: string, { config }: MarkedGuest): void {
-  const strange = dataDrivesOf(config).filter(({ slot }) => !isOwnDiskSlot(slot));
-  if (strange.length > 0)
-    throw new UserError(
-      `${what} has disks on ${strange.map(({ slot }) => slot).join(", ")}; a FederatedVM has its own on scsi0 to scsi15. Move them there first (detach, attach as scsi), while it is stopped.`,
-    );
-  const slots = dataDrivesOf(config).map(({ slot }) => slot);
-  const gap = slots.find((slot, index) => slot !== `scsi${index}`);
-  if (gap !== undefined) throw new UserError(`${what} has its disks on ${slots.join(", ")}; they must be scsi0, scsi1, … without a gap.`);
-  if (config.values.bios === "ovmf") throw new UserError(`${what} boots by UEFI (bios: ovmf), which this version does not manage.`);
 }
 
 /** The inventory with the guest under its future name: what it holds is not asked for a second time. */
@@ -136,8 +132,7 @@ export async function takeOver(
   session.pace.report(`${identity.name}: taking over vm ${adopt.vmid} on ${adopt.cluster}`);
   if (row.pool === undefined) await guest.ref.api.pools.addGuest(pool, adopt.vmid);
   const mark = { ...identity, generation: Math.max(generation, (guest.mark?.generation ?? 0) + 1), phase: "settled" as const };
-  const others = row.tags.filter((tag) => !tag.startsWith("fed-"));
-  await writeMark(guest, { mark, text, tags: [...others, identityTag(identity)] }, session.pace);
+  await writeMark(guest, { mark, text, tags: [...withoutOurTags(row.tags), identityTag(identity)] }, session.pace);
   const taken = await readMarkedGuest(guest.ref);
   if (!taken?.mark)
     throw new Error(

@@ -60,7 +60,7 @@ function setOrRemove(key: string, value: string | undefined, set: Record<string,
 }
 
 /** A card keeps the address it has, unless another one is declared. */
-function withKnownMac(declared: NetworkShape, live: string | undefined): NetworkShape {
+export function withKnownMac(declared: NetworkShape, live: string | undefined): NetworkShape {
   if (declared.mac !== undefined || live === undefined) return declared;
   const mac = /^[^=,]+=([0-9A-Fa-f:]{17})/.exec(live)?.[1];
   return mac === undefined ? declared : { ...declared, mac };

@@ -27,6 +27,8 @@ import type { Session } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { takeOver } from "./adopt";
 import { applyPower, applyShape, newDiskLine, waitUntilAlive } from "./apply";
+import { toMarkDemands } from "./demands";
+import { shapeForLiveRestore } from "./live-shape";
 import { toOutputs, vmId } from "./outputs";
 import { restoreStorage } from "./restore-storage";
 import { formatNetwork, type GuestShape } from "./shape";
@@ -109,11 +111,13 @@ async function move(context: VmContext, source: MarkedGuest): Promise<Result> {
     storage: restoreStorage(desired) ?? (await session.cluster(placement.cluster)).storage.primary ?? "local",
     text: desired.text,
     tags: desired.tags,
+    demands: toMarkDemands(desired.demands),
     name: spec.name,
     shutdown: spec.shutdown,
     running: desired.running,
     onBoot: spec.onBoot,
     bridges: Object.fromEntries(Object.entries(desired.networks).map(([slot, { bridge }]) => [slot, bridge])),
+    liveShape: (config) => shapeForLiveRestore(config, desired),
     adapt: (guest) => applyShape(guest, withoutOnBoot(desired), { shutdown: spec.shutdown }, session.pace),
     waitUntilAlive: (guest) => waitUntilAlive(guest, agent, session.pace),
   });
@@ -134,6 +138,7 @@ async function failOver(context: VmContext, plan: FailoverPlan): Promise<Result>
     storage: restoreStorage(desired) ?? (await session.cluster(placement.cluster)).storage.primary ?? "local",
     text: desired.text,
     tags: desired.tags,
+    demands: toMarkDemands(desired.demands),
     onBoot: spec.onBoot,
     adapt: ({ ref }) => applyShape(ref, withoutOnBoot(desired), options, session.pace),
     start: async ({ ref }) => {
@@ -193,7 +198,8 @@ async function finishCreate(context: VmContext, guest: MarkedGuest, generation: 
   if (creating) await waitForTask(guest.ref.api, creating, {}, pace);
   const options = { shutdown: spec.shutdown };
   await applyShape(guest.ref, desired, options, pace);
-  await writeMark(guest, { mark: { ...identity, generation, phase: "settled" }, text: desired.text, tags: desired.tags }, pace);
+  const mark: Mark = { ...identity, generation, phase: "settled", demands: toMarkDemands(desired.demands) };
+  await writeMark(guest, { mark, text: desired.text, tags: desired.tags }, pace);
   await applyPower(guest.ref, desired, options, pace);
   if (desired.running) await waitUntilAlive(guest.ref, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, pace);
 }

@@ -2,6 +2,7 @@
 
 import { dataDrivesOf, type GuestDrive, parseDescription } from "../../migration";
 import { type Drive, findDriveSlot, type GuestConfig, isCloudInit, type Net, parseDrive, parseNet, splitTags } from "../../proxmox";
+import { observeDemands } from "./demands";
 import { type DiskShape, type GuestShape, isOwnDiskSlot, type NetworkShape } from "./shape";
 
 /** What Proxmox means by a plain key that a configuration leaves out. */
@@ -28,6 +29,8 @@ export function observeShape(config: GuestConfig, keys: Iterable<string>, runnin
     if (value !== undefined) scalars[key] = value;
   }
   const cloudInit = findCloudInit(config);
+  const { text, mark } = parseDescription(values.description);
+  const demands = observeDemands(mark);
   return {
     scalars,
     disks: Object.fromEntries(
@@ -42,7 +45,8 @@ export function observeShape(config: GuestConfig, keys: Iterable<string>, runnin
     ),
     ...(cloudInit === undefined ? {} : { cloudInitStorage: cloudInit }),
     tags: splitTags(values.tags ?? "").sort(),
-    text: parseDescription(values.description).text.trimEnd(),
+    text: text.trimEnd(),
+    ...(demands === undefined ? {} : { demands }),
     running,
   };
 }

@@ -73,14 +73,14 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
     if ("failure" in failover) return refuse(failover.failure);
     return { inputs: { ...inputs, failover: failover.summary, __failover: failover.plan } };
   }
-  const old = await planOldCopiesOf(session, spec.name, here, placement);
+  const old = await planOldCopies(session, `VM ${spec.name}`, here, placement);
   if (old.refusal !== undefined) return refuse(`${old.refusal}.`);
   if (old.cleanup !== undefined) inputs.cleanup = old.cleanup;
   if (here.home && here.home.cluster !== placement.cluster) return planVmMove(session, spec, pool, inputs, here, decided);
-  // At home nothing of a remote migration has arrived: whether it is still under way, the update finds out.
+  // At home nothing of a remote migration or live restore has arrived: whether it is still under way, the update finds out.
   const stayed =
     here.unfinished &&
-    isRemote({ method: here.unfinished.method ?? "backup-restore" }) &&
+    (isRemote({ method: here.unfinished.method ?? "backup-restore" }) || here.unfinished.live) &&
     here.unfinished.target.cluster !== here.home?.cluster;
   if (here.unfinished && (here.unfinished.step !== "finishing" || stayed))
     inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back and the VM runs again`;
@@ -91,22 +91,6 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
 
 function refuse(reason: string, property = ""): Planned {
   return { failures: [{ property, reason }] };
-}
-
-/** Copies on a cluster that was lost and is back: one that may still be started must be fenced before its successor moves on. */
-async function planOldCopiesOf(
-  session: Session,
-  name: string,
-  { home, outdated = [] }: Whereabouts,
-  placement: Placement,
-): Promise<{ refusal?: string; cleanup?: string }> {
-  if (!home) return {};
-  const old = await planOldCopies(session, name, outdated, { cluster: home.cluster, vmid: home.row.vmid });
-  if (old.refusal !== undefined || home.cluster === placement.cluster || outdated.every(({ fenced }) => fenced)) return old;
-  const where = outdated.map(({ cluster }) => cluster).join(", ");
-  return {
-    refusal: `VM ${name} must leave ${home.cluster} for ${placement.cluster}, but its old copy on ${where} is not fenced yet. Keep it on ${home.cluster} (pin) for one update, which fences the copy`,
-  };
 }
 
 /** The live place, unless a cluster that does not answer leaves only the remembered one. */

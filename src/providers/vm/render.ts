@@ -1,6 +1,7 @@
 /** From the declared VM and its placement to the shape Proxmox shall have. Pure. */
 import type { Cluster } from "../../config";
 import type { Placement } from "../../placement";
+import { formatDemands } from "./demands";
 import type { DiskShape, GuestShape, NetworkShape } from "./shape";
 import type { VmSpec } from "./spec";
 
@@ -9,6 +10,7 @@ const MIB = 1024 * 1024;
 const DISK_UNIT_BYTES = 4 * MIB;
 
 export function renderShape(spec: VmSpec, placement: Placement, cluster: Cluster, identityTag: string): GuestShape {
+  const demands = formatDemands(spec);
   return {
     scalars: renderScalars(spec),
     disks: Object.fromEntries(spec.disks.map((_, index) => [`scsi${index}`, renderDisk(spec, index, placement, cluster)])),
@@ -16,6 +18,7 @@ export function renderShape(spec: VmSpec, placement: Placement, cluster: Cluster
     ...(spec.cloudInit ? { cloudInitStorage: placement.storages[spec.disks.length] } : {}),
     tags: [...new Set([...spec.tags, identityTag])].sort(),
     text: spec.description.trimEnd(),
+    ...(demands === undefined ? {} : { demands }),
     running: spec.running,
   };
 }

@@ -1,7 +1,8 @@
 /** From a declared VM to the question placement answers. Pure. */
 import type { ResourcePool } from "../../config";
 import { toPoolPolicy } from "../../inventory";
-import type { Placement, PlacementRequest, Rule } from "../../placement";
+import type { Placement, PlacementRequest } from "../../placement";
+import { demandsOf } from "./demands";
 import type { VmSpec } from "./spec";
 
 const MIB = 1024 * 1024;
@@ -24,18 +25,8 @@ export function toRequest(spec: VmSpec, pool: ResourcePool, key: string, prior: 
     image: spec.image,
     pool: toPoolPolicy(pool),
     tags: spec.tags,
-    rules: [...spec.rules, ...groupRules(spec)],
-    location: spec.location,
-    residency: spec.residency,
-    pin: spec.pin,
+    ...demandsOf(spec),
     prior,
     moveBytes: spec.disks.reduce((sum, disk) => sum + disk.size, 0),
   };
-}
-
-function groupRules(spec: VmSpec): Rule[] {
-  return [
-    ...spec.affinity.map((value): Rule => ({ type: "affinity", target: "tag", operator: "must", value, scope: "cluster" })),
-    ...spec.antiAffinity.map((value): Rule => ({ type: "anti-affinity", target: "tag", operator: "must", value, scope: "node" })),
-  ];
 }

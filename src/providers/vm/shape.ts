@@ -16,6 +16,8 @@ export interface GuestShape {
   tags: string[];
   /** Description without the mark. */
   text: string;
+  /** Of its place, as the mark carries it; absent: none, or a mark that says nothing of it. */
+  demands?: string;
   running: boolean;
 }
 
@@ -65,6 +67,7 @@ export function compareShapes(declared: GuestShape, observed: GuestShape): Shape
     ...compareValue("cloudInit.storage", declared.cloudInitStorage, observed.cloudInitStorage, true),
     ...compareValue("tags", declared.tags.join(" "), observed.tags.join(" "), false),
     ...compareValue("description", declared.text, observed.text, false),
+    ...compareValue("demands", declared.demands, observed.demands, false),
     ...compareValue("running", String(declared.running), String(observed.running), false),
   ];
 }

@@ -2,6 +2,7 @@
 import {
   dataDrivesOf,
   type GuestRef,
+  type Mark,
   type MarkedGuest,
   type Pace,
   readMarkedGuest,
@@ -17,6 +18,7 @@ import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { applyPower, applyShape, waitUntilAlive } from "./apply";
 import { contextOf, describe, type VmContext } from "./create";
+import { toMarkDemands } from "./demands";
 import { compareShapes } from "./shape";
 import { placementOf, readVmInputs, readVmOutputs } from "./state";
 
@@ -32,12 +34,13 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const options = { formerKeys: Object.keys(olds.__desired.scalars), shutdown: context.spec.shutdown };
   await applyShape(guest.ref, context.desired, options, pace);
   const generation = guest.mark!.generation;
-  await writeMark(guest, { mark: { ...guest.mark!, phase: "settled" }, text: context.desired.text, tags: context.desired.tags }, pace);
+  const mark: Mark = { ...guest.mark!, phase: "settled", demands: toMarkDemands(context.desired.demands) };
+  guest = await writeMark(guest, { mark, text: context.desired.text, tags: context.desired.tags }, pace);
   await applyPoolMembership(context, guest.ref);
   await applyPower(guest.ref, context.desired, options, pace);
   if (context.desired.running)
     await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
-  await destroyExpiredSources(context.session, context.identity, { ...guest, mark: { ...guest.mark!, phase: "settled" } });
+  await destroyExpiredSources(context.session, context.identity, guest);
   await settleOldCopies(context.session, context.identity, guest, context.spec.shutdown);
   const outs = await describe(context, guest.ref, generation, olds.lastMove);
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);

@@ -3,22 +3,28 @@ import { parseVolumeHandle, volidOfHandle } from "../../kubernetes";
 import { ownerVmidOf, readMarkedGuest } from "../../migration";
 import { attachAndDescribe, createDisk, diskContext, requireOwner } from "../disk/create";
 import { readDiskOutputs } from "../disk/state";
-import { type Inputs, withoutUndefined } from "../inputs";
+import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
 import { findWhereabouts } from "../whereabouts";
+import { adoptInPlace } from "./adoption/in-place";
+import { findUnfinished, takeOwnership } from "./adoption/own";
 import { type VolumeContext, volumeContext } from "./context";
+import { finishVolume } from "./finish";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { awaitNodeMove, moveToNode, raiseGeneration } from "./node-move";
 import { clusterOfRegion } from "./place";
 import { isAt } from "./plan";
-import { ensureClaim, ensureRegistration } from "./register";
 import { findReleaseNote, releaseVolume, restoreUse } from "./release";
-import { readVolumeInputs } from "./state";
+import { type AdoptedVolume, ownsDisk, readVolumeInputs } from "./state";
 
 export async function createVolume(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
+  const { placement, __adopted } = readVolumeInputs(inputs);
+  if (__adopted) return adopt(session, inputs, __adopted);
   const context = await volumeContext(session, inputs);
-  const { placement } = readVolumeInputs(inputs);
-  const [newest] = await listRegistrations(context.kubernetes, context.identity);
+  const registrations = await listRegistrations(context.kubernetes, context.identity);
+  const unfinished = findUnfinished(registrations);
+  if (unfinished) return finishOwnership(session, unfinished, inputs);
+  const [newest] = registrations;
   await refuseLostDisk(context, newest);
   await awaitNodeMove(session, context.identity);
   const moves = newest !== undefined && !isAt(newest.volume, placement);
@@ -30,24 +36,17 @@ export async function createVolume(session: Session, inputs: Inputs): Promise<{ 
   return { id: `${placement.region}/${readDiskOutputs(disk).ownerVmid}`, outs };
 }
 
-/** Registers the disk, puts back what was taken out of use for it, and tells the outputs. */
-export async function finishVolume(context: VolumeContext, disk: Inputs): Promise<Inputs> {
-  const registration = await ensureRegistration(context, disk);
-  const { volid, sizeBytes, ownerVmid, lastMove, __generation } = readDiskOutputs(disk);
-  for (const former of await listRegistrations(context.kubernetes, context.identity)) await restoreUse(context, former, registration);
-  await ensureClaim(context, registration, sizeBytes);
-  const { recovery: _done, drift: _mended, ...lasting } = context.inputs;
-  return withoutUndefined({
-    ...lasting,
-    persistentVolume: registration.name,
-    volumeHandle: registration.volume.spec?.csi?.volumeHandle,
-    ownerVmid,
-    volid,
-    sizeBytes,
-    lastMove,
-    __disk: disk,
-    __generation,
-  });
+/** Taken over first and given an owner then: whatever interrupts it, the volume carries its mark. */
+async function adopt(session: Session, inputs: Inputs, adopted: AdoptedVolume): Promise<{ id: string; outs: Inputs }> {
+  const inPlace = await adoptInPlace(session, inputs);
+  if (!ownsDisk(inputs)) return inPlace;
+  return { id: inPlace.id, outs: await takeOwnership(session, adopted, inputs) };
+}
+
+async function finishOwnership(session: Session, { name, volume }: Registration, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
+  const former = { persistentVolume: name, volumeHandle: volume.spec?.csi?.volumeHandle ?? "" };
+  const outs = await takeOwnership(session, former, inputs);
+  return { id: `${readVolumeInputs(inputs).placement.region}/${name}`, outs };
 }
 
 async function moveOrCreateDisk(context: VolumeContext, newest: Registration | undefined, moves: boolean): Promise<Inputs> {

@@ -15,12 +15,16 @@ import type { Session } from "../session";
 
 /** One client per connection and provider process. */
 export function kubernetesOf(session: Session, connection: KubernetesConnection): Promise<KubernetesApi> {
-  const key = JSON.stringify([connection.kubeconfig, connection.kubeconfigContent, connection.context]);
+  const key = keyOf(connection);
   const known = session.kubernetesClients.get(key);
   if (known) return known;
   const client = createKubernetesClient(connection, { clock: { ...session.pace, random: Math.random } });
   session.kubernetesClients.set(key, client);
   return client;
+}
+
+function keyOf({ kubeconfig, kubeconfigContent, context }: KubernetesConnection): string {
+  return JSON.stringify([kubeconfig, kubeconfigContent, context]);
 }
 
 /** A PersistentVolume of ours. */
@@ -36,7 +40,20 @@ export function markOfVolume(identity: Identity, generation: number): VolumeMark
 
 /** All PersistentVolumes of the volume, the newest first: two while a move is under way. */
 export async function listRegistrations(api: KubernetesApi, identity: Identity): Promise<Registration[]> {
-  const volumes = await api.listVolumes(`${VOLUME_LABEL}=${identityTag(identity)}`);
+  return registrationsOf(await api.listVolumes(`${VOLUME_LABEL}=${identityTag(identity)}`), identity);
+}
+
+/** The same for plans, which only look: one list serves all volumes of the run. */
+export async function listRegistrationsOnce(
+  session: Session,
+  connection: KubernetesConnection,
+  identity: Identity,
+): Promise<Registration[]> {
+  const api = await kubernetesOf(session, connection);
+  return registrationsOf(await session.once(`our volumes ${keyOf(connection)}`, () => api.listVolumes(VOLUME_LABEL)), identity);
+}
+
+function registrationsOf(volumes: readonly PersistentVolume[], identity: Identity): Registration[] {
   return volumes
     .flatMap((volume) => {
       const mark = findVolumeMark(volume);

@@ -8,15 +8,17 @@ import { readDiskInputs } from "../disk/state";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, UNKNOWN, userInputs, withoutUndefined } from "../inputs";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
+import { adoptionOf, planAdoption } from "./adoption/plan";
 import { identityOfVolume } from "./context";
 import { toDiskInputs } from "./disk-inputs";
-import { kubernetesOf, listRegistrations, type Registration } from "./kubernetes";
+import { kubernetesOf, listRegistrationsOnce, type Registration } from "./kubernetes";
 import { describePlace, pinOf, regionOfCluster, samePlace, storageReach } from "./place";
 import { findReleaseNote, findUse } from "./release";
 import { FIXED_KEYS, type VolumeSpec, volumeSchema } from "./spec";
 import { COMPUTED_KEYS, type VolumeInputs, type VolumePlacement } from "./state";
 import { describeUse } from "./usage";
 
+type Planned = { inputs: Omit<VolumeInputs, "__fixed"> } | { failure: string };
 type Checked = { inputs: Inputs; failures: CheckFailure[] };
 
 /** Inputs that placement does not need: another resource may have yet to make what they name. */
@@ -35,10 +37,18 @@ export async function checkVolume(session: Session, olds: Inputs, news: Inputs):
   if (refusal) return { inputs: news, failures: [refusal] };
 
   const federation = await session.federation();
+  const identity = await identityOfVolume(session, news);
+  const adopt = await adoptionOf(session, parsed.data, before, identity);
+  // What is taken over can only be told by a look at Kubernetes.
+  if (adopt && late) return unplaced(own, news);
+  if (adopt) return finish(own, news, fixed, await planAdoption(session, { spec: parsed.data, news, before, federation, identity, adopt }));
   const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pinOf(federation, parsed.data)));
   if (disk.failures.length > 0) return { inputs: news, failures: disk.failures };
   if (disk.inputs.placement === UNKNOWN) return unplaced(own, news);
-  const planned = await planVolume(session, { spec: parsed.data, news, before, federation, disk: disk.inputs, late });
+  return finish(own, news, fixed, await planVolume(session, { spec: parsed.data, news, before, federation, disk: disk.inputs, late }));
+}
+
+function finish(own: Inputs, news: Inputs, fixed: Inputs, planned: Planned): Checked {
   if ("failure" in planned) return { inputs: news, failures: [{ property: "", reason: planned.failure }] };
   return { inputs: withoutUndefined({ ...own, ...engineInputs(news), ...planned.inputs, __fixed: fixed }), failures: [] };
 }
@@ -76,7 +86,7 @@ interface Planning {
   late: boolean;
 }
 
-async function planVolume(session: Session, planning: Planning): Promise<{ inputs: Omit<VolumeInputs, "__fixed"> } | { failure: string }> {
+async function planVolume(session: Session, planning: Planning): Promise<Planned> {
   const { spec, news, before, federation, disk, late } = planning;
   const { placement: at, migration, recovery, __live: live } = readDiskInputs(disk);
   const storage = at.storages[0]!;
@@ -125,7 +135,7 @@ async function planVolume(session: Session, planning: Planning): Promise<{ input
  */
 async function lookAtRegistrations(session: Session, spec: VolumeSpec, news: Inputs): Promise<Registration[]> {
   try {
-    return await listRegistrations(await kubernetesOf(session, spec.kubernetes), await identityOfVolume(session, news));
+    return await listRegistrationsOnce(session, spec.kubernetes, await identityOfVolume(session, news));
   } catch (error) {
     if (!isKubernetesError(error, "UNREACHABLE")) throw error;
     session.pace.report(`warning: volume ${spec.name} is planned without a look at Kubernetes: ${error.message}`);

@@ -5,6 +5,7 @@
  */
 import {
   type ObjectName,
+  type PersistentVolume,
   type PersistentVolumeClaim,
   parseVolumeHandle,
   toReboundClaim,
@@ -27,6 +28,10 @@ export interface ReleaseNote {
   workload?: Workload & { replicas: number };
   /** The claim as it is to be made again. */
   claim?: PersistentVolumeClaim;
+}
+
+export function hasReleaseNote({ metadata }: PersistentVolume): boolean {
+  return metadata?.annotations?.[RELEASE_ANNOTATION] !== undefined;
 }
 
 export function findReleaseNote({ volume }: Registration): ReleaseNote | undefined {

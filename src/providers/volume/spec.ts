@@ -56,6 +56,17 @@ export const volumeSchema = z.strictObject({
     })
     .optional(),
   luks: z.strictObject({ secretName: dnsName("a Secret's name"), secretNamespace: dnsLabel("a namespace") }).optional(),
+  /** A volume that exists already, which is taken over instead of making one. */
+  adopt: z
+    .strictObject({
+      persistentVolume: dnsName("a PersistentVolume's name").optional(),
+      volumeHandle: z.string().optional(),
+      takeOwnership: z.boolean().default(false),
+    })
+    .refine((value) => (value.persistentVolume === undefined) !== (value.volumeHandle === undefined), {
+      message: "give either persistentVolume or volumeHandle",
+    })
+    .optional(),
   /** What the storage must be; absent: as it is. */
   shared: z.boolean().optional(),
   allowMove: z.boolean().default(false),

@@ -2,7 +2,7 @@
 import type { MigrationSummary, MoveRecord } from "../../migration";
 import type { Inputs } from "../inputs";
 
-export const COMPUTED_KEYS = ["placement", "migration", "recovery", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "recovery", "adoption", "drift"] as const;
 export const OUTPUT_KEYS = ["persistentVolume", "volumeHandle", "ownerVmid", "volid", "sizeBytes", "lastMove"] as const;
 
 export interface VolumePlacement {
@@ -16,12 +16,24 @@ export interface VolumePlacement {
   why: string;
 }
 
+/** A volume that was taken over and has no owner of ours: the mark is on its PersistentVolume and nowhere else. */
+export interface AdoptedVolume {
+  persistentVolume: string;
+  volumeHandle: string;
+  volid: string;
+  /** As the disk is to be, at least. */
+  sizeBytes: number;
+}
+
 export interface VolumeInputs {
   placement: VolumePlacement;
   migration?: MigrationSummary;
   /** What an interrupted run has left to be put right. */
   recovery?: string;
-  /** Checked inputs of the disk behind the volume. */
+  /** What is taken over, and what that does to it. */
+  adoption?: string;
+  __adopted?: AdoptedVolume;
+  /** Checked inputs of the disk behind the volume; empty while `__adopted` has no owner. */
   __disk: Inputs;
   /** See `FIXED_KEYS`, with defaults. */
   __fixed: Inputs;
@@ -37,8 +49,16 @@ export interface VolumeOutputs extends VolumeInputs {
   sizeBytes: number;
   lastMove?: MoveRecord;
   drift?: string[];
+  /** The `adoption` that was carried out. */
+  __adoption?: string;
   /** That of the PersistentVolume and its disk. */
   __generation: number;
+}
+
+/** Whether a guest of ours owns the disk, or is to own it. */
+export function ownsDisk(inputs: Inputs): boolean {
+  const { __adopted, __disk } = readVolumeInputs(inputs);
+  return __adopted === undefined || Object.keys(__disk).length > 0;
 }
 
 export function readVolumeInputs(inputs: Inputs): VolumeInputs {

@@ -1,7 +1,7 @@
 /** Who uses a volume: pods and attachments in Kubernetes, guests in Proxmox. A disk in use is neither moved nor deleted. */
 import type { KubernetesApi, PersistentVolume, PersistentVolumeClaim, Pod, Workload } from "../../kubernetes";
 import { type GuestRef, ownerVmidOf } from "../../migration";
-import { driveVolid, findDriveSlot, isProxmoxError, type ProxmoxApi, parseDrive } from "../../proxmox";
+import { driveVolid, findDriveSlot, inParallel, isProxmoxError, type ProxmoxApi, parseDrive } from "../../proxmox";
 
 export interface VolumeUse {
   /** `namespace/name` of pods whose claim is bound to it. */
@@ -13,8 +13,6 @@ export interface VolumeUse {
   /** `vm 101 (scsi1)` */
   guests: string[];
 }
-
-const PARALLEL_READS = 8;
 
 /** @param workload whose pods are told apart: they go when it is scaled down */
 export async function findKubernetesUse(
@@ -75,20 +73,14 @@ function belongsTo(pod: Pod, { kind, namespace, name }: Workload): boolean {
  */
 export async function findGuestUse(api: ProxmoxApi, volid: string, zone?: string): Promise<string[]> {
   const ownerVmid = ownerVmidOf(volid);
-  const guests = (await api.listResources()).filter(
-    (row) => row.kind === "guest" && row.guestType === "qemu" && row.vmid !== ownerVmid && (zone === undefined || row.node === zone),
-  );
-  const found: string[] = [];
-  const queue = guests.values();
-  const worker = async () => {
-    for (const row of queue) {
-      if (row.kind !== "guest") continue;
-      const slot = await findSlot({ api, node: row.node, vmid: row.vmid }, volid);
-      if (slot !== undefined) found.push(`vm ${row.vmid} (${slot})`);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
-  return found.sort();
+  const guests = (await api.listResources())
+    .filter((row) => row.kind === "guest")
+    .filter(({ guestType, vmid, node }) => guestType === "qemu" && vmid !== ownerVmid && (zone === undefined || node === zone));
+  const found = await inParallel(guests, async ({ node, vmid }) => {
+    const slot = await findSlot({ api, node, vmid }, volid);
+    return slot === undefined ? [] : [`vm ${vmid} (${slot})`];
+  });
+  return found.flat().sort();
 }
 
 /** The configuration shows what is wanted; what a running guest still holds shows among what is pending. */
@@ -97,6 +89,8 @@ async function findSlot({ api, node, vmid }: GuestRef, volid: string): Promise<s
   if (!config) return undefined;
   const named = Object.entries(config.values).find(([key, value]) => namesVolume(key, value, volid));
   if (named) return named[0];
+  // A template never runs, so it holds nothing beyond its configuration; most guests here are owners of disks.
+  if (config.values.template === "1") return undefined;
   try {
     const pending = await api.qemu.listPending(node, vmid);
     return pending.find((entry) => entry.value !== undefined && namesVolume(entry.key, entry.value, volid))?.key;

@@ -5,11 +5,12 @@ import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
+import { giveUp, readInPlace } from "./adoption/in-place";
 import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { awaitNodeMove } from "./node-move";
 import { samePlace } from "./place";
-import { readVolumeInputs, readVolumeOutputs } from "./state";
+import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";
 import { describeUse, findGuestUse, findKubernetesUse } from "./usage";
 
@@ -17,24 +18,39 @@ export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: bo
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readVolumeOutputs(oldOutputs);
   const news = readVolumeInputs(newInputs);
+  if (olds.__adopted) return { changes: !ownsDisk(newInputs) ? changesInPlace(oldOutputs, newInputs) : true, replaces: [] };
   // It may have left the recorded place, and come back to it, in runs that were interrupted.
   const { __live: live, __sizeBytes: sizeBytes } = readDiskInputs(news.__disk);
   const moves = !samePlace(olds.placement, news.placement) || (live !== undefined && live.cluster !== olds.placement.cluster);
   if (moves) return { changes: true, replaces: ["placement"] };
   // A volume that has grown through its claim is larger than declared, and stays so.
   const grows = sizeBytes > olds.sizeBytes;
-  const same = (key: string) => JSON.stringify(oldOutputs[key] ?? null) === JSON.stringify(newInputs[key] ?? null);
   const changes =
     grows ||
     news.recovery !== undefined ||
     olds.drift !== undefined ||
-    // Later operations read the connection from the state: it must not go stale there.
-    !["description", "claim", "kubernetes"].every(same) ||
+    !sameDeclaration(oldOutputs, newInputs) ||
     diffDisk({ ...olds.__disk, sizeBytes }, news.__disk).changes;
   return { changes, replaces: [] };
 }
 
+/** Later operations read the connection from the state: it must not go stale there. */
+function sameDeclaration(oldOutputs: Inputs, newInputs: Inputs): boolean {
+  const same = (key: string) => JSON.stringify(oldOutputs[key] ?? null) === JSON.stringify(newInputs[key] ?? null);
+  return ["description", "claim", "kubernetes"].every(same);
+}
+
+/** Of a volume that was taken over and has no owner of ours. */
+function changesInPlace(oldOutputs: Inputs, newInputs: Inputs): boolean {
+  const olds = readVolumeOutputs(oldOutputs);
+  const { adoption, recovery, __adopted } = readVolumeInputs(newInputs);
+  const grows = (__adopted?.sizeBytes ?? 0) > olds.sizeBytes;
+  const announces = adoption !== undefined && adoption !== olds.__adoption;
+  return announces || recovery !== undefined || grows || olds.drift !== undefined || !sameDeclaration(oldOutputs, newInputs);
+}
+
 export async function readVolume(session: Session, id: string, props: Inputs): Promise<{ id: string; props: Inputs; inputs?: Inputs }> {
+  if (!ownsDisk(props)) return readInPlace(session, id, props);
   const olds = readVolumeOutputs(props);
   const disk = await readDisk(session, id, olds.__disk);
   if (disk.id === "") return { id: "", props: {} };
@@ -80,6 +96,7 @@ async function lacksClaim({ kubernetes, spec }: VolumeContext): Promise<boolean>
 
 /** The PersistentVolume first: while it stands, the CSI plugin may attach the disk. */
 export async function deleteVolume(session: Session, props: Inputs): Promise<void> {
+  if (!ownsDisk(props)) return giveUp(session, props);
   const context = await volumeContext(session, props);
   const { __generation, __disk } = readVolumeOutputs(props);
   await awaitNodeMove(session, context.identity);

@@ -1,21 +1,10 @@
 /** Facts about one node: clock, load over time, certificate, disks, names. */
 import { flag, node, optional } from "../fields";
 import { ApiError, type Call, type Route } from "../kernel";
+import { readPoints, timeframes } from "../round-robin";
 import type { Era, NodeState } from "../state";
 import { traitsOf } from "../volumes/types";
-import { loadSamples } from "./load-history";
 import { rootDiskBytes, rootUsedBytes } from "./resource-rows";
-
-const timeframes = ["hour", "day", "week", "month", "year"];
-/** Seconds between two points, and how many there are. */
-const resolutions: Record<string, [seconds: number, count: number]> = {
-  hour: [60, 70],
-  day: [1_800, 70],
-  week: [10_800, 70],
-  month: [43_200, 70],
-  year: [604_800, 70],
-  decade: [604_800, 600],
-};
 
 export function nodeFactRoutes(era: Era): Route[] {
   const audit = (call: Call) => call.requirePrivilege(`/nodes/${call.pathVariables.node}`, ["Sys.Audit"]);
@@ -73,10 +62,11 @@ function readLoad(call: Call): unknown {
   const name = String(call.params.node) === "localhost" ? call.localNode : String(call.params.node);
   const state = cluster.nodes[name];
   if (!state) throw new ApiError(500, `no such cluster node '${name}'`);
-  const [resolutionSeconds, count] = resolutions[String(call.params.timeframe)]!;
   const combine = call.params.cf === "MAX" ? "MAX" : "AVERAGE";
-  const samples = loadSamples(cluster, name, { nowMs: call.world.clock.nowMs(), resolutionSeconds, count, combine });
-  return samples.map((sample) => ("cpu" in sample ? loadRow(cluster.era, state, sample) : { time: sample.timeSeconds }));
+  const window = { nowMs: call.world.clock.nowMs(), timeframe: String(call.params.timeframe), combine } as const;
+  return readPoints(cluster.nodeHistory?.[name], window).map(({ timeSeconds, values }) =>
+    values ? loadRow(cluster.era, state, { timeSeconds, cpu: values[0]!, memoryBytes: values[1]! }) : { time: timeSeconds },
+  );
 }
 
 function loadRow(era: Era, state: NodeState, sample: { timeSeconds: number; cpu: number; memoryBytes: number }): Record<string, unknown> {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Call, Route, StorageState } from "../kernel";
 import { findBackupServerOf } from "../pbs/layout";
+import { readPoints, timeframes } from "../round-robin";
 import type { Era } from "../state";
 import { backendUsedBytes } from "../usage";
 import { fail, failParameter, listParameter, type Place, placeOf, textParameter } from "./calls";
@@ -37,6 +38,17 @@ export function statusRoutes(era: Era): Route[] {
       handler: () => (era === "9.2" ? subdirectories92 : subdirectories).map((subdir) => ({ subdir })),
     },
     { method: "GET", path: "/nodes/{node}/storage/{storage}/status", parameters: atStorage, permission: readers, handler: getStatus },
+    {
+      method: "GET",
+      path: "/nodes/{node}/storage/{storage}/rrddata",
+      parameters: {
+        ...atStorage,
+        timeframe: { type: "string", enum: timeframes },
+        cf: { type: "string", enum: ["AVERAGE", "MAX"], optional: true },
+      },
+      permission: readers,
+      handler: readUse,
+    },
   ];
   if (era === "9.2") {
     routes.push({
@@ -100,6 +112,19 @@ function formatsOf(call: Call, storage: StorageState): Record<string, unknown> {
 function getStatus(call: Call): unknown {
   const storage = call.cluster.storages[String(call.params.storage)];
   return storage ? statusOf(placeOf(call), storage) : failParameter({ storage: "No such storage." });
+}
+
+/** One without history, or that does not exist, has points without values. */
+function readUse(call: Call): unknown {
+  const { node, storage, timeframe, cf } = call.params;
+  const name = String(node) === "localhost" ? call.localNode : String(node);
+  const combine = cf === "MAX" ? "MAX" : "AVERAGE";
+  const points = readPoints(call.cluster.storageHistory?.[`${name}/${String(storage)}`], {
+    nowMs: call.world.clock.nowMs(),
+    timeframe: String(timeframe),
+    combine,
+  });
+  return points.map(({ timeSeconds, values }) => ({ time: timeSeconds, ...(values ? { total: values[0], used: values[1] } : {}) }));
 }
 
 /** Two clusters see the same datastore when id, datastore and namespace agree. */

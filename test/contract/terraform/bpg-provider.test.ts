@@ -2,25 +2,12 @@
  * The bpg provider for Terraform, a client nobody here wrote, against the simulator: apply, an empty
  * plan, a change in place, destroy. Needs `terraform` and the built provider; see docs/simulator.md.
  */
-import { execFile, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Simulator, smallLayout, startSimulator } from "../../../src/simulator";
-
-const run = promisify(execFile);
-const providerVersion = "0.80.0";
-const mirror = process.env.BPG_PROVIDER_MIRROR ?? join(homedir(), ".cache", "proxmox-federation", "terraform", "mirror");
-const provider = join(mirror, "registry.terraform.io", "bpg", "proxmox", providerVersion);
-const missing = !existsSync(provider)
-  ? `the provider is not built: nothing at ${provider} (BPG_PROVIDER_MIRROR names another mirror)`
-  : spawnSync("terraform", ["version"]).error
-    ? "there is no terraform on PATH"
-    : undefined;
-if (missing !== undefined) console.log(`skipped: ${missing}`);
+import { missing, PROVIDER_VERSION, terraform, useMirror } from "./terraform";
 
 let simulator: Simulator | undefined;
 let directory: string | undefined;
@@ -32,24 +19,7 @@ afterEach(async () => {
   directory = undefined;
 });
 
-/** Runs terraform in the working directory; throws with its output. */
-async function terraform(...args: string[]): Promise<string> {
-  const env = {
-    PATH: process.env.PATH,
-    HOME: directory,
-    TF_CLI_CONFIG_FILE: join(directory!, "mirror.tfrc"),
-    TF_IN_AUTOMATION: "1",
-    CHECKPOINT_DISABLE: "1",
-    ...(process.env.TF_LOG ? { TF_LOG: process.env.TF_LOG, TF_LOG_PATH: process.env.TF_LOG_PATH } : {}),
-  };
-  try {
-    const { stdout } = await run("terraform", [...args, "-no-color"], { cwd: directory, env, maxBuffer: 64 * 1024 * 1024 });
-    return stdout;
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`terraform ${args.join(" ")} failed\n${stdout ?? ""}\n${stderr ?? String(error)}`);
-  }
-}
+const inDirectory = (...args: string[]) => terraform({ home: directory! }, ...args);
 
 interface VmSettings {
   cores: number;
@@ -71,7 +41,7 @@ function configuration(endpoint: string, apiToken: string, { cores, dataDiskGiB 
   };
   const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ0bmFtZW9mYW5leGFtcGxla2V5Zm9ydGVzdHMx test";
   return JSON.stringify({
-    terraform: { required_providers: { proxmox: { source: "bpg/proxmox", version: providerVersion } } },
+    terraform: { required_providers: { proxmox: { source: "bpg/proxmox", version: PROVIDER_VERSION } } },
     provider: { proxmox: { endpoint, api_token: apiToken, insecure: true } },
     resource: {
       proxmox_virtual_environment_pool: { web: { pool_id: "web", comment: "made by terraform" } },
@@ -111,8 +81,7 @@ async function start(): Promise<{ endpoint: string; token: string }> {
   simulator = await startSimulator({ layout, timeScale: 500 });
   const cluster = simulator.clusters[0]!;
   directory = await mkdtemp(join(tmpdir(), "bpg-"));
-  const installation = `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(mirror)}\n  }\n}\n`;
-  await writeFile(join(directory, "mirror.tfrc"), installation);
+  await useMirror(directory);
   return { endpoint: cluster.endpoints[0]!.url, token: `${tokenid}=${cluster.tokens[tokenid]}` };
 }
 
@@ -123,8 +92,8 @@ describe.skipIf(missing !== undefined)("the bpg provider", () => {
     const ams = clusters.ams!;
     const write = (settings: VmSettings) => writeFile(join(directory!, "main.tf.json"), configuration(endpoint, token, settings));
     await write({ cores: 2, dataDiskGiB: 2 });
-    await terraform("init");
-    await terraform("apply", "-auto-approve");
+    await inDirectory("init");
+    await inDirectory("apply", "-auto-approve");
     expect(ams.guests[4000]).toMatchObject({
       running: true,
       config: { name: "one", cores: "2", tags: "a;b", description: "managed by terraform", ciuser: "admin" },
@@ -132,13 +101,13 @@ describe.skipIf(missing !== undefined)("the bpg provider", () => {
     expect(ams.guests[4000]!.config.scsi0).toContain("size=4G");
     expect(ams.guests[4001]).toMatchObject({ running: false, config: { name: "two" } });
     expect([...ams.pools.web!.vms].sort()).toEqual([4000, 4001]);
-    expect(await terraform("plan", "-detailed-exitcode")).toContain("No changes.");
+    expect(await inDirectory("plan", "-detailed-exitcode")).toContain("No changes.");
     await write({ cores: 4, dataDiskGiB: 3 });
-    expect(await terraform("apply", "-auto-approve")).toContain("0 added, 2 changed, 0 destroyed");
+    expect(await inDirectory("apply", "-auto-approve")).toContain("0 added, 2 changed, 0 destroyed");
     expect(ams.guests[4000]).toMatchObject({ running: true, config: { cores: "4" } });
     expect(ams.guests[4001]!.config.scsi0).toContain("size=3G");
-    expect(await terraform("plan", "-detailed-exitcode")).toContain("No changes.");
-    await terraform("destroy", "-auto-approve");
+    expect(await inDirectory("plan", "-detailed-exitcode")).toContain("No changes.");
+    await inDirectory("destroy", "-auto-approve");
     expect(Object.keys(ams.guests)).toEqual([]);
     expect(ams.pools.web).toBeUndefined();
     expect(Object.keys(backends["ams-1-nvme"]!.volumes)).toEqual([]);

@@ -3,12 +3,8 @@
  * applied, is found again without a lock file, and an acknowledged move is destroy and create. Needs `terraform` and the
  * built provider; see docs/simulator.md.
  */
-import { execFile, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { setClusterStatus } from "../../../src/cli/simulated-config";
 import { loadFederation } from "../../../src/config";
@@ -16,17 +12,7 @@ import type { FederatedVmsProps } from "../../../src/constructs";
 import { createClusterClients } from "../../../src/inventory";
 import { synthesize, VMS } from "../../constructs/program";
 import { type SimulatedFederation, startSimulatedFederation } from "../../support/simulated-federation";
-
-const run = promisify(execFile);
-const providerVersion = "0.80.0";
-const mirror = process.env.BPG_PROVIDER_MIRROR ?? join(homedir(), ".cache", "proxmox-federation", "terraform", "mirror");
-const provider = join(mirror, "registry.terraform.io", "bpg", "proxmox", providerVersion);
-const missing = !existsSync(provider)
-  ? `the provider is not built: nothing at ${provider} (BPG_PROVIDER_MIRROR names another mirror)`
-  : spawnSync("terraform", ["version"]).error
-    ? "there is no terraform on PATH"
-    : undefined;
-if (missing !== undefined) console.log(`skipped: ${missing}`);
+import { missing, terraform, useMirror } from "./terraform";
 
 describe.skipIf(missing !== undefined)("FederatedVms with Terraform", () => {
   let simulated: SimulatedFederation;
@@ -36,10 +22,7 @@ describe.skipIf(missing !== undefined)("FederatedVms with Terraform", () => {
     const clients = createClusterClients({ environment: simulated.env, readFile: () => Promise.reject(), baseDir: simulated.directory });
     for (const cluster of federation.clusters) await (await clients.get(cluster)).pools.create("production-pool", "");
     await clients.close();
-    await writeFile(
-      join(simulated.directory, "mirror.tfrc"),
-      `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(mirror)}\n  }\n}\n`,
-    );
+    await useMirror(simulated.directory);
   });
   afterAll(() => simulated.stop());
 
@@ -51,25 +34,19 @@ describe.skipIf(missing !== undefined)("FederatedVms with Terraform", () => {
       ...props,
     });
 
-  async function terraform(...args: string[]): Promise<string> {
-    const env = {
-      PATH: process.env.PATH,
-      HOME: simulated.directory,
-      TF_CLI_CONFIG_FILE: join(simulated.directory, "mirror.tfrc"),
-      TF_IN_AUTOMATION: "1",
-      CHECKPOINT_DISABLE: "1",
-      TF_VAR_worldstream_prod_token_secret: simulated.env.WORLDSTREAM_TOKEN,
-      TF_VAR_databarn_dr_token_secret: simulated.env.DATABARN_TOKEN,
-      TF_VAR_hetzner_edge_token_secret: simulated.env.HETZNER_TOKEN,
-    };
-    try {
-      const options = { cwd: join(outdir(), "stacks", "prod"), env, maxBuffer: 64 * 1024 * 1024 };
-      return (await run("terraform", [...args, "-no-color"], options)).stdout;
-    } catch (error) {
-      const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-      throw new Error(`terraform ${args.join(" ")} failed\n${stdout ?? ""}\n${stderr ?? String(error)}`);
-    }
-  }
+  const inStack = (...args: string[]) =>
+    terraform(
+      {
+        home: simulated.directory,
+        cwd: join(outdir(), "stacks", "prod"),
+        variables: {
+          TF_VAR_worldstream_prod_token_secret: simulated.env.WORLDSTREAM_TOKEN,
+          TF_VAR_databarn_dr_token_secret: simulated.env.DATABARN_TOKEN,
+          TF_VAR_hetzner_edge_token_secret: simulated.env.HETZNER_TOKEN,
+        },
+      },
+      ...args,
+    );
 
   const namesOn = (cluster: string) =>
     Object.values(simulated.simulator.world.state.clusters[cluster]!.guests)
@@ -82,16 +59,16 @@ describe.skipIf(missing !== undefined)("FederatedVms with Terraform", () => {
       expect(simulated.env[name]).toMatch(/\S{8}/);
       expect(json).not.toContain(simulated.env[name]);
     }
-    await terraform("init");
-    expect(await terraform("validate")).toContain("The configuration is valid.");
-    expect(await terraform("plan")).toContain("Plan: 3 to add, 0 to change, 0 to destroy.");
-    await terraform("apply", "-auto-approve");
+    await inStack("init");
+    expect(await inStack("validate")).toContain("The configuration is valid.");
+    expect(await inStack("plan")).toContain("Plan: 3 to add, 0 to change, 0 to destroy.");
+    await inStack("apply", "-auto-approve");
     expect(namesOn("worldstream-prod")).toEqual(["db-1", "web-1", "web-2"]);
 
     // Without the lock file the tags say where they are.
     await rm(lockFile());
     expect(await synth()).toBe(json);
-    expect(await terraform("plan", "-detailed-exitcode")).toContain("No changes.");
+    expect(await inStack("plan", "-detailed-exitcode")).toContain("No changes.");
 
     await simulated.edit((text) => setClusterStatus(text, "worldstream-prod", "draining"));
     await expect(synth()).rejects.toMatchObject({ code: "MOVE" });
@@ -99,8 +76,8 @@ describe.skipIf(missing !== undefined)("FederatedVms with Terraform", () => {
     // Not applied yet: the lock file is ahead of the clusters, and nobody has acknowledged this time.
     await expect(synth()).rejects.toThrow("but the lock file says databarn-dr");
     await synth({ allowMoves: Object.keys(VMS) });
-    expect(await terraform("plan")).toContain("Plan: 3 to add, 0 to change, 3 to destroy.");
-    await terraform("apply", "-auto-approve");
+    expect(await inStack("plan")).toContain("Plan: 3 to add, 0 to change, 3 to destroy.");
+    await inStack("apply", "-auto-approve");
     expect(namesOn("worldstream-prod")).toEqual([]);
     expect(namesOn("databarn-dr")).toEqual(["db-1", "web-1", "web-2"]);
   });

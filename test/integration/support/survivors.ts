@@ -11,7 +11,7 @@ export function listActors(survivors: readonly number[]): number[] {
   return survivors.filter((pid) => isRunning(pid) && !commandLine(pid).includes("pulumi-language-nodejs"));
 }
 
-function commandLine(pid: number): string {
+export function commandLine(pid: number): string {
   try {
     if (existsSync("/proc/self/cmdline")) return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
     return execFileSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" });

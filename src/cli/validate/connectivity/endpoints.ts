@@ -1,7 +1,7 @@
 /** What is wrong with the endpoints of a cluster, each by itself and all together. Pure. */
-import type { Connection } from "../../../config";
+import { type Connection, roundedAmount } from "../../../config";
 import { parseFingerprints } from "../../../proxmox";
-import { roundedAmount, roundedSpan } from "../../words";
+import { roundedSpan } from "../../words";
 import type { Finding } from "../finding";
 import { LOW_LATENCY_MS } from "../lints/migration";
 import type { EndpointProbe } from "./endpoint";

@@ -2,13 +2,13 @@
  * What lies between two clusters, as far as it can be told from a third place: Proxmox has no call that measures the way from
  * one cluster to another. Round trips from here bound it, and past moves have measured it. Pure.
  */
-import type { Federation } from "../../../config";
+import { type Federation, roundedAmount } from "../../../config";
 import type { AuditEntry } from "../../../providers/audit";
-import { roundedAmount } from "../../words";
+import { type Throughput, throughputOf } from "../../audit/ways";
 import type { Finding } from "../finding";
 import { LOW_LATENCY_MS, latencyBetween } from "../lints/migration";
 
-export interface PeerCheck {
+export interface PeerCheck extends Throughput {
   source: string;
   target: string;
   declaredLatencyMs?: number;
@@ -16,10 +16,6 @@ export interface PeerCheck {
   leastLatencyMs?: number;
   /** Not farther than this, by way of here. */
   mostLatencyMs?: number;
-  /** Of the newest move on record: bytes of its archive by the time from the backup's start to the end of the restore. */
-  throughputBitsPerSecond?: number;
-  /** When that move ended. */
-  throughputAt?: string;
 }
 
 /** What measuring from here adds or takes away. */
@@ -55,21 +51,6 @@ function pairsOf({ migration, resourcePools }: Federation): [string, string][] {
           clusters.flatMap((a) => clusters.flatMap((b): [string, string][] => (a === b ? [] : [[a, b]]))),
         );
   return [...new Map([...declared, ...pooled].map((pair) => [pair.join("\n"), pair])).values()];
-}
-
-function throughputOf(moves: readonly AuditEntry[]): Pick<PeerCheck, "throughputBitsPerSecond" | "throughputAt"> {
-  for (const { result, archiveBytes, stages, finishedAt } of [...moves].reverse()) {
-    // Lines of older versions lack both.
-    if (result !== "moved" || archiveBytes === undefined || !Array.isArray(stages)) continue;
-    const begun = stages.find(({ step }) => step === "backing-up")?.at;
-    const ended = stages.find(({ step }) => step === "verified")?.at;
-    if (begun === undefined || ended === undefined) continue;
-    const seconds = (Date.parse(ended) - Date.parse(begun)) / 1000;
-    // Stages are kept in whole seconds: what took less measures nothing.
-    if (seconds < 10) continue;
-    return { throughputBitsPerSecond: Math.round((archiveBytes * 8) / seconds), throughputAt: finishedAt };
-  }
-  return {};
 }
 
 export function peerFindings(federation: Federation, peers: readonly PeerCheck[]): Finding[] {

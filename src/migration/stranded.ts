@@ -1,0 +1,29 @@
+/**
+ * What a restore from a Proxmox Backup Server leaves when its worker is killed on the node: a guest under the lock `create`, which
+ * no API token can take away, with disks that nothing names. (A restore from a file leaves no lock.) It cannot start, and the
+ * next attempt takes another vmid.
+ */
+import { type Identity, type StrandedGuest, sameIdentity } from "./mark";
+import type { MarkedGuest } from "./marked-guest";
+import { findActiveTask, type GuestRef } from "./operations";
+import { isBareRestore } from "./restore-wreck";
+
+/** Whether nobody works on it any more. It carries our mark, or is bare, in our pool, and under a vmid that our journal names. */
+export async function isStranded(guest: MarkedGuest, identity: Identity, at: { pool?: string; expectedPool: string }): Promise<boolean> {
+  const { config, ref, mark } = guest;
+  if (config.values.lock !== "create") return false;
+  const ours = mark ? sameIdentity(mark, identity) : isBareRestore(config) && at.pool === at.expectedPool;
+  return ours && (await findActiveTask(ref, "qmrestore")) === undefined && (await findActiveTask(ref, "qmcreate")) === undefined;
+}
+
+export function strandedAt({ api, node, vmid }: GuestRef): StrandedGuest {
+  return { cluster: api.clusterId, node, vmid };
+}
+
+export function describeStranded({ cluster, node, vmid }: StrandedGuest): string {
+  return `vm ${vmid} on ${cluster}/${node} is what a killed restore has left: stopped, locked (create), and removed by no API token. Its disks take room until an administrator runs "${removalCommand({ vmid })}" on node ${node}`;
+}
+
+export function removalCommand({ vmid }: Pick<StrandedGuest, "vmid">): string {
+  return `qm unlock ${vmid} && qm destroy ${vmid}`;
+}
