@@ -23,7 +23,9 @@ export default defineConfig({
       { test: { name: "cli", include: ["test/cli/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },
       { test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: minutes(3), hookTimeout: minutes(2) } },
-      { test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], testTimeout: minutes(5) } },
+      {
+        test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], ...compiled, testTimeout: minutes(5), hookTimeout: minutes(5) },
+      },
       {
         test: {
           name: "providers",

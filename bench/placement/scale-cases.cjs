@@ -8,7 +8,12 @@ const GROUP = { type: "anti-affinity", operator: "must", target: "tag", value: "
 const CASES = {
   cold: { title: "cold, 64 shapes", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 64)) },
   explained: { title: "cold with all explanations", goalMs: 2000, prepare: (size) => explaining(size, fleet(size, 64)) },
-  replan: { title: "replan, nothing changed", goalMs: 150, prepare: replanning },
+  replan: { title: "replan, nothing changed", goalMs: 150, prepare: (size) => replanning(size, liveFleet(size)) },
+  "replan-copied": {
+    title: "the same, each request a copy by { ...request, prior }",
+    goalMs: 150,
+    prepare: (size) => replanning(size, copied(liveFleet(size))),
+  },
   "one-more": { title: "one more guest in an open session, not the first of its kind", goalMs: 5, prepare: oneMore },
   distinct: { title: "cold, every shape its own", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 0)) },
   rules: { title: "cold, 5,000 rules of the pool that bind few", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 64, manyRules(5000))) },
@@ -43,8 +48,7 @@ function explaining({ guestCount }, { inventory, requests }) {
   };
 }
 
-function replanning(size) {
-  const live = liveFleet(size);
+function replanning(size, live) {
   return () => expectAll(engine().placeMany(live.requests, live.inventory), "kept", size.guestCount);
 }
 
@@ -64,6 +68,10 @@ function oneMore(size) {
 function liveFleet(size) {
   const { inventory, requests } = fleet(size, 64);
   return applied(inventory, requests, engine().placeMany(requests, inventory));
+}
+
+function copied({ inventory, requests }) {
+  return { inventory, requests: requests.map(({ prior, ...request }) => ({ ...request, prior })) };
 }
 
 function manyRules(count) {

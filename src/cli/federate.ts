@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `federate` command. */
 import "./compile-cache";
+import "./short-run";
 import { runCli } from "./program";
 
 const { version } = require("../../package.json") as { version: string };

@@ -10,6 +10,7 @@ export type { Path, Position } from "./position";
 export { formatPath } from "./position";
 export { replaceFile } from "./replace-file";
 export { timeWindow } from "./schema/window";
+export { type SyncedPair, syncedPairs } from "./synced-stores";
 export {
   type DurationUnit,
   formatBandwidth,

@@ -1,3 +1,4 @@
+export { type BackupServerClients, createBackupServerClients } from "./backup-servers";
 export { type ClusterClients, connectAs, createClusterClients, NoConnectionError } from "./clients";
 export { DeadlineError, withinDeadline } from "./deadline";
 export { type KeyOf, storageClassesOf, toInventory, toPoolPolicy } from "./facts";

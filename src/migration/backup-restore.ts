@@ -12,6 +12,7 @@ import type { MoveMethod } from "./move-method";
 import { type MoveState, withTag } from "./move-state";
 import { destroyGuest, type GuestRef, isRunning, type Pace, runTask, stopTask } from "./operations";
 import { findOwnedGuests, waitForCreates } from "./owned-guests";
+import { bringAcross, removeSynced } from "./pbs-sync";
 import { TransferProgress } from "./progress";
 import { freeLeftovers, isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 import type { RollbackRequest } from "./rollback";
@@ -30,7 +31,8 @@ export const backupRestore: MoveMethod = {
   canRollBack,
   stopWork: (source, _journal, pace) => stopTask(source, "vzdump", pace),
   removeTarget,
-  cleanUp: async (source, { storage, id }, pace) => {
+  cleanUp: async (source, { storage, sync, id }, pace, backupServerOf) => {
+    await removeSynced(source.vmid, { sync, id }, pace, backupServerOf);
     if (storage !== undefined) await removeArchives(source, storage, id, pace);
   },
 };
@@ -51,13 +53,16 @@ async function canRollBack(request: RollbackRequest, journal: MoveJournal, pace:
 /** Both queues are before the shutdown: nobody waits for them switched off. */
 function transfer(move: MoveState, target: GuestRef): Promise<void> {
   return move.request.onLink(async (bitsPerSecond) => {
-    const { beside, type } = storeOf(move.request.route);
-    const toStore = beside === "source" ? undefined : bitsPerSecond;
+    const { beside, type, sync } = storeOf(move.request.route);
+    const toStore = beside === "source" || sync ? undefined : bitsPerSecond;
+    // Over the link without holding the node's turn: the next guest is backed up meanwhile.
+    if (sync) await proveWarm(move, await move.request.inTurn(() => warmUp(move, toStore)), bitsPerSecond);
     const archive = await move.request.inTurn(async () => {
-      await warmUp(move, toStore);
+      if (!sync) await proveWarm(move, await warmUp(move, toStore), bitsPerSecond);
       await stopAndFenceSource(move);
       return backUp(move, toStore);
     });
+    await bringAcross(move, archive, "final", bitsPerSecond);
     // Proxmox takes a limit for archives of a backup server, and does nothing with it.
     await restore(move, target, archive, beside === "target" || type === "pbs" ? undefined : bitsPerSecond);
   });
@@ -68,21 +73,21 @@ function transfer(move: MoveState, target: GuestRef): Promise<void> {
  * since (the stopped guest is read again as a whole: QEMU's dirty bitmap ends with its process). It also proves before any
  * downtime that the target sees what the source writes.
  */
-async function warmUp(move: MoveState, bitsPerSecond: number | undefined): Promise<void> {
+async function warmUp(move: MoveState, bitsPerSecond: number | undefined): Promise<Volume | undefined> {
   const { source, route, name } = move.request;
-  if (!route.warm || !(move.begun.step === "preparing" || move.begun.step === "warming")) return;
-  if (!(await isRunning(source))) return;
+  if (!route.warm || !(move.begun.step === "preparing" || move.begun.step === "warming")) return undefined;
+  if (!(await isRunning(source))) return undefined;
   move.stopIfCancelled();
   if (move.begun.step === "preparing") await move.change({ step: "warming" });
   move.pace.report(`${name}: backing up to ${storeOf(route).name} while it runs`);
-  const archive = await ensureArchive(
-    source,
-    route,
-    move.begun.id,
-    { kind: "warm", bitsPerSecond, stage: `${name}: backing up, running` },
-    move.pace,
-  );
-  await waitUntilVisible(move.request.target, archive, source.vmid, route, move.pace);
+  return ensureArchive(source, route, move.begun.id, { kind: "warm", bitsPerSecond, stage: `${name}: backing up, running` }, move.pace);
+}
+
+async function proveWarm(move: MoveState, archive: Volume | undefined, bitsPerSecond: number | undefined): Promise<void> {
+  if (!archive) return;
+  const { source, route, target } = move.request;
+  await bringAcross(move, archive, "warm", bitsPerSecond);
+  await waitUntilVisible(target, archive, source.vmid, route, move.pace);
   requireSound(archive);
   await move.readSource();
 }

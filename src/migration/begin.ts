@@ -7,6 +7,7 @@ import { readMembership } from "./membership";
 import { methodOf } from "./methods";
 import type { MoveState } from "./move-state";
 import { findActiveTask, refuseForeignLock, waitForTask } from "./operations";
+import { readSyncedPlace } from "./pbs-sync";
 import { type RollbackRequest, rollBackMove } from "./rollback";
 import { awaitWindow, isWindowOpen } from "./window";
 
@@ -38,6 +39,7 @@ export async function beginMove(move: MoveState): Promise<void> {
     method: route.method,
     target: { cluster: route.target, node: target.node },
     ...(route.store ? { storage: route.store.writeStorage } : {}),
+    ...(route.store?.sync ? { sync: await readSyncedPlace(route, route.store.sync, target.api) } : {}),
     // An earlier attempt has shut it down: it is still a guest that runs.
     wasRunning: status.status === "running" || (previous?.wasRunning ?? false),
     onBoot: values.onboot === "1",
@@ -53,9 +55,9 @@ export async function beginMove(move: MoveState): Promise<void> {
 
 /** Undoing this move; with `restart` a source that ran before runs again. */
 export async function rollbackRequest(move: MoveState, restart: boolean): Promise<RollbackRequest> {
-  const { identity, source, target, apiOf } = move.request;
+  const { identity, source, target, apiOf, backupServerOf } = move.request;
   const targetApi = await apiOf(move.begun.target.cluster);
-  return { identity, source, targetApi, targetPool: target.pool, restart, onStranded: move.tellStranded };
+  return { identity, source, targetApi, targetPool: target.pool, restart, backupServerOf, onStranded: move.tellStranded };
 }
 
 /**

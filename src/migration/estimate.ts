@@ -48,8 +48,10 @@ function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<M
     return { durationSeconds: sent, downtimeSeconds: route.method === "storage" ? SWITCH_SECONDS : sent };
   }
   // The archive goes over the link on its way to the store, on its way from there, or both.
-  const backUp = route.store?.beside === "source" ? 0 : 1;
-  const restore = route.store?.beside === "target" ? 0 : 1;
+  // Between two servers it does once, whatever stands where.
+  const synced = route.store?.sync !== undefined;
+  const backUp = route.store?.beside === "source" && !synced ? 0 : 1;
+  const restore = route.store?.beside === "target" || synced ? 0 : 1;
   const cold = range(low, (backUp + restore) * high);
   // Restored live, it runs while its data come back.
   const restoreDown = route.live ? 0 : restore;
@@ -111,7 +113,7 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
 
 /** The way back from a backup server is over a link, and obeys no limit of ours. */
 function isRestoreUnheld({ store }: Route): boolean {
-  return store?.type === "pbs" && store.beside !== "target";
+  return store?.type === "pbs" && store.beside !== "target" && !store.sync;
 }
 
 function describeRisk({ source, target }: Route, { durationSeconds }: MoveEstimate): string {
@@ -138,10 +140,11 @@ function describeStore({ store, encrypted }: Route): string {
   if (!store) return "none: the disks go from node to node, under the target's API token, which the source's node is given";
   const notes = [
     store.type as string,
+    ...(store.sync ? [`the server of ${store.sync.store} pulls each archive from the server of ${store.name}`] : []),
     ...(store.type === "pbs" ? [] : ["a warm pass would gain nothing on a directory store"]),
     ...(encrypted ? ["encrypted with the client key of both clusters"] : []),
   ];
-  return `${store.name} (${notes.join("; ")})`;
+  return `${store.sync ? `${store.name} → ${store.sync.store}` : store.name} (${notes.join("; ")})`;
 }
 
 function formatRange([low, high]: [number, number]): string {

@@ -20,7 +20,7 @@ export {
   sameIdentity,
 } from "./mark";
 export { type MarkedGuest, MOVING_TAG, readMarkedGuest, tagsOf, withoutOurTags, writeMark } from "./marked-guest";
-export { listHaNames, type Membership, membershipFindings, readMembership, type TargetSide } from "./membership";
+export { joinAtTarget, listHaNames, type Membership, membershipFindings, readMembership, type TargetSide } from "./membership";
 export { moveGuest, TargetNotAliveError } from "./move";
 export type { MoveMethod } from "./move-method";
 export type { MoveRecord, MoveRequest, MoveResult } from "./move-request";
@@ -41,8 +41,9 @@ export {
   waitForTask,
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, waitForCreates, waitUntilCreated } from "./owned-guests";
-export { describeNeed, hasPrivilege, missingPrivileges, type Need } from "./permissions";
-export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom } from "./preflight";
+export type { BackupServerOf } from "./pbs-sync";
+export { describeNeed, hasPrivilege, membershipNeeds, missingPrivileges, type Need } from "./permissions";
+export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom, type SyncFacts } from "./preflight";
 export type { RemoteEndpoint } from "./remote-endpoint";
 export { isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 export { type RollbackRequest, rollBackMove } from "./rollback";

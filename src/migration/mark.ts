@@ -52,6 +52,15 @@ export interface StrandedGuest extends GuestAddress {
   node: string;
 }
 
+/** A place on a backup server of the target's site. */
+export interface SyncedPlace {
+  /** Backup store with an API. */
+  store: string;
+  datastore: string;
+  /** "" is the root. */
+  namespace: string;
+}
+
 /** Journal of a move, kept on the source from the first step to the last. */
 export interface MoveJournal extends Membership {
   /** Ties source, target, archive and log lines together. */
@@ -62,6 +71,8 @@ export interface MoveJournal extends Membership {
   target: { cluster: string; node: string; vmid?: number };
   /** Storage on the source that the archive is written to; absent for methods without a store. */
   storage?: string;
+  /** Where the archive is pulled to; absent: the target reads the source's store. */
+  sync?: SyncedPlace;
   /** Whether the source ran when the move began: it runs again after a rollback. */
   wasRunning: boolean;
   onBoot: boolean;

@@ -13,11 +13,17 @@ export interface Membership {
   replication?: Omit<ReplicationJob, "vmid">[];
 }
 
+/** Where it is read from. */
+export interface MembershipLists {
+  replication: Pick<ProxmoxApi["replication"], "list">;
+  ha: Pick<ProxmoxApi["ha"], "findResource" | "listRules">;
+}
+
 /** How long HA may take to let go: its managers look every ten seconds. */
 const HA_PATIENCE_MS = 60_000;
 
 /** @param managed whether HA knows the guest: only then its lists, which need Sys.Audit on /, are read */
-export async function readMembership({ api, vmid }: Pick<GuestRef, "api" | "vmid">, managed: boolean): Promise<Membership> {
+export async function readMembership({ api, vmid }: { api: MembershipLists; vmid: number }, managed: boolean): Promise<Membership> {
   const jobs = (await api.replication.list()).filter((job) => job.vmid === vmid).map(({ vmid: _own, ...job }) => job);
   const resource = managed ? await api.ha.findResource(vmid) : undefined;
   const rules = resource ? (await api.ha.listRules()).filter((rule) => rule.resources.includes(`vm:${vmid}`)) : [];
@@ -29,7 +35,7 @@ export async function readMembership({ api, vmid }: Pick<GuestRef, "api" | "vmid
 }
 
 export interface TargetSide {
-  route: Route;
+  route: Pick<Route, "target" | "nodeNames" | "haNames">;
   node: string;
   nodes: readonly string[];
   /** Names of the target's HA rules; with version 8 of its groups. */
@@ -97,7 +103,7 @@ export async function returnToHa(source: GuestRef, { ha }: Pick<MoveJournal, "ha
 /** Sets up at the target what the source belonged to. Safe to repeat. */
 export async function joinAtTarget(
   target: GuestRef,
-  route: Route,
+  route: Pick<Route, "nodeNames" | "haNames">,
   { ha, replication }: Membership,
   running: boolean,
   pace: Pace,
@@ -117,7 +123,7 @@ export async function joinAtTarget(
   }
 }
 
-async function joinHa(target: GuestRef, route: Route, ha: NonNullable<Membership["ha"]>, pace: Pace): Promise<void> {
+async function joinHa(target: GuestRef, route: Pick<Route, "haNames">, ha: NonNullable<Membership["ha"]>, pace: Pace): Promise<void> {
   const { api, vmid } = target;
   const { group, rules, failback, ...rest } = ha;
   const byRules = (await api.getVersion()).major >= 9;

@@ -9,6 +9,7 @@ import type { MigrationMethod } from "../config";
 import type { MoveJournal, MoveStep } from "./mark";
 import type { MoveState } from "./move-state";
 import type { GuestRef, Pace } from "./operations";
+import type { BackupServerOf } from "./pbs-sync";
 import type { RollbackRequest } from "./rollback";
 
 export interface MoveMethod {
@@ -57,6 +58,9 @@ export interface MoveMethod {
   /** Removes what the move has made at the target: only what is proven to be ours. */
   removeTarget(request: RollbackRequest, journal: MoveJournal, pace: Pace): Promise<void>;
 
-  /** Last act of a move and of a rollback: removes what lies beside both guests (archives). */
-  cleanUp(source: GuestRef, journal: MoveJournal, pace: Pace): Promise<void>;
+  /**
+   * Last act of a move and of a rollback: removes what lies beside both guests (archives).
+   * @param backupServerOf asked only where archives were synced
+   */
+  cleanUp(source: GuestRef, journal: MoveJournal, pace: Pace, backupServerOf: BackupServerOf | undefined): Promise<void>;
 }

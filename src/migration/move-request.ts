@@ -3,6 +3,7 @@ import type { MigrationMethod } from "../config";
 import type { GuestConfig } from "../proxmox";
 import type { Identity, Mark, MoveStep } from "./mark";
 import type { GuestRef } from "./operations";
+import type { BackupServerOf } from "./pbs-sync";
 import type { RemoteEndpoint } from "./remote-endpoint";
 import type { Route } from "./route";
 
@@ -38,6 +39,8 @@ export interface MoveRequest {
   onLink: <T>(work: (bitsPerSecond: number | undefined) => Promise<T>) => Promise<T>;
   /** Client of any cluster: an interrupted move may have gone elsewhere. */
   apiOf: (cluster: string) => Promise<GuestRef["api"]>;
+  /** Client of a backup store's server; asked only where archives are synced. */
+  backupServerOf?: BackupServerOf;
   /** Only for the methods of remote migration. */
   remote?: {
     /** Asked right before the migration; its secret goes to the source's node and nowhere else. */

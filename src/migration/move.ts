@@ -51,7 +51,7 @@ async function runMove(move: MoveState): Promise<GuestRef> {
   }
   await joinAtTarget(target, move.request.route, move.begun, move.request.running, move.pace);
   await retireSource(move, target);
-  await method.cleanUp(move.request.source, move.begun, move.pace);
+  await method.cleanUp(move.request.source, move.begun, move.pace, move.request.backupServerOf);
   return target;
 }
 

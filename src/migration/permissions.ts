@@ -82,6 +82,23 @@ export function targetNeeds(target: {
   ];
 }
 
+/** What the target's token needs to set up there what a guest belongs to. */
+export function membershipNeeds(
+  { ha, replication }: { ha?: unknown; replication?: unknown },
+  target: { vmid: number; pool?: string; major: number },
+): Need[] {
+  return [
+    ...(ha ? [{ paths: ["/"], privilege: "Sys.Console", why: "change its HA entry" }] : []),
+    ...(replication ? [replicationNeed(target)] : []),
+  ];
+}
+
+function replicationNeed({ vmid, pool, major }: { vmid: number; pool?: string; major: number }): Need {
+  const why = "set its replication up";
+  if (major < 9) return { paths: ["/storage"], privilege: "Datastore.Allocate", why };
+  return { paths: guestPaths(vmid, pool), privilege: "VM.Replicate", why };
+}
+
 function guestPaths(vmid: number, pool: string | undefined): string[] {
   return pool === undefined ? [`/vms/${vmid}`] : [`/vms/${vmid}`, `/pool/${pool}`];
 }

@@ -5,6 +5,7 @@ import { MOVING_TAG, readMarkedGuest, tagsOf, writeMark } from "./marked-guest";
 import { returnToHa } from "./membership";
 import { methodOf } from "./methods";
 import { findActiveTask, type GuestRef, isRunning, type Pace, putConfig, refuseForeignLock, startGuest, waitForTask } from "./operations";
+import type { BackupServerOf } from "./pbs-sync";
 
 export interface RollbackRequest {
   identity: Identity;
@@ -13,6 +14,8 @@ export interface RollbackRequest {
   targetPool: string;
   /** Starts a source that ran before; false when the move begins anew at once. */
   restart: boolean;
+  /** Client of a backup store's server; asked only where archives were synced. */
+  backupServerOf?: BackupServerOf;
   /** Told of what is left at the target, which no token can remove. */
   onStranded?: (guest: StrandedGuest) => void;
 }
@@ -37,7 +40,7 @@ export async function rollBackMove(request: RollbackRequest, pace: Pace): Promis
   if (journal.live) await method.removeTarget(request, journal, pace);
   await restoreSource(request, journal, pace);
   if (!journal.live) await method.removeTarget(request, journal, pace);
-  await method.cleanUp(request.source, journal, pace);
+  await method.cleanUp(request.source, journal, pace, request.backupServerOf);
   const { move: _undone, ...mark } = marked.mark!;
   await writeMark(marked, { mark: { ...mark, phase: "settled" }, tags: tagsOf(marked.config).filter((tag) => tag !== MOVING_TAG) }, pace);
 }

@@ -1,5 +1,14 @@
 /** By which method, through which store and how fast a guest may go from one cluster to another. Pure. */
-import type { BackupStore, Federation, MigrationMethod, MigrationPath, MigrationWindow, OutsideWindow } from "../config";
+import {
+  type BackupStore,
+  type Federation,
+  type MigrationMethod,
+  type MigrationPath,
+  type MigrationWindow,
+  type OutsideWindow,
+  type SyncedPair,
+  syncedPairs,
+} from "../config";
 
 /** Kept in the plan: a route of an older version lacks what came later, and then means what it meant. */
 export interface Route {
@@ -51,6 +60,15 @@ export interface RouteStore {
   readStorage: string;
   /** The end of the way it stands beside: between the two there is no link. Absent: unknown. */
   beside?: "source" | "target";
+  /** The target does not read this store, but one of its own that the archive is pulled to. Absent: both use this one. */
+  sync?: RouteSync;
+}
+
+export interface RouteSync {
+  /** The target's store; `readStorage` is in it. */
+  store: string;
+  /** Under this name the target's backup server knows the source's (its `remote.cfg`). */
+  remote: string;
 }
 
 export type RouteResult = { ok: true; route: Route } | { ok: false; reason: string };
@@ -140,15 +158,25 @@ function refuse(reason: string): RouteResult {
 }
 
 function findStore(federation: Federation, path: MigrationPath | undefined, source: string, target: string): RouteStore | string {
-  const shared = federation.backupStores.filter((store) => store.access[source] && store.access[target]);
-  const wanted = path?.backupStore === undefined ? shared : shared.filter((store) => store.name === path.backupStore);
-  if (wanted.length === 0)
-    return path?.backupStore === undefined
-      ? `no backup store is reached by both ${source} and ${target}: add one to backup_stores`
-      : `backup store ${path.backupStore} is not reached by both ${source} and ${target}: add both under backup_stores[].storages`;
-  if (wanted.length > 1)
-    return `several backup stores are reached by both ${source} and ${target} (${wanted.map((store) => store.name).join(", ")}): name one as backup_store of the path`;
-  const store = wanted[0]!;
+  const wanted = path?.backupStore;
+  const shared = federation.backupStores.filter(
+    (store) => store.access[source] && store.access[target] && (wanted === undefined || store.name === wanted),
+  );
+  const pairs = syncedPairs(federation.backupStores, source, target).filter(
+    ({ from, to }) => wanted === undefined || from.name === wanted || to.name === wanted,
+  );
+  if (shared.length > 1)
+    return `several backup stores are reached by both ${source} and ${target} (${shared.map(({ name }) => name).join(", ")}): name one as backup_store of the path`;
+  if (shared.length === 1) return sharedStore(shared[0]!, source, target);
+  if (pairs.length > 1)
+    return `archives of ${source} come to ${target} by several pairs of backup stores (${pairs.map(({ from, to }) => `${from.name} and ${to.name}`).join("; ")}): name one as backup_store of the path`;
+  if (pairs.length === 1) return syncedStore(pairs[0]!, source, target);
+  return wanted === undefined
+    ? `no backup store is reached by both ${source} and ${target}: add one to backup_stores, or let the Proxmox Backup Server of ${target} pull from that of ${source} (api, and storages.${target}.from.${source})`
+    : `backup store ${wanted} is not reached by both ${source} and ${target}: add both under backup_stores[].storages`;
+}
+
+function sharedStore(store: BackupStore, source: string, target: string): RouteStore {
   const reading = store.access[target]!;
   return {
     name: store.name,
@@ -156,6 +184,17 @@ function findStore(federation: Federation, path: MigrationPath | undefined, sour
     writeStorage: store.access[source]!.storage,
     readStorage: reading.readAs[source] ?? reading.storage,
     ...(store.site === source ? { beside: "source" as const } : store.site === target ? { beside: "target" as const } : {}),
+  };
+}
+
+/** The link is between the two servers: each counts as standing beside its own cluster. */
+function syncedStore({ from, to }: SyncedPair<BackupStore>, source: string, target: string): RouteStore {
+  return {
+    name: from.name,
+    type: from.type,
+    writeStorage: from.access[source]!.storage,
+    readStorage: to.access[target]!.readAs[source]!,
+    sync: { store: to.name, remote: from.name },
   };
 }
 

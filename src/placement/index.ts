@@ -39,6 +39,7 @@ export type {
   CandidateReport,
   CapacityFractions,
   ClusterFacts,
+  Company,
   Explanation,
   GuestFacts,
   Inventory,

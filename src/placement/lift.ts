@@ -1,6 +1,7 @@
 import type { Placement, PlacementRequest } from "./model";
 import { loadOf } from "./node-state";
-import { addToPool, addToStorage, heldIn, type NodeState, refuseTags, remove, restore, storageNeeds, type World } from "./world";
+import { addToPool } from "./pool-use";
+import { addToStorage, heldAt, type NodeState, refuseTags, remove, restore, storageNeeds, type World } from "./world";
 
 /**
  * Looks at the world as it would be had this request, which `occupy` has put there, never come. Afterwards the world is what
@@ -10,7 +11,7 @@ import { addToPool, addToStorage, heldIn, type NodeState, refuseTags, remove, re
 export function withoutPromise<Result>(world: World, request: PlacementRequest, placement: Placement, look: () => Result): Result {
   const node = world.clusterById.get(placement.cluster)?.nodeByName.get(placement.node);
   if (node === undefined) return withoutPoolShare(world, request, look);
-  const needs = storageNeeds(request, placement.storages, heldIn(world, request.key, placement.cluster), node);
+  const needs = storageNeeds(request, placement.storages, heldAt(request, world.liveByKey.get(request.key) ?? [], node), node);
   const position = node.occupants.findIndex(({ key }) => key === request.key);
   const withdrawn = remove(world, request.key, placement);
   const guards = node.cluster.guarded;

@@ -173,10 +173,19 @@ export interface PlacementRequest {
   /** Jurisdictions or locations it must stay in. */
   residency: string[];
   pin?: { cluster?: string; node?: string };
+  /** What has to be near for it to be of use; a newcomer goes nowhere else, and what has a place stays without it. */
+  company?: Company;
   /** Where it is now; kept as long as every `must` holds. */
   prior?: Placement;
   /** Bytes a move to another cluster would carry. */
   moveBytes?: number;
+}
+
+/** Nodes that run what uses a disk. A disk on shared storage is as near to one as to the other that sees the storage. */
+export interface Company {
+  /** What runs there, for texts: `Kubernetes worker`. */
+  noun: string;
+  nodes: readonly { cluster: string; node: string }[];
 }
 
 export interface Placement {

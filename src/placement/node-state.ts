@@ -119,12 +119,8 @@ function occupantOfGuest(guest: GuestFacts): Occupant {
 }
 
 export function occupantOfRequest(request: PlacementRequest): Occupant {
-  return occupantOf(request, loadOf(request));
-}
-
-/** {@link occupantOfRequest} for callers that have the load at hand. */
-export function occupantOf(request: PlacementRequest, { cpuMilli: cpu, memoryMiB, diskBytes, tags, pool }: Load): Occupant {
-  return { key: request.key, name: request.name, tags, cpuMilli: cpu, memoryMiB, pool, memoryUsedMiB: memoryMiB, diskBytes };
+  const load = loadOf(request);
+  return { key: request.key, name: request.name, ...load, memoryUsedMiB: load.memoryMiB };
 }
 
 export function loadOf(request: PlacementRequest): Load {

@@ -1,9 +1,11 @@
 import { type LiveGuests, LiveIndex } from "./live-index";
 import type { ClusterFacts, Inventory, Placement, PlacementRequest, Promised, StorageFacts } from "./model";
-import { cpuMilli, guestDiskBytes, guestMemoryUse, type Held, type Load, loadOf, NodeState, type Occupant } from "./node-state";
+import { type Held, type Load, loadOf, NodeState, type Occupant } from "./node-state";
 import { wholeNonNegative } from "./numbers";
 import { compareText } from "./order";
+import { addToPool, type PoolUses } from "./pool-use";
 import { type AppliedRule, ruleSets } from "./rules";
+import { addStorages, sumUp } from "./sum-up";
 import { Survival } from "./survival/survival";
 import { TagIndex } from "./tag-index";
 
@@ -17,7 +19,7 @@ export interface World {
   clusters: ClusterState[];
   clusterById: ReadonlyMap<string, ClusterState>;
   /** What each pool holds, live and promised. */
-  pools: Map<string, PoolUse>;
+  pools: PoolUses;
   /** See `Inventory.instantMs`. */
   instantMs?: number;
   /** Lower-case tags that a cluster or node carries: a rule on such a tag means the place, not the guests there. */
@@ -28,13 +30,6 @@ export interface World {
   tags: TagIndex;
   /** Present where pools have to survive losses. */
   survival?: Survival;
-}
-
-export interface PoolUse {
-  guests: number;
-  cpuMilli: number;
-  memoryMiB: number;
-  storageBytes: number;
 }
 
 export interface ClusterState {
@@ -94,7 +89,7 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
       nodeCount += 1;
       cluster.nodes.push(node);
       cluster.nodeByName.set(nodeFacts.name, node);
-      sumUp(world, node);
+      sumUp(world.pools, node);
     }
     addStorages(cluster);
     clusters.push(cluster);
@@ -132,7 +127,7 @@ export function occupyNode(
   settle(world, request, loadOf(request), node, apart);
   if (node === undefined) return;
   if (request.disks.length > 0) {
-    const held = heldIn(world, request.key, placement.cluster);
+    const held = heldAt(request, world.liveByKey.get(request.key) ?? [], node);
     for (const [storage, needBytes] of storageNeeds(request, placement.storages, held, node)) addToStorage(storage, needBytes);
   }
   world.survival?.arrived(request, placement, node);
@@ -223,7 +218,7 @@ export function restore(world: World, withdrawn: readonly Withdrawn[]): void {
 export function storageNeeds(
   request: PlacementRequest,
   storageIds: readonly string[],
-  held: readonly Held[],
+  held: readonly Pick<Held, "node" | "disks">[],
   node: NodeState,
 ): Map<StorageState, number> {
   const needs = new Map<StorageState, number>();
@@ -254,9 +249,14 @@ export function findCluster(world: World, id: string): ClusterState | undefined 
   return world.clusterById.get(id);
 }
 
-/** What the live guest of that key holds in that cluster. */
-export function heldIn(world: World, key: string, cluster: string): Held[] {
-  return world.liveByKey.get(key)?.filter((held) => held.cluster === cluster) ?? [];
+/**
+ * What a request holds already as seen from that node: its live guest's disks; or, where the inventory does not show the guest
+ * (one that never runs, such as a disk's owner), what it has on the node it is on.
+ */
+export function heldAt({ prior }: PlacementRequest, live: readonly Held[], node: NodeState): readonly Pick<Held, "node" | "disks">[] {
+  const cluster = node.cluster.facts.id;
+  if (live.length > 0) return live.filter((held) => held.cluster === cluster);
+  return prior?.cluster === cluster && prior.node === node.facts.name ? [{ node: prior.node }] : [];
 }
 
 /** Of several promises with one key the last one holds. */
@@ -276,77 +276,9 @@ function emptyCluster(facts: ClusterFacts, tags: TagIndex): ClusterState {
   return { facts, nodes: [], nodeByName: new Map(), storages: [], guests: 0, guarded: [], tags };
 }
 
-/** Counts the live guests of a node. */
-function sumUp(world: World, node: NodeState): void {
-  let cpu = 0;
-  let memoryMiB = 0;
-  let guests = 0;
-  for (const guest of node.facts.guests) {
-    if (guest.disks !== undefined) node.listsDisks = true;
-    if (!node.counts(guest)) {
-      node.memoryUsedMiB -= guestMemoryUse(guest);
-      continue;
-    }
-    const guestCpu = cpuMilli(guest.cores);
-    const guestMemoryMiB = wholeNonNegative(guest.memoryMiB);
-    cpu += guestCpu;
-    memoryMiB += guestMemoryMiB;
-    guests += 1;
-    const { pool } = guest;
-    if (pool !== undefined) addToPool(world, { pool, cpuMilli: guestCpu, memoryMiB: guestMemoryMiB, diskBytes: guestDiskBytes(guest) }, 1);
-  }
-  node.cpuAllocatedMilli = cpu;
-  node.memoryAllocatedMiB = memoryMiB;
-  node.cluster.guests += guests;
-  // Use below zero is an artefact of stale figures; unknown use is the allocation.
-  node.memoryUsedMiB = node.facts.usedMemoryMiB === undefined ? memoryMiB : Math.max(0, node.memoryUsedMiB);
-}
-
-/** Several entries of one id are local storages of that name; where two claim the same node the first in order counts. */
-function addStorages(cluster: ClusterState): void {
-  const { facts } = cluster;
-  const ordered = [...facts.storages].sort(
-    (left, right) => compareText(left.storage, right.storage) || compareText(left.nodes.join(), right.nodes.join()),
-  );
-  for (const storageFacts of ordered) {
-    const storage = { facts: storageFacts, usedBytes: wholeNonNegative(storageFacts.usedBytes), allocatedBytes: 0 };
-    storage.allocatedBytes = wholeNonNegative(storageFacts.allocatedBytes, provisionedOn(cluster, storageFacts));
-    cluster.storages.push(storage);
-    for (const name of storageFacts.nodes) {
-      const node = cluster.nodeByName.get(name);
-      if (node !== undefined && !node.storages.has(storageFacts.storage)) node.storages.set(storageFacts.storage, storage);
-    }
-  }
-}
-
-function provisionedOn(cluster: ClusterState, storage: StorageFacts): number {
-  let bytes = 0;
-  for (const name of storage.nodes) {
-    const node = cluster.nodeByName.get(name);
-    if (node === undefined || !node.listsDisks) continue;
-    for (const guest of node.facts.guests) {
-      for (const disk of guest.disks ?? []) bytes += disk.storage === storage.storage ? wholeNonNegative(disk.sizeBytes) : 0;
-    }
-  }
-  return bytes;
-}
-
 function addToNode(node: NodeState, load: Load): void {
   node.cpuAllocatedMilli += load.cpuMilli;
   node.memoryAllocatedMiB += load.memoryMiB;
   node.cluster.guests += 1;
   node.cluster.tags.adjust(node, load.tags, 1);
-}
-
-export function addToPool(world: World, load: Omit<Load, "tags">, sign: 1 | -1): void {
-  if (load.pool === undefined) return;
-  let use = world.pools.get(load.pool);
-  if (use === undefined) {
-    use = { guests: 0, cpuMilli: 0, memoryMiB: 0, storageBytes: 0 };
-    world.pools.set(load.pool, use);
-  }
-  use.guests += sign;
-  use.cpuMilli += sign * load.cpuMilli;
-  use.memoryMiB += sign * load.memoryMiB;
-  use.storageBytes += sign * load.diskBytes;
 }

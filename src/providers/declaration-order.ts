@@ -16,6 +16,8 @@ export interface DeclaredPeer {
   attachedTo?: string;
   /** Of a Kubernetes volume's disk: the region it must be in; which cluster that is, federation.yaml says. */
   region?: string;
+  /** The same: the Kubernetes cluster whose workers it has to be near, if it is new. */
+  workers?: { kubeconfig?: string; context?: string };
   args: Record<string, unknown>;
 }
 
@@ -40,7 +42,11 @@ export interface DeclaredOrder {
 }
 
 /** Inputs may be outputs of other resources; such a resource is outside the order. */
-type WithPoolInput<T> = Omit<T, "pool" | "region"> & { pool?: pulumi.Input<string>; region?: pulumi.Input<string> };
+type WithPoolInput<T> = Omit<T, "pool" | "region" | "workers"> & {
+  pool?: pulumi.Input<string>;
+  region?: pulumi.Input<string>;
+  workers?: pulumi.Input<unknown>;
+};
 
 const declared: string[] = [];
 

@@ -21,6 +21,7 @@ import { type ClusterFacts, readClusterFacts } from "./cluster-facts";
 import { readMembershipFacts } from "./membership-facts";
 import { getRemoteEndpoint } from "./remote-endpoint";
 import { type Session, UserError } from "./session";
+import { readSyncFacts } from "./sync-facts";
 import type { Whereabouts } from "./whereabouts";
 
 export interface MoveIntent {
@@ -114,6 +115,7 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
     attachedVolids: await attachedVolids(session, cluster, row, config),
     sourceStore: sourceSide.storages.find(({ storage }) => storage === route.store?.writeStorage),
     targetStore: targetSide.storages.find(({ storage }) => storage === route.store?.readStorage),
+    ...(await readSyncFacts(session, route)),
     versions: { source: sourceSide.major, target: targetSide.major },
     vmidTaken: guests.some(({ vmid }) => vmid === row.vmid),
     ...(await readMembershipFacts(session, route, { row, placement, storages: storagesOf(intent) })),

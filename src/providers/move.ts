@@ -54,6 +54,7 @@ export async function moveHere(session: Session, here: MoveHere): Promise<{ targ
     inTurn: (work) => session.alone(`backup ${source.ref.api.clusterId}/${source.ref.node}`, work),
     onLink: share.use,
     apiOf: (id) => session.client(id),
+    backupServerOf: session.backupServer,
     onEnd: (record) => appendAudit(session, identity, record),
   };
   try {

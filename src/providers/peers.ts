@@ -5,7 +5,7 @@
 
 import type { Federation, ResourcePool } from "../config";
 import { type Identity, identityTag } from "../migration";
-import { type Placement, type PlacementResult, type Promised, placeOne } from "../placement";
+import { type Company, type Placement, type PlacementResult, type Promised, placeOne } from "../placement";
 import type { Declared, DeclaredDeployment, DeclaredPeer } from "./declaration-order";
 import { planDeployment } from "./deployment";
 import { toDiskRequest } from "./disk/request";
@@ -15,6 +15,7 @@ import { resolvePool } from "./pool/resolve";
 import { type Session, UserError } from "./session";
 import { toRequest } from "./vm/request";
 import { vmSchema } from "./vm/spec";
+import { findWorkers } from "./volume/workers";
 import { anyUnreachable, findWhereabouts, priorOf } from "./whereabouts";
 
 export interface AlreadyPlanned {
@@ -90,7 +91,8 @@ async function promiseOf(
       ? undefined
       : session.promised.get(identityTag({ ...identity, kind: "vm", name: peer.attachedTo }))?.placement;
   if (peer.attachedTo !== undefined && !attachTo) return undefined;
-  const request = requestOf(inRegion(peer, await session.federation()), pool, key, priorOf(here), attachTo);
+  const company = peer.workers && (await findWorkers(session, peer.workers));
+  const request = requestOf(inRegion(peer, await session.federation()), pool, key, { prior: priorOf(here), attachTo, company });
   if (!request) return undefined;
   const result = placeOne(request, await session.inventory(), before);
   if (!result.ok) return undefined;
@@ -107,13 +109,18 @@ function inRegion(peer: DeclaredPeer, { clusters }: Federation): DeclaredPeer {
 }
 
 /** The peer's own check reports what is wrong with it; here it only does not count. */
-function requestOf(peer: DeclaredPeer, pool: ResourcePool, key: string, prior: Placement | undefined, at: Placement | undefined) {
+function requestOf(
+  peer: DeclaredPeer,
+  pool: ResourcePool,
+  key: string,
+  { prior, attachTo: at, company }: { prior?: Placement; attachTo?: Placement; company?: Company },
+) {
   if (peer.kind === "disk") {
     const attachTo = at && { cluster: at.cluster, node: at.node, vmid: 0 };
     // One that was taken over and has an owner by now counts like every other.
     const { adopt: _taken, ...args } = peer.args;
     const parsed = diskSchema.safeParse({ name: peer.name, ...args, attachTo });
-    return parsed.success ? toDiskRequest(parsed.data, pool, key, prior) : undefined;
+    return parsed.success ? toDiskRequest(parsed.data, pool, key, prior, company) : undefined;
   }
   const parsed = vmSchema.safeParse({ name: peer.name, ...peer.args });
   return parsed.success ? toRequest(parsed.data, pool, key, prior) : undefined;

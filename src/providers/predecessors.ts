@@ -20,7 +20,7 @@ export async function destroyWithArchives(session: Session, identity: Identity, 
   await session.alone(`destroy ${ref.api.clusterId}/${ref.vmid}`, async () => {
     const guest = await readMarkedGuest(ref);
     if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
-    if (guest.mark.move) await cleanUpMove(ref, guest.mark.move, session.pace);
+    if (guest.mark.move) await cleanUpMove(ref, guest.mark.move, session.pace, session.backupServer);
     session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
     await destroyGuest(ref, session.pace);
   });
@@ -65,11 +65,22 @@ export async function destroyExpiredSources(session: Session, identity: Identity
 export async function leaveKeptSource(session: Session, guest: MarkedGuest): Promise<boolean> {
   if (!isKept(session, guest)) return false;
   // An interrupted move may have left its archives; they would outlast it by as long as the source is kept.
-  if (guest.mark?.move) await cleanUpMove(guest.ref, guest.mark.move, session.pace);
+  if (guest.mark?.move) await cleanUpMove(guest.ref, guest.mark.move, session.pace, session.backupServer);
   session.pace.report(
     `${guest.mark?.name}: vm ${guest.ref.vmid} on ${guest.ref.api.clusterId} stays, stopped and fenced, until ${guest.mark?.keepUntil} (keep_source); the first update after that removes it`,
   );
   return true;
+}
+
+/**
+ * Guests that came after this retired one and have moved on themselves, in runs that were interrupted: no state knows of them, so
+ * nobody else would remove them.
+ */
+export async function destroyRetiredBetween(session: Session, identity: Identity, guest: MarkedGuest): Promise<void> {
+  for (const other of await otherGuests(session, identity, guest)) {
+    const between = other.mark?.phase === "retired" && other.mark.generation > guest.mark!.generation && !isKept(session, other);
+    if (between && (await hasArrivedSince(session, identity, other))) await destroyWithArchives(session, identity, other);
+  }
 }
 
 /** This run may have moved it on: then the first look does not know the guest that came of it. */

@@ -14,7 +14,9 @@ import {
   resolveCredentials,
 } from "../config";
 import {
+  type BackupServerClients,
   type ClusterClients,
+  createBackupServerClients,
   createClusterClients,
   type FederationSnapshot,
   type LookOptions,
@@ -39,7 +41,7 @@ import {
   waitUntilCreated,
 } from "../migration";
 import type { Inventory, Promised } from "../placement";
-import type { Credentials, GuestRow, ProxmoxApi } from "../proxmox";
+import type { BackupServerApi, Credentials, GuestRow, ProxmoxApi } from "../proxmox";
 import type { JointPlan } from "./deployment";
 
 /** Stack configuration of the program, `get("proxmox-federation:file")`. */
@@ -75,6 +77,7 @@ export class Session {
   private loaded: Promise<{ federation: Federation; clients: ClusterClients }> | undefined;
   private look: Promise<Look> | undefined;
   private budget: LinkBudget | undefined;
+  private backupServers: BackupServerClients | undefined;
 
   constructor(
     readonly pace: Pace,
@@ -90,6 +93,7 @@ export class Session {
   async close(): Promise<void> {
     const [loaded] = await Promise.allSettled(this.loaded ? [this.loaded] : []);
     if (loaded?.status === "fulfilled") await loaded.value.clients.close();
+    await this.backupServers?.close();
   }
 
   async federation(): Promise<Federation> {
@@ -128,6 +132,18 @@ export class Session {
   async client(clusterId: string): Promise<ProxmoxApi> {
     return (await this.load()).clients.get(await this.cluster(clusterId));
   }
+
+  /** Client of a backup store's own API. */
+  readonly backupServer = async (name: string): Promise<BackupServerApi> => {
+    const { backupStores } = await this.federation();
+    const store = backupStores.find((candidate) => candidate.name === name);
+    if (!store?.api)
+      throw new UserError(
+        `Backup store ${name} ${store ? "has no api in" : "is not in backup_stores of"} federation.yaml, and archives of a move are on it. Put it back, then run again.`,
+      );
+    this.backupServers ??= createBackupServerClients(this.credentialEnvironment);
+    return this.backupServers.get(store);
+  };
 
   /** What the cluster's client signs in with. A secret: for a request that must carry it, and nothing else. */
   async credentialsOf(clusterId: string): Promise<Credentials> {

@@ -74,6 +74,11 @@ export interface ZonedPersistentVolumeArgs {
      */
     takeOwnership?: pulumi.Input<boolean>;
   }>;
+  /**
+   * A new volume without a `zone` goes only where a Kubernetes worker runs that takes pods. Default true; false: anywhere in
+   * the pool, as for a cluster whose workers are yet to come.
+   */
+  besideWorkers?: boolean;
   /** What the storage must be; default: as it is. A volume on a shared storage is of its whole region. */
   shared?: pulumi.Input<boolean>;
   /** Lets the data move when zone or region change. Default false: such a change is refused. */
@@ -122,6 +127,8 @@ export class ZonedPersistentVolume extends FederationResource {
   /** Known in the preview. */
   declare readonly placement: pulumi.Output<ZonedVolumePlacement>;
   declare readonly migration: pulumi.Output<MigrationSummary | undefined>;
+  /** What is taken over, and what that does to it; absent once it is done. */
+  declare readonly adoption: pulumi.Output<string | undefined>;
   /** Name of the PersistentVolume; another one after a move. */
   declare readonly persistentVolume: pulumi.Output<string>;
   /** `region/zone/storage/volume`, by which the CSI plugin finds the disk. */
@@ -150,13 +157,20 @@ export class ZonedPersistentVolume extends FederationResource {
 function declareDisk(name: string, { pool, region, zone, ...args }: ZonedPersistentVolumeArgs) {
   const { size, storageClass, location, residency, adopt } = args;
   const pin = zone === undefined ? undefined : { node: zone };
+  const workers = zone === undefined && args.besideWorkers !== false ? withoutSecret(args.kubernetes ?? {}) : undefined;
   return declareInOrder({
     kind: "disk",
     name: `pv/${name}`,
     pool: poolName(pool),
     region,
+    workers,
     args: { name: args.name ?? name, size, storageClass, location, residency, pin, adopt },
   });
+}
+
+/** What a kubeconfig's text says is not written into the inputs of other resources: the volume is outside the order then. */
+function withoutSecret(connection: pulumi.Input<KubernetesConnectionArgs>): pulumi.Input<unknown> {
+  return "kubeconfigContent" in connection && connection.kubeconfigContent !== undefined ? pulumi.secret(connection) : connection;
 }
 
 function withSecretContent(connection: pulumi.Input<KubernetesConnectionArgs>): pulumi.Output<pulumi.Unwrap<KubernetesConnectionArgs>> {

@@ -25,6 +25,8 @@ export class HttpsListener {
       { cert: certificate.certificatePem, key: certificate.privateKeyPem, maxHeaderSize: 64 * 1024 },
       (request, response) => onRequest(request, response),
     );
+    // Every socket is destroyed by `close`; Node's own sweep at that moment trips over a connection that is just ending.
+    this.server.closeIdleConnections = () => undefined;
     this.server.on("connection", (socket: Socket) => {
       this.sockets.add(socket);
       socket.on("close", () => this.sockets.delete(socket));

@@ -32,7 +32,8 @@ export type Archives = Record<string, Point[]>;
 /** @param values always the same kind, in the same order */
 export function recordSample(archives: Archives, atMs: number, values: readonly number[]): void {
   for (const [stepSeconds, count] of KEPT) {
-    const points = (archives[stepSeconds] ??= []);
+    archives[stepSeconds] ??= [];
+    const points = archives[stepSeconds];
     const timeSeconds = stepStart(atMs, stepSeconds);
     const last = points.at(-1);
     if (last?.timeSeconds === timeSeconds) {

@@ -104,6 +104,46 @@ describe("a disk", () => {
     await expectRest([VM, disk()]);
   });
 
+  it("goes there, back and there again although the first source could not be removed at once", async () => {
+    const loose: Declared = { name: "data", kind: "disk", args: disk().args };
+    await scenario.up([loose]);
+    scenario.prefer("b");
+    scenario.world.fault = (call) => (call.name === "qemu.delete" ? "kill" : undefined);
+    await expect(scenario.up([loose])).rejects.toThrow(/killed/);
+    scenario.world.fault = (call) => (call.name === "qemu.delete" ? "refuse" : undefined);
+    scenario.world.revive(2_000);
+    scenario.prefer("a");
+    await expect(scenario.up([loose])).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    scenario.prefer("b");
+    await scenario.up([loose]);
+    expect(scenario.litter()).toEqual([]);
+    expect(scenario.ours()).toEqual([expect.stringMatching(/^b\/\d+ stopped$/)]);
+  });
+
+  it("that has all but arrived goes back where it was, if that is wanted now", async () => {
+    const loose: Declared = { name: "data", kind: "disk", args: disk().args };
+    await scenario.up([loose]);
+    scenario.prefer("b");
+    let settled = false;
+    scenario.world.fault = (call) => {
+      settled ||= guestsOf("b", "disk").some((guest) => parseDescription(guest.config.description).mark?.phase === "settled");
+      return settled && call.write ? "kill" : undefined;
+    };
+    await expect(scenario.up([loose])).rejects.toThrow(/killed/);
+    scenario.world.fault = () => undefined;
+    scenario.world.revive(2_000);
+    scenario.prefer("a");
+    expect((await scenario.preview([loose])).data).toMatchObject({
+      step: "update",
+      inputs: { recovery: expect.stringContaining("rolled back") },
+    });
+    await scenario.up([loose]);
+    expect(scenario.litter()).toEqual([]);
+    expect(scenario.ours()).toEqual([expect.stringMatching(/^a\/\d+ stopped$/)]);
+    await expectRest([loose]);
+  });
+
   it("outlives its VM", async () => {
     await scenario.up([VM, disk()]);
     const volid = scenario.outputs("data").volid as string;

@@ -99,6 +99,84 @@ describe("a VM whose cluster is lost", () => {
   });
 });
 
+describe("HA and replication of a VM whose cluster is lost", () => {
+  const AT_B1: Declared[] = [{ ...WEB[0]!, args: { ...WEB[0]!.args, pin: { cluster: "b", node: "b1" } } }];
+
+  /** Seen by one more update before the loss. */
+  async function loseMember(options: { rulesOn?: "b"; zfs?: boolean; blindToken?: boolean } = {}): Promise<void> {
+    scenario = new ProgramScenario();
+    const { a, b } = scenario;
+    await scenario.up(WEB);
+    a.haResources.set(100, { vmid: 100, state: "started", maxRestart: 2 });
+    a.haRules.push({ rule: "shop", type: "node-affinity", resources: ["vm:100"] });
+    a.replicationJobs.push({ vmid: 100, job: 0, targetNode: "a2", schedule: "*/15", disabled: false });
+    if (options.rulesOn === "b") b.haRules.push({ rule: "shop", type: "node-affinity", resources: [] });
+    for (const each of [a, b]) if (options.zfs) each.storages.fast!.type = "zfspool";
+    scenario.federation.migration.paths = [
+      { sourceCluster: "a", targetCluster: "b", methods: ["backup-restore"], nodeNames: { a1: "b1", a2: "b2" } },
+    ] as unknown as typeof scenario.federation.migration.paths;
+    await scenario.up(WEB);
+    const seeing = { "Sys.Audit": true, "Sys.Console": true };
+    if (!options.blindToken) b.permissions = { ...b.permissions, "/": { ...b.permissions["/"], ...seeing } };
+    if (!options.blindToken) b.permissions = { ...b.permissions, "/vms": { ...b.permissions["/vms"], "VM.Replicate": true } };
+    await loseBackedUp();
+  }
+
+  async function loseBackedUp(): Promise<void> {
+    const { a } = scenario;
+    const { node } = a.guests.get(100)!;
+    await a.tasks.wait((await a.backup.start(node, { vmid: 100, storage: "bk", mode: "snapshot" }))!, {});
+    a.guests.get(100)!.power = "stopped";
+    scenario.prefer("b");
+    Object.assign(declared("a"), { status: "lost", fenced: true });
+  }
+
+  it("are set up again at the target", async () => {
+    await loseMember({ rulesOn: "b", zfs: true });
+    const { inputs } = (await scenario.preview(AT_B1)).web!;
+    expect((inputs.failover as { membership: string }).membership).toBe("HA (started) is set up again; replication to b2 is set up again");
+    const { b } = scenario;
+    await scenario.up(AT_B1);
+    expect(b.haResources.get(100)).toMatchObject({ state: "started", maxRestart: 2 });
+    expect(b.haRules).toMatchObject([{ rule: "shop", resources: ["vm:100"] }]);
+    expect(b.replicationJobs).toMatchObject([{ vmid: 100, job: 0, targetNode: "b2" }]);
+    expect(flaws()).toEqual([]);
+    expect((await scenario.preview(AT_B1)).web?.step).toBe("same");
+  });
+
+  it.each([
+    ["have no counterpart", {}, /^HA \(started\) is not set up again: its HA group or rule shop has no counterpart/],
+    [
+      "are not for the target's token",
+      { rulesOn: "b", zfs: true, blindToken: true } as const,
+      /^HA .* the token of b lacks Sys.Audit on \/ .*VM.Replicate/,
+    ],
+  ])("stop nothing where they %s, and the preview says so", async (_why, options, said) => {
+    await loseMember(options);
+    const { inputs } = (await scenario.preview(AT_B1)).web!;
+    expect((inputs.failover as { membership: string }).membership).toMatch(said);
+    await scenario.up(AT_B1);
+    expect([...scenario.b.haResources]).toEqual([]);
+    expect(flaws()).toEqual([]);
+  });
+
+  it.each<Fault>(["kill", "kill-after", "lose-reply", "refuse"])(
+    "(%s at any call) are there once, after one more update",
+    async (fault) => {
+      const begin = async () => {
+        await loseMember({ rulesOn: "b", zfs: true });
+        return scenario.world;
+      };
+      const check = () => {
+        const { haResources, haRules, replicationJobs } = scenario.b;
+        const found = [...haResources.values()].length + haRules.flatMap(({ resources }) => resources).length + replicationJobs.length;
+        return [...flaws(), ...(found === 3 ? [] : [`${found} entries`])];
+      };
+      expect(await sweepCalls(fault, begin, () => scenario.up(AT_B1), check)).toEqual([]);
+    },
+  );
+});
+
 describe("its old copy, when the cluster is back,", () => {
   it("is fenced and kept when it stands still", async () => {
     await loseA();

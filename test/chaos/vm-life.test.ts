@@ -305,3 +305,25 @@ describe("killed at any call, and run again,", () => {
     expect(await sweepCalls(fault, begin, act, check)).toEqual([]);
   });
 });
+
+describe("a move that is killed at any call, and given up,", () => {
+  it.each(
+    (["nfs", "pbs"] as const).flatMap((store) => (["kill", "kill-after", "lose-reply"] as Fault[]).map((fault) => [fault, store] as const)),
+  )("(%s, %s) ends where the program wants the VM now, with nothing left behind", async (fault, store) => {
+    let runs = 0;
+    const begin = async () => {
+      scenario = new ProgramScenario({ store });
+      await scenario.up(web());
+      runs = 0;
+      return scenario.world;
+    };
+    const act = async () => {
+      runs += 1;
+      scenario.prefer(runs === 1 ? "b" : "a");
+      await scenario.up(web());
+      // One that has all but arrived finishes there first.
+      if (runs === 2) await scenario.up(web());
+    };
+    expect(await sweepCalls(fault, begin, act, () => flaws(runs === 1 ? "b" : "a"))).toEqual([]);
+  });
+});

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
 import type { StatusReport } from "../../src/cli/status/report";
+import { formatDescription, identityTag } from "../../src/migration";
 import type { ProxmoxApi } from "../../src/proxmox";
 import { clientOf, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
 import { federate } from "./run";
@@ -41,6 +42,14 @@ async function status() {
   return { code, problems: cluster.problems, backups: cluster.live!.backups };
 }
 
+/** A guest that nobody starts, with a mark. */
+async function addTemplate(vmid: number, name: string, mark: { kind: "vm" | "disk"; phase: "settled" | "retired" }): Promise<void> {
+  const identity = { federation: "acme", stack: "shop/prod", kind: mark.kind, name };
+  const description = formatDescription("", { ...identity, generation: 1, phase: mark.phase });
+  await api.tasks.wait(await api.qemu.create("ams-1", { vmid, name, memory: 16, scsi0: "nvme:1", pool: POOL, description }));
+  await api.qemu.updateConfig("ams-1", vmid, { template: 1, tags: identityTag(identity) });
+}
+
 describe("replication lag", () => {
   it("is the age of each guest's newest backup, and a problem beyond the pool's rpo", async () => {
     const { code, problems, backups } = await status();
@@ -63,5 +72,14 @@ describe("replication lag", () => {
     );
     expect(metrics).toContain('backup_rpo_seconds{pool="production-pool",federation="acme"} 3600');
     expect(metrics).toContain('guests_without_backup{cluster="worldstream-prod",pool="production-pool",federation="acme"} 1');
+  });
+
+  it("counts disks with a life of their own, and no fenced remains of a move", async () => {
+    await addTemplate(103, "data", { kind: "disk", phase: "settled" });
+    await addTemplate(104, "former-data", { kind: "disk", phase: "retired" });
+    await addTemplate(105, "former-vm", { kind: "vm", phase: "retired" });
+    expect((await status()).backups.map(({ name }) => name)).toEqual(["saved", "bare", "data"]);
+    await api.tasks.wait((await api.backup.start("ams-1", { vmid: 103, storage: "pbs" }))!);
+    expect((await status()).backups[2]?.ageSeconds).toBeGreaterThanOrEqual(0);
   });
 });

@@ -117,7 +117,7 @@ describe("federate migrate", () => {
 
   it.each([
     [["--from", FROM, "--to", FROM], 2, /are both worldstream-prod/],
-    [["--from", FROM, "--to", "nowhere"], 1, /Cluster nowhere is not in federation.yaml/],
+    [["--from", FROM, "--to", "nowhere"], 2, /there is no cluster nowhere in the federation file\. It declares worldstream-prod, /],
     [["--from", "hetzner-edge", "--to", FROM], 2, /there is no guest 100 on hetzner-edge/],
     [["--from", FROM, "--to", "hetzner-edge"], 1, /production-pool has no member hetzner-edge/],
   ])("refuses %s", async (argv, code, message) => {

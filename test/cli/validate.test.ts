@@ -146,7 +146,7 @@ describe("validate --check-connectivity", () => {
     });
     const { out } = await federate(["validate", "--check-connectivity"], simulated.env);
     expect(out).toMatch(
-      /^worldstream-prod → databarn-dr: latency [\d.]+ to [\d.]+ ms by the round trips from here · declared 4 ms · throughput not known: no move on record$/m,
+      /^worldstream-prod → databarn-dr: latency [\d.]+ to [\d.]+ ms by the round trips from here · declared 4 ms · throughput not measured: the API cannot, and no move is on record$/m,
     );
   });
 

@@ -24,6 +24,20 @@ const handles: [text: string, handle: VolumeHandle, volid: string, vmid: number 
     "nfs:9999/vm-9999-pvc-123.qcow2",
     9999,
   ],
+  // A snapshot of the plugin's is a disk like any other.
+  [
+    "cluster-1/pve-1/zfs/vm-9999-snapshot-123",
+    { region: "cluster-1", zone: "pve-1", storage: "zfs", volname: "vm-9999-snapshot-123" },
+    "zfs:vm-9999-snapshot-123",
+    9999,
+  ],
+  // `features.controllerVmID` of the plugin.
+  [
+    "cluster-1//cephfs/19999/vm-19999-pvc-123.raw",
+    { region: "cluster-1", storage: "cephfs", volname: "19999/vm-19999-pvc-123.raw" },
+    "cephfs:19999/vm-19999-pvc-123.raw",
+    19999,
+  ],
   // Replicated: the owner carries the PersistentVolume's name.
   ["cluster-1//zfs/vm-10001-pvc-123", { region: "cluster-1", storage: "zfs", volname: "vm-10001-pvc-123" }, "zfs:vm-10001-pvc-123", 10001],
   [

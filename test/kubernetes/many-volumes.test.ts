@@ -20,6 +20,8 @@ const SEED = Number(process.env.MANY_VOLUMES_SEED ?? 1);
 const IN_USE = Math.min(6, Math.floor(COUNT / 2));
 /** Writing calls to Proxmox that a move of one volume makes, at least: no kill comes after everything is done. */
 const WRITES_PER_VOLUME = 8;
+/** Restores under way at once, at most: the link between the two clusters carries so many transfers by default. */
+const TRANSFERS_PER_LINK = 4;
 /** `engine`: the machine loses power. `group`: as a CI runner does, the provider process lives on. `provider`: only that one dies. */
 const KILLS = (["engine", "group", "provider", "engine", "group", "provider"] as const).slice(0, COUNT < 50 ? 3 : 6);
 const minutes = (count: number) => count * 60_000;
@@ -116,6 +118,17 @@ describe(`${COUNT} volumes that move in one run`, () => {
     return `${how} killed at writing call ${nth}, after ${Math.round((Date.now() - startMs) / 1000)} s`;
   }
 
+  /** @returns tells how many restores have run at once since */
+  function watchRestores(): () => number {
+    const { faults, world } = site.federation.simulator;
+    let most = 0;
+    faults.onCall = () => {
+      most = Math.max(most, world.tasks.listRunning("frankfurt").filter((upid) => upid.includes(":qmrestore:")).length);
+      return undefined;
+    };
+    return () => most;
+  }
+
   it(
     "arrive whole, although the run is killed at random again and again",
     async () => {
@@ -123,11 +136,13 @@ describe(`${COUNT} volumes that move in one run`, () => {
       // Together the kills come before all writes are done, whatever the random numbers are.
       const most = Math.floor((COUNT * WRITES_PER_VOLUME) / KILLS.length);
       for (const how of KILLS) console.log(await runAndKill(how, 1 + (random.next() % most)));
-      site.federation.simulator.faults.onCall = () => undefined;
+      const busiest = watchRestores();
       const lastMs = Date.now();
       const finished = await stack.up(layout("after"));
       const seconds = (sinceMs: number) => Math.round((Date.now() - sinceMs) / 1000);
       console.log(`${KILLS.length} kills and the last run: ${seconds(startMs)} s, of which the last run ${seconds(lastMs)} s`);
+      console.log(`at most ${busiest()} restores at once`);
+      expect(busiest()).toBeLessThanOrEqual(TRANSFERS_PER_LINK);
       expect(finished.diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
 
       await expect.poll(async () => (await runningPods()).sort(), patience).toEqual(podsOfUsed);

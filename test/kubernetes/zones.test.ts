@@ -84,6 +84,26 @@ describe("a volume of two regions with two zones each", () => {
     expect(site.standIn.formatted).toHaveLength(1);
   });
 
+  it("keeps its pod waiting while no worker of its zone takes one, and that is no diff either", async () => {
+    const cordon = async (unschedulable: boolean) => {
+      for (const name of ["worker-1", "worker-2"])
+        await site.core.patchNode({ name, body: [{ op: "add", path: "/spec/unschedulable", value: unschedulable }] });
+    };
+    const whyNotScheduled = async () => {
+      const { status } = await site.core.readNamespacedPod({ namespace: "default", name: "db-0" });
+      return status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False")?.message ?? "";
+    };
+    await cordon(true);
+    await site.core.deleteNamespacedPod({ namespace: "default", name: "db-0" });
+    await expect
+      .poll(() => whyNotScheduled().catch(() => ""), patience)
+      .toMatch(/2 node\(s\) didn't match PersistentVolume's node affinity/);
+    expect(await operations()).toEqual(["same"]);
+    await cordon(false);
+    await expect.poll(podPhase, patience).toBe("Running");
+    expect(["worker-1", "worker-2"]).toContain(await podNode());
+  });
+
   it("is refused another zone without allowMove, with the names of its users", async () => {
     const message = await refusal({ zone: "ams-2" });
     expect(message).toMatch(/Volume data must leave eu-ams\/ams-1 for eu-ams\/ams-2/);

@@ -98,6 +98,32 @@ describe("the summary in the preview", () => {
     });
   });
 
+  it("of a live restore is down for the changes only, and says what it puts at risk", () => {
+    const live: Route = {
+      ...ROUTE,
+      warm: true,
+      live: true,
+      bitsPerSecond: 100 * MBIT,
+      limitedBy: "the path's max_bandwidth",
+      store: { ...storeOf(ROUTE), name: "vault", type: "pbs" },
+    };
+    const down = (route: Route) => estimateMove(route, 100 * GIB, cluster("a")).downtimeSeconds!;
+    expect(down(live)[1]).toBeLessThan(0.25 * down({ ...live, live: false })[1]);
+    expect(down({ ...live, store: { ...storeOf(live), beside: "source" } })).toEqual([20, 180]);
+    expect(down({ ...live, warm: false })[1]).toBeLessThan(down({ ...live, warm: false, live: false })[1]);
+    const summary = summarizeMove(live, estimateMove(live, 100 * GIB, cluster("a")), WHERE);
+    expect(summary).toMatchObject({
+      method: expect.stringMatching(/started there at once, while the restore brings its data$/),
+      risk: expect.stringMatching(
+        /^live_restore: what the VM writes on b while its data arrive \(at most .*\) is lost if that restore fails; the target is removed then, and the source on a is started again with the state of its final backup$/,
+      ),
+      transfer: expect.stringMatching(/only the backup can be held to it: Proxmox ignores the limit of a restore from a PBS/),
+    });
+    const beside = summarizeMove({ ...live, live: false, store: { ...storeOf(live), beside: "target" } }, { diskBytes: GIB }, WHERE);
+    expect(beside.risk).toBeUndefined();
+    expect(beside.transfer).not.toMatch(/ignores/);
+  });
+
   it("of a remote migration says what only an administrator can do afterwards, and that a running guest hardly stops", () => {
     const { store: _none, ...rest } = ROUTE;
     const online: Route = { ...rest, method: "storage", bitsPerSecond: 100 * MBIT, keepSourceMs: 7 * 86_400_000 };

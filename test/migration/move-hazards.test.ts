@@ -15,6 +15,7 @@ import {
   markOf,
   oneMoveScenarioAtATime,
   POOL,
+  type ScenarioOptions,
   SOURCE_VMID,
 } from "../support/move-scenario";
 
@@ -522,5 +523,20 @@ describe("a rollback", () => {
     await rollBackMove(request(scenario), scenario.world.pace);
     expect(scenario.b.guests.get(SOURCE_VMID)).toBe(target);
     expect(scenario.a.guests.get(SOURCE_VMID)?.power).toBe("running");
+  });
+});
+
+describe("a VM that was restored because its cluster was lost", () => {
+  it.each<[string, ScenarioOptions]>([
+    ["over a store", {}],
+    ["live", { live: true }],
+    ["by remote migration", { method: "storage" }],
+  ])("keeps the note of it when it moves on %s: by that its old copy is known when it comes back", async (_how, options) => {
+    const scenario = begin(options);
+    const failover = { from: { cluster: "c", vmid: 77 }, archive: "bk-a:backup/old", backedUpAt: "2026-01-01T00:00:00.000Z" };
+    const source = scenario.a.guests.get(SOURCE_VMID)!;
+    source.config.description = formatDescription("the shop", { ...markOf(scenario.a, SOURCE_VMID)!, failover });
+    expect(await attempt(scenario)).toEqual({ ok: true });
+    expect(markOf(scenario.b, SOURCE_VMID)?.failover).toEqual(failover);
   });
 });

@@ -59,6 +59,13 @@ describe("a route", () => {
     expect(result.ok && result.route.warm).toBe(warm);
   });
 
+  it("restores live where the path asks for it, and nowhere else", () => {
+    const live = plan({ paths: [path({ liveRestore: true })], stores: [PBS] });
+    expect(live.ok && live.route.live).toBe(true);
+    const plain = plan({ paths: [path()], stores: [PBS] });
+    expect(plain.ok && plain.route.live).toBeUndefined();
+  });
+
   it.each<[string, string | undefined, "source" | "target" | undefined]>([
     ["beside the source", "a", "source"],
     ["beside the target", "b", "target"],
@@ -221,9 +228,14 @@ describe("a route is refused", () => {
       /requires encryption.*nas \(nfs\) cannot encrypt: use a PBS store/,
     ],
     [
-      "when it asks for a live restore",
-      { paths: [path({ liveRestore: true })], stores: [PBS] },
-      /live restore that fails loses what the guest has written since its start/,
+      "when it asks for a live restore from a directory",
+      { paths: [path({ liveRestore: true })], stores: [NFS] },
+      /live_restore, which only a Proxmox Backup Server can serve, and backup store nas is of type nfs: remove live_restore/,
+    ],
+    [
+      "when it asks for a live restore by a method that restores nothing",
+      { paths: [path({ liveRestore: true, method: "storage" })], stores: [PBS] },
+      /live_restore.* method storage has no store/,
     ],
   ])("%s", (_why, changes, reason) => {
     const result = plan(changes);

@@ -1,14 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Inventory, type PlacementRequest, PlanExplainer, placeMany } from "../../src/placement";
+import { type Inventory, type PlacementPlan, type PlacementRequest, PlanExplainer, placeMany } from "../../src/placement";
 import { explainInWorld } from "../../src/placement/place-one";
 import { buildWorld } from "../../src/placement/world";
 import { afterApply, arbitraryInventory, arbitraryRequests } from "./arbitraries";
 import { cluster, inventory, node, pool, request, rule } from "./builders";
 
 /** The world of one decision, built for it alone. */
-function explainedAlone(key: string, requests: readonly PlacementRequest[], facts: Inventory) {
-  const { decisions } = placeMany(requests, facts);
+function explainedAlone(key: string, { decisions }: PlacementPlan, requests: readonly PlacementRequest[], facts: Inventory) {
   const index = requests.findIndex((each) => each.key === key);
   const others = requests.flatMap((each, position) => {
     const placement = decisions[position]?.placement;
@@ -43,9 +42,10 @@ describe("PlanExplainer", () => {
         });
         const asked = isSecondRun ? placed.map(({ request: each, ...prior }) => ({ ...each, prior })) : requests;
         const now = isSecondRun ? afterApply(facts, placed) : facts;
-        const explainer = new PlanExplainer(placeMany(asked, now), asked, now);
+        const plan = placeMany(asked, now);
+        const explainer = new PlanExplainer(plan, asked, now);
         const keys = asked.map(({ key }) => key);
-        for (const key of [...keys, ...keys.reverse()]) expect(explainer.explain(key)).toEqual(explainedAlone(key, asked, now));
+        for (const key of [...keys, ...keys.reverse()]) expect(explainer.explain(key)).toEqual(explainedAlone(key, plan, asked, now));
       }),
     );
   });
@@ -61,7 +61,7 @@ describe("PlanExplainer", () => {
     expect(reads.count).toBe(0);
     explainer.explain("one");
     const forOne = reads.count;
-    for (const { key } of requests) expect(explainer.explain(key)).toEqual(explainedAlone(key, requests, facts));
+    for (const { key } of requests) expect(explainer.explain(key)).toEqual(explainedAlone(key, plan, requests, facts));
     expect(forOne).toBeGreaterThan(0);
     expect(reads.count).toBe(forOne);
   });

@@ -62,6 +62,18 @@ describe("a VM is at home", () => {
     expect(scenario.world.calls.filter((call) => call.name === "qemu.findConfig")).toEqual([]);
   });
 
+  it("nowhere as long as only its fenced old copy is in sight", async () => {
+    const copy = put(scenario.a, 100, { phase: "retired", successor: { cluster: "b", vmid: 200 } }, { moving: false });
+    copy.config.template = "1";
+    expect(await where()).toEqual({ home: undefined });
+  });
+
+  it("at the source while nobody knows how a live restore ended", async () => {
+    put(scenario.a, 100, { phase: "moving", move: journal({ step: "finishing", live: true }) });
+    put(scenario.b, 200, { phase: "claimed", generation: 2 });
+    expect(await where()).toEqual({ home: "a/100", step: "finishing" });
+  });
+
   it("where a half-made guest is, by its description alone", async () => {
     put(scenario.a, 100, { phase: "claimed" }, { untagged: true });
     expect(await where()).toEqual({ home: "a/100" });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
-import { setClusterStatus } from "../../src/cli/simulated-config";
 import { parseDescription } from "../../src/migration";
 import type { EngineReplay } from "../support/engine-replay";
 import type { Step } from "../support/replay-model";
@@ -11,6 +10,31 @@ const HOME = "worldstream-prod";
 const OTHER = "databarn-dr";
 const web = vm("web-1", { cores: 1, memory: "1GiB", disks: [{ size: "1GiB" }], networks: [{ network: "lan" }], agent: true });
 const program = [pool("production-pool"), web];
+
+/** Changes those keys of the cluster in the file; `undefined` removes one. */
+function declareCluster(federation: SimulatedFederation, id: string, keys: Record<string, unknown>): Promise<void> {
+  return federation.edit((text) => {
+    const document = parseDocument(text);
+    const index = (document.toJS() as { clusters: { id: string }[] }).clusters.findIndex((cluster) => cluster.id === id);
+    for (const [key, value] of Object.entries(keys))
+      if (value === undefined) document.deleteIn(["clusters", index, key]);
+      else document.setIn(["clusters", index, key], value);
+    return document.toString();
+  });
+}
+
+/** Of what the guests of a cluster hold. */
+async function checksumsOn(federation: SimulatedFederation, cluster: string): Promise<string[]> {
+  const disks = await federation.admin<{ vmid: number; blockCount: number; sha256: string; volids: { cluster: string }[] }[]>(
+    "GET",
+    "/checksums",
+  );
+  const found = disks
+    .filter(({ vmid, blockCount, volids }) => vmid !== 0 && blockCount > 0 && volids.some((volid) => volid.cluster === cluster))
+    .map(({ sha256 }) => sha256);
+  // The backup holds the same.
+  return [...new Set(found)];
+}
 
 describe("a VM whose cluster is lost", () => {
   let federation: SimulatedFederation;
@@ -32,33 +56,13 @@ describe("a VM whose cluster is lost", () => {
   const operations = (steps: Step[]) => Object.fromEntries(steps.map((step) => [`${step.name} ${step.operation}`, step]));
   const guestsOf = (cluster: string) => federation.simulator.world.state.clusters[cluster]!.guests;
   const markOf = (cluster: string, vmid: number) => parseDescription(guestsOf(cluster)[String(vmid)]?.config.description).mark;
-  const declare = (id: string, keys: Record<string, unknown>) =>
-    federation.edit((text) => {
-      const document = parseDocument(text);
-      const index = (document.toJS() as { clusters: { id: string }[] }).clusters.findIndex((cluster) => cluster.id === id);
-      for (const [key, value] of Object.entries(keys))
-        if (value === undefined) document.deleteIn(["clusters", index, key]);
-        else document.setIn(["clusters", index, key], value);
-      return document.toString();
-    });
+  const declare = (id: string, keys: Record<string, unknown>) => declareCluster(federation, id, keys);
 
   async function requestsTo(id: string, work: () => Promise<unknown>): Promise<number> {
     await federation.admin("DELETE", "/requests");
     await work();
     const { clusters } = await federation.admin<{ clusters: Record<string, { total: number }> }>("GET", "/requests");
     return clusters[id]?.total ?? 0;
-  }
-
-  async function checksums(cluster: string): Promise<string[]> {
-    const disks = await federation.admin<{ vmid: number; blockCount: number; sha256: string; volids: { cluster: string }[] }[]>(
-      "GET",
-      "/checksums",
-    );
-    const found = disks
-      .filter(({ vmid, blockCount, volids }) => vmid !== 0 && blockCount > 0 && volids.some((volid) => volid.cluster === cluster))
-      .map(({ sha256 }) => sha256);
-    // The backup holds the same.
-    return [...new Set(found)];
   }
 
   it("is refused without fencing, and without a backup", async () => {
@@ -85,7 +89,7 @@ describe("a VM whose cluster is lost", () => {
   });
 
   it("is shown in the preview with backup, age and target, and restored without a request to the lost cluster", async () => {
-    const before = await checksums(HOME);
+    const before = await checksumsOn(federation, HOME);
     expect(before).toHaveLength(1);
     let preview: Record<string, Step> = {};
     const asked = await requestsTo(HOME, async () => {
@@ -102,7 +106,7 @@ describe("a VM whose cluster is lost", () => {
     const { vmid, __at } = stack.get("web-1").outputs as { vmid: number; __at: { cluster: string } };
     expect(__at.cluster).toBe(OTHER);
     expect(guestsOf(OTHER)[String(vmid)]!.running).toBe(true);
-    expect(await checksums(OTHER)).toEqual(before);
+    expect(await checksumsOn(federation, OTHER)).toEqual(before);
     expect(markOf(OTHER, vmid)).toMatchObject({ phase: "settled", generation: 2, failover: { from: { cluster: HOME, vmid: oldVmid } } });
     expect(stack.state.resources.filter((resource) => resource.delete)).toEqual([]);
     expect((await stack.preview(program)).every((step) => step.operation === "same")).toBe(true);
@@ -133,15 +137,40 @@ describe("a VM whose cluster is lost", () => {
 });
 
 describe("a disk with a life of its own whose cluster is lost", () => {
-  it("is refused, and nothing empty takes its place", async () => {
+  it("is refused without a backup, and restored from one without a request to the lost cluster", async () => {
     const federation = await startSimulatedFederation();
     try {
       const stack = startStack(federation);
       const data = [pool("production-pool"), disk("data", { size: "1GiB" })];
       await stack.up(data);
-      await federation.edit((text) => setClusterStatus(text, HOME, "lost"));
-      await expect(stack.up(data)).rejects.toThrow(/Disk data was on worldstream-prod, which is declared lost/);
-      expect(Object.keys(federation.simulator.world.state.clusters[OTHER]!.guests)).toEqual([]);
+      const { ownerVmid, placement } = stack.get("data").outputs as { ownerVmid: number; placement: { node: string } };
+      const { clusters } = federation.simulator.world.state;
+      await declareCluster(federation, HOME, { status: "lost", fenced: true });
+      await expect(stack.up(data)).rejects.toThrow(/Disk data was on worldstream-prod, .*no backup with its mark is found/s);
+      expect(Object.keys(clusters[OTHER]!.guests)).toEqual([]);
+
+      await federation.admin("POST", `/guests/${HOME}/${ownerVmid}/write`, { disk: "scsi0", blocks: 40, seed: "orders", force: true });
+      const before = await checksumsOn(federation, HOME);
+      expect(before).toHaveLength(1);
+      await withClient(federation, HOME, async (api) => {
+        // As the pool's job does: the owner is a template, and stands still.
+        await api.tasks.wait((await api.backup.start(placement.node, { vmid: ownerVmid, storage: "pbs", mode: "snapshot" }))!, {});
+      });
+      await federation.admin("DELETE", "/requests");
+      await stack.up(data);
+      const requests = await federation.admin<{ clusters: Record<string, { total: number }> }>("GET", "/requests");
+      expect(requests.clusters[HOME]?.total ?? 0).toBe(0);
+      const { __at, ownerVmid: restored } = stack.get("data").outputs as { __at: { cluster: string }; ownerVmid: number };
+      expect(__at.cluster).toBe(OTHER);
+      const owner = clusters[OTHER]!.guests[String(restored)]!;
+      expect(await checksumsOn(federation, OTHER)).toEqual(before);
+      expect(owner.config).toMatchObject({ template: "1", protection: "1" });
+      expect(parseDescription(owner.config.description).mark).toMatchObject({
+        phase: "settled",
+        kind: "disk",
+        failover: { from: { cluster: HOME, vmid: ownerVmid } },
+      });
+      expect((await stack.preview(data)).every((step) => step.operation === "same")).toBe(true);
     } finally {
       await federation.stop();
     }

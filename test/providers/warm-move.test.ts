@@ -119,11 +119,6 @@ describe("a VM of which 1 % changes while it moves", () => {
     const live = await thereAndBack({ warm: true, live_restore: true }, 2 * BLOCKS, "second");
     const warm = await thereAndBack({ warm: true, live_restore: false }, 2 * BLOCKS, "third");
     const cold = await move(PROD, { warm: false, live_restore: false });
-    const figures = Object.entries({ small, live, warm, cold }).map(([name, { downMs, finalBackupMs, totalMs, linkMs }]) => [
-      name,
-      ...[downMs, finalBackupMs, totalMs, linkMs].map((ms) => (ms / 1000).toFixed(1)),
-    ]);
-    console.log(figures);
 
     for (const { record } of [small, live]) expect(record).toMatchObject({ result: "moved", liveRestore: true });
     for (const { record } of [warm, cold]) expect(record.liveRestore).toBeUndefined();

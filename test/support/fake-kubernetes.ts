@@ -6,6 +6,7 @@
 import {
   type KubernetesApi,
   KubernetesError,
+  type KubernetesNode,
   type MergePatch,
   type ObjectName,
   type PersistentVolume,
@@ -36,6 +37,9 @@ export class FakeKubernetes implements KubernetesApi {
   claim: PersistentVolumeClaim | undefined;
   /** Of the workload; undefined: there is none. */
   replicas: number | undefined;
+  /** Attachments that nobody can undo: their node is gone. */
+  readonly stale: { volume: string; node: string }[] = [];
+  nodes: KubernetesNode[] = [];
   /** Volids that were blank when a pod mounted them. */
   readonly formatted: string[] = [];
   private mount: Mount | undefined;
@@ -93,7 +97,8 @@ export class FakeKubernetes implements KubernetesApi {
   private collect(): void {
     if (this.claim?.metadata?.deletionTimestamp && !this.mount) this.claim = undefined;
     for (const [name, volume] of this.volumes)
-      if (volume.metadata?.deletionTimestamp && this.claim?.spec?.volumeName !== name) this.volumes.delete(name);
+      if (volume.metadata?.deletionTimestamp && this.claim?.spec?.volumeName !== name && !this.stale.some((held) => held.volume === name))
+        this.volumes.delete(name);
   }
 
   private bind(): void {
@@ -213,23 +218,15 @@ export class FakeKubernetes implements KubernetesApi {
   }
 
   listNodes() {
-    return this.call("listNodes", false, () => []);
+    return this.call("listNodes", false, () => this.nodes);
   }
 
   listVolumeAttachments() {
     return this.call("listVolumeAttachments", false, () =>
-      this.mount
-        ? [
-            {
-              metadata: { name: "csi-1" },
-              spec: {
-                attacher: "csi.proxmox.sinextra.dev",
-                nodeName: this.mount.node,
-                source: { persistentVolumeName: this.mount.volume },
-              },
-            },
-          ]
-        : [],
+      [...(this.mount ? [this.mount] : []), ...this.stale].map(({ node, volume }, index) => ({
+        metadata: { name: `csi-${index + 1}` },
+        spec: { attacher: "csi.proxmox.sinextra.dev", nodeName: node, source: { persistentVolumeName: volume } },
+      })),
     );
   }
 

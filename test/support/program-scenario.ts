@@ -54,6 +54,8 @@ export class ProgramScenario {
   readonly a = new FakeCluster("a", this.world, { nodes: ["a1", "a2"], storages: { fast: {}, slow: {}, bk: { store: this.store } } });
   readonly b = new FakeCluster("b", this.world, { nodes: ["b1", "b2"], storages: { fast: {}, slow: {}, bk: { store: this.store } } });
   readonly federation: Federation;
+  /** Of the stack. */
+  readonly config = new Map<string, string>();
   private readonly state = new Map<string, Kept>();
   private condemned: Kept[] = [];
 
@@ -92,7 +94,9 @@ export class ProgramScenario {
   }
 
   session(): Session {
-    return fakeSession(this.world, this.federation, [this.a, this.b]);
+    const session = fakeSession(this.world, this.federation, [this.a, this.b]);
+    session.configure({ get: (key) => this.config.get(key) });
+    return session;
   }
 
   outputs(name: string): Inputs {

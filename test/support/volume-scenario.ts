@@ -36,6 +36,8 @@ export class VolumeScenario {
   readonly kubernetes: FakeKubernetes;
   readonly federation: Federation;
   state: Kept | undefined;
+  /** Of the stack. */
+  readonly config = new Map<string, string>();
   private condemned: Kept[] = [];
 
   constructor() {
@@ -66,14 +68,16 @@ export class VolumeScenario {
     });
   }
 
-  private session(): Session {
+  /** Of one more provider process. */
+  newSession(): Session {
     const session = fakeSession(this.world, this.federation, [this.a, this.b]);
+    session.configure({ get: (key) => this.config.get(key) });
     session.kubernetesClients.set(CONNECTION_KEY, Promise.resolve(this.kubernetes));
     return session;
   }
 
   async preview(args: Inputs): Promise<{ step: string; inputs: Inputs }> {
-    return this.plan(this.session(), args);
+    return this.plan(this.newSession(), args);
   }
 
   private async plan(session: Session, args: Inputs): Promise<{ step: string; inputs: Inputs }> {
@@ -92,7 +96,7 @@ export class VolumeScenario {
 
   /** `pulumi up` */
   async up(args: Inputs): Promise<string> {
-    const session = this.session();
+    const session = this.newSession();
     const { step, inputs } = await this.plan(session, args);
     if (step === "replace") {
       // A replacement is checked a second time, without the old inputs.
@@ -110,7 +114,7 @@ export class VolumeScenario {
   }
 
   async destroy(): Promise<void> {
-    const session = this.session();
+    const session = this.newSession();
     await this.deleteCondemned(session);
     if (this.state) await deleteVolume(session, this.state.outputs);
     this.state = undefined;
@@ -118,7 +122,7 @@ export class VolumeScenario {
 
   /** What `pulumi refresh` finds; a volume that is gone leaves the state. */
   async refresh(): Promise<unknown> {
-    const { id, props } = await readVolume(this.session(), this.state!.id, this.state!.outputs);
+    const { id, props } = await readVolume(this.newSession(), this.state!.id, this.state!.outputs);
     this.state = id === "" ? undefined : { ...this.state!, outputs: wire(props) };
     return props.drift;
   }

@@ -2,7 +2,7 @@
 import { roundedSize } from "../../config";
 import { type Forecast, forecastExhaustion } from "../../placement";
 import type { Paint } from "../io";
-import { roundedSpan, table } from "../words";
+import { counted, roundedSpan, table } from "../words";
 import type { RecordedRows } from "./history";
 
 const MIB = 1024 * 1024;
@@ -110,7 +110,7 @@ export function outlookText(outlooks: readonly Outlook[], notes: readonly string
 }
 
 function trend({ growthBytesPerDay, typicalErrorBytes, fullAt, fullBetween, readings, spanSeconds }: Outlook): string[] {
-  if (growthBytesPerDay === undefined || typicalErrorBytes === undefined) return [`too little history: ${readings} readings`];
+  if (growthBytesPerDay === undefined || typicalErrorBytes === undefined) return [`too little history: ${counted(readings, "reading")}`];
   const sign = growthBytesPerDay < 0 ? "-" : "+";
   const rate = `${sign}${roundedSize(Math.abs(growthBytesPerDay))} a day over ${roundedSpan(spanSeconds)}, line off by ${roundedSize(typicalErrorBytes)}`;
   if (fullAt === undefined) return [rate, "does not fill up"];

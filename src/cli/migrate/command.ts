@@ -111,6 +111,10 @@ async function planMigration(session: Session, text: string, options: MigrateOpt
   const { from, to } = options;
   if (from === to) throw new UsageError(`--from and --to are both ${from}: inside a cluster Proxmox itself migrates.`);
   const federation = await session.federation();
+  const known = federation.clusters.map(({ id }) => id);
+  const unknown = [from, to].find((id) => !known.includes(id));
+  if (unknown !== undefined)
+    throw new UsageError(`there is no cluster ${unknown} in the federation file. It declares ${known.join(", ") || "none"}.`);
   const [sourceCluster, targetCluster] = await Promise.all([session.cluster(from), session.cluster(to)]);
   if (options.method !== undefined) setMethod(federation, from, to, options.method);
   const row = findGuestRow(text, from, await guestsOf(session, from));

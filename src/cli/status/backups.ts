@@ -1,6 +1,7 @@
 /** How far the scheduled backups of a pool lag behind its guests. */
 import type { Cluster, Federation } from "../../config";
-import type { CallOptions, GuestRow, ProxmoxApi } from "../../proxmox";
+import { isIdentityTag, parseDescription } from "../../migration";
+import { type CallOptions, type GuestRow, inParallel, type ProxmoxApi } from "../../proxmox";
 import type { ClusterRows } from "../snapshot";
 
 /** A pool of the file that is backed up on a schedule, as one cluster sees it. */
@@ -29,7 +30,7 @@ export function backedUpPools({ resourcePools, backupStores }: Federation, { id 
   });
 }
 
-/** One call per storage, however many guests there are. */
+/** One call per storage, however many guests there are, and one per disk with a life of its own. */
 export async function readBackupAges(
   api: ProxmoxApi,
   pools: readonly BackedUpPool[],
@@ -42,14 +43,26 @@ export async function readBackupAges(
   const ages = await Promise.all(
     pools.map(async (policy) => {
       const times = await newest.get(policy.storage)!;
-      const guests = rows.guests.filter(({ pool, template }) => pool === policy.pool && !template);
-      return guests.map((guest) => {
+      const members = rows.guests.filter(({ pool }) => pool === policy.pool);
+      const owners = await findOwners(api, members, options);
+      return members.flatMap((guest) => {
+        if (guest.template && !owners.has(guest.vmid)) return [];
         const atSeconds = times.get(guest.vmid);
-        return ageOf(guest, atSeconds === undefined ? undefined : nowSeconds - atSeconds, policy);
+        return [ageOf(guest, atSeconds === undefined ? undefined : nowSeconds - atSeconds, policy)];
       });
     }),
   );
   return ages.flat();
+}
+
+/** Owner VMs of disks are templates like the fenced remains of moves and failovers; their marks tell them apart. */
+async function findOwners(api: ProxmoxApi, members: readonly GuestRow[], options: CallOptions): Promise<Set<number>> {
+  const candidates = members.filter(({ template, guestType, tags }) => template && guestType === "qemu" && tags.some(isIdentityTag));
+  const found = await inParallel(candidates, async ({ node, vmid }) => {
+    const { mark } = parseDescription((await api.qemu.findConfig(node, vmid, options))?.values.description);
+    return mark?.kind === "disk" && mark.phase !== "retired" ? [vmid] : [];
+  });
+  return new Set(found.flat());
 }
 
 function ageOf({ vmid, name }: GuestRow, ageSeconds: number | undefined, { pool, rpoSeconds }: BackedUpPool): BackupAge {

@@ -3,7 +3,8 @@ import { type Cluster, type Federation, roundedSize } from "../../config";
 import { withinDeadline } from "../../inventory";
 import { type VolumeHandle, volidOfHandle } from "../../kubernetes";
 import { ownerVmidOf } from "../../migration";
-import { describeUse, findGuestUse, findKubernetesUse, type VolumeUse } from "../../providers/volume/usage";
+import { GuestUse } from "../../providers/volume/guest-use";
+import { describeUse, findKubernetesUse, type VolumeUse } from "../../providers/volume/usage";
 import type { ProxmoxApi } from "../../proxmox";
 import { loadWithWarnings } from "../context";
 import { EXIT, type ExitCode } from "../exit-codes";
@@ -50,7 +51,7 @@ export async function whoUsesVolume(file: string, wanted: string, options: Locat
   const volume = requireVolume(await listCsiVolumes(kubernetes), wanted);
   const { pods, attachments } = await findKubernetesUse(kubernetes, volume.object);
   const guests = await onItsCluster(federation, file, volume, io, (api, _cluster, handle) =>
-    findGuestUse(api, volidOfHandle(handle), handle.zone),
+    new GuestUse(api).findNow(volidOfHandle(handle), handle.zone),
   );
   const use: Omit<VolumeUse, "ownPods"> = { pods, attachments, guests };
   writeResult(

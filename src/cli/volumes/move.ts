@@ -64,10 +64,12 @@ function parseTarget(text: string): { region: string; zone: string } {
   return { region, zone };
 }
 
-function nextStep({ mark }: CsiVolume, { region, zone }: { region: string; zone: string }, inUse: boolean): string {
-  if (!mark)
-    return "No Pulumi program of this product made it, so it is not moved: declare a ZonedPersistentVolume and copy the data, or use the plugin's pvecsictl inside a region.";
+function nextStep({ name, mark }: CsiVolume, { region, zone }: { region: string; zone: string }, inUse: boolean): string {
   const quiesce = inUse ? " and quiesce: { kind, namespace, name } of the workload that uses it" : "";
+  const own = `adopt: { persistentVolume: "${name}", takeOwnership: true }${quiesce}`;
+  const then = `Run "pulumi up", which gives its disk an owner without copying it; then give it region: "${region}", zone: "${zone}", allowMove: true and run again.`;
+  if (!mark) return `It belongs to no Pulumi program. Declare a ZonedPersistentVolume as it is, with ${own}. ${then}`;
+  if (mark.adopted) return `In the program of stack ${mark.stack} give ZonedPersistentVolume ${resourceName(mark)} ${own}. ${then}`;
   return `In the program of stack ${mark.stack} give ZonedPersistentVolume ${resourceName(mark)} region: "${region}", zone: "${zone}", allowMove: true${quiesce}; "pulumi preview" shows the move, "pulumi up" makes it.`;
 }
 

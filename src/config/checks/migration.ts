@@ -2,6 +2,7 @@
 import { didYouMean } from "../nearest";
 import type { Path } from "../position";
 import type { BackupStoreFile, MigrationPathFile } from "../schema/migration";
+import { type SyncableStore, type SyncedPair, syncedPairs } from "../synced-stores";
 import type { CheckInput } from "./input";
 
 export function checkMigration(input: CheckInput): void {
@@ -17,6 +18,8 @@ function checkStore({ file, findings }: CheckInput, at: Path, path: MigrationPat
   if (path.backup_store !== undefined) {
     if (!usesStore) findings.warning([...at, "backup_store"], "only backup-restore uses a backup store", "Remove it.", "key");
     const store = stores.find(({ name }) => name === path.backup_store);
+    const synced = pairsOf(stores, path).find(({ from, to }) => from.name === path.backup_store || to.name === path.backup_store);
+    if (synced) return;
     if (store) checkReach(findings, at, path, store);
     else {
       const names = stores.map(({ name }) => name);
@@ -32,19 +35,48 @@ function checkStore({ file, findings }: CheckInput, at: Path, path: MigrationPat
   const shared = stores.filter(
     (store) => Object.hasOwn(store.storages, path.source_cluster) && Object.hasOwn(store.storages, path.target_cluster),
   );
-  if (shared.length === 0) {
-    findings.warning(
-      at,
-      `no backup store is reached by both \`${path.source_cluster}\` and \`${path.target_cluster}\`: such a move will be refused`,
-      "Declare one in `backup_stores`: Proxmox has no way to send an archive to another cluster.",
-    );
-  } else if (shared.length > 1) {
+  if (shared.length === 0) checkSynced(findings, at, path, pairsOf(stores, path));
+  else if (shared.length > 1) {
     findings.warning(
       at,
       `both clusters reach ${shared.map(({ name }) => `\`${name}\``).join(" and ")}: such a move will be refused`,
       "Choose one with `backup_store`.",
     );
   } else if (path.encryption_required) warnUnencrypted(findings, at, shared[0]!);
+}
+
+/** Without a shared store: sites with a backup server each, of which one pulls from the other. */
+function checkSynced(
+  findings: CheckInput["findings"],
+  at: Path,
+  { source_cluster: source, target_cluster: target }: MigrationPathFile,
+  pairs: SyncedPair<SyncableStore>[],
+): void {
+  if (pairs.length === 1) return;
+  if (pairs.length === 0)
+    findings.warning(
+      at,
+      `no backup store is reached by both \`${source}\` and \`${target}\`: such a move will be refused`,
+      `Declare one in \`backup_stores\`, or let the Proxmox Backup Server of \`${target}\` pull from that of \`${source}\`: give its store an \`api\`, and \`storages.${target}.from.${source}\`.`,
+    );
+  else
+    findings.warning(
+      at,
+      `archives of \`${source}\` come to \`${target}\` by ${pairs.map(({ from, to }) => `\`${from.name}\` and \`${to.name}\``).join(", by ")}: such a move will be refused`,
+      "Choose one with `backup_store`.",
+    );
+}
+
+function pairsOf(stores: readonly BackupStoreFile[], { source_cluster, target_cluster }: MigrationPathFile) {
+  const syncable = stores.map(({ name, type, api, storages }) => ({
+    name,
+    type,
+    api,
+    access: Object.fromEntries(
+      Object.entries(storages).map(([id, given]) => [id, { readAs: typeof given === "string" ? {} : (given.from ?? {}) }] as const),
+    ),
+  }));
+  return syncedPairs(syncable, source_cluster, target_cluster);
 }
 
 function checkReach(findings: CheckInput["findings"], at: Path, path: MigrationPathFile, store: BackupStoreFile): void {

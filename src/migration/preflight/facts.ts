@@ -1,6 +1,7 @@
 /** What a preflight looks at, gathered by its caller. Plain data. */
 import type { GuestConfig, GuestRow, Permissions, StorageDefinition } from "../../proxmox";
 import type { Membership } from "../membership";
+import type { SyncFacts } from "./sync";
 
 export interface PreflightFacts {
   guest: GuestRow;
@@ -38,6 +39,8 @@ export interface PreflightFacts {
   clashes?: readonly string[];
   /** `ensure_backup_exists`: whether there is a backup of the guest; absent: not asked for. */
   hasBackup?: boolean;
+  /** What the backup server says that the archive is to be pulled to; a text: why it cannot be asked. Absent: nothing is synced. */
+  sync?: SyncFacts | string;
   /** Set for the methods of remote migration. */
   remote?: RemoteFacts;
 }

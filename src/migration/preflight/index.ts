@@ -4,9 +4,11 @@ import type { PreflightFacts } from "./facts";
 import { driveFindings, guestFindings } from "./guest";
 import { remoteFindings } from "./remote";
 import { storeFindings } from "./store";
+import { syncFindings } from "./sync";
 import { privilegeFindings, targetFindings } from "./target";
 
 export type { PreflightFacts, RemoteFacts, StorageRoom } from "./facts";
+export type { SyncFacts } from "./sync";
 
 /** Every reason why the move cannot work, in words with what to do; empty = go. */
 export function preflight(route: Route, facts: PreflightFacts): string[] {
@@ -16,7 +18,7 @@ export function preflight(route: Route, facts: PreflightFacts): string[] {
       ? remoteFindings(route, facts)
       : [...driveFindings(facts), ...(facts.membershipFindings ?? []), ...privilegeFindings(route, facts)]),
     ...targetFindings(route, facts),
-    ...(route.store ? storeFindings(route, facts) : []),
+    ...(route.store ? [...storeFindings(route, facts), ...syncFindings(route, facts)] : []),
     ...(facts.clashes ?? []),
   ];
 }

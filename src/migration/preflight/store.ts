@@ -15,13 +15,15 @@ export function storeFindings(route: Route, facts: PreflightFacts): string[] {
   const store = storeOf(route);
   const findings: string[] = [];
   if (!facts.targetNodeStorages.includes(store.readStorage))
-    findings.push(`storage ${store.readStorage} of backup store ${store.name} is not available on the target node in ${route.target}`);
+    findings.push(
+      `storage ${store.readStorage} of backup store ${store.sync?.store ?? store.name} is not available on the target node in ${route.target}`,
+    );
   if (facts.storeFreeBytes !== undefined && facts.storeFreeBytes < facts.leastArchiveBytes)
     findings.push(
       `backup store ${store.name} has ${facts.storeFreeBytes} bytes free, at least ${facts.leastArchiveBytes} are needed: free space there`,
     );
   const { sourceStore, targetStore } = facts;
-  if (sourceStore && targetStore) findings.push(...differences(route, sourceStore, targetStore));
+  if (sourceStore && targetStore && !store.sync) findings.push(...differences(route, sourceStore, targetStore));
   findings.push(...encryptionFindings(route, sourceStore, targetStore));
   if (facts.hasBackup === false)
     findings.push(

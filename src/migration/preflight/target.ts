@@ -1,17 +1,16 @@
 /** Findings about the target: privileges, storages, bridges. Pure. */
 import { roundedSize } from "../../config";
-import { describeNeed, missingPrivileges, type Need, sourceNeeds, targetNeeds } from "../permissions";
+import { describeNeed, membershipNeeds, missingPrivileges, sourceNeeds, targetNeeds } from "../permissions";
 import { type Route, storeOf } from "../route";
 import type { PreflightFacts } from "./facts";
 
 export function privilegeFindings(route: Route, facts: PreflightFacts): string[] {
   const { guest, membership, versions } = facts;
   const store = storeOf(route);
-  const ha: Need[] = membership?.ha ? [{ paths: ["/"], privilege: "Sys.Console", why: "change its HA entry" }] : [];
-  const replication: Need[] = membership?.replication ? [replicationNeed(guest.vmid, facts.pool, versions?.target ?? 9)] : [];
+  const joining = { vmid: guest.vmid, ...(facts.pool === undefined ? {} : { pool: facts.pool }), major: versions?.target ?? 9 };
   const missingAtSource = missingPrivileges(facts.sourcePermissions, [
     ...sourceNeeds({ vmid: guest.vmid, pool: guest.pool, storage: store.writeStorage }),
-    ...ha,
+    ...membershipNeeds({ ha: membership?.ha }, joining),
   ]);
   const missingAtTarget = missingPrivileges(facts.targetPermissions, [
     ...targetNeeds({
@@ -22,19 +21,12 @@ export function privilegeFindings(route: Route, facts: PreflightFacts): string[]
       storages: facts.targetStorages,
       bridges: facts.targetBridges,
     }),
-    ...ha,
-    ...replication,
+    ...membershipNeeds(membership ?? {}, joining),
   ]);
   return [
     ...missingAtSource.map((need) => `the token of ${route.source} lacks ${describeNeed(need)}`),
     ...missingAtTarget.map((need) => `the token of ${route.target} lacks ${describeNeed(need)}`),
   ];
-}
-
-function replicationNeed(vmid: number, pool: string | undefined, major: number): Need {
-  const why = "set its replication up";
-  if (major < 9) return { paths: ["/storage"], privilege: "Datastore.Allocate", why };
-  return { paths: [`/vms/${vmid}`, ...(pool === undefined ? [] : [`/pool/${pool}`])], privilege: "VM.Replicate", why };
 }
 
 export function targetFindings(route: Route, facts: PreflightFacts): string[] {

@@ -1,6 +1,7 @@
 import { bootSource } from "./boot-source";
 import { clusterRules, locationRules } from "./cluster-rules";
 import { clusterStatus } from "./cluster-status";
+import { company } from "./company";
 import type { ClusterFilter, NodeFilter } from "./filter";
 import { guestAffinity } from "./guest-affinity";
 import { guestAntiAffinity } from "./guest-anti-affinity";
@@ -46,6 +47,7 @@ export const NODE_FILTERS: readonly NodeFilter[] = [
   nodeStatus,
   nodeOnline,
   nodeRules,
+  company,
   guestAntiAffinity,
   guestAffinity,
   guestSpread,

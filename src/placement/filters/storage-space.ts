@@ -3,7 +3,7 @@ import { storageIds } from "../ask";
 import { storageAvailableBytes } from "../capacity";
 import { storageForecastWords } from "../forecast-words";
 import type { Shortfall } from "../model";
-import { findStorage, storageNeeds } from "../world";
+import { findStorage, heldAt, storageNeeds } from "../world";
 import type { NodeFilter } from "./filter";
 
 /** The node sees each disk's storage, and each storage has room for the disks that are to be new on it. */
@@ -16,8 +16,7 @@ export const storageSpace: NodeFilter = {
     for (const id of new Set(ids)) {
       if (findStorage(node, id) === undefined) shortfalls.push(unseen(id, node.key, node.facts.name, node.cluster.facts.id));
     }
-    const held = ask.held.filter((own) => own.cluster === node.cluster.facts.id);
-    for (const [storage, needed] of storageNeeds(ask.request, ids, held, node)) {
+    for (const [storage, needed] of storageNeeds(ask.request, ids, heldAt(ask.request, ask.held, node), node)) {
       const rules = node.cluster.facts.capacityRules;
       const available = storageAvailableBytes(storage.facts, rules, storage.usedBytes, storage.allocatedBytes);
       if (needed <= available) continue;

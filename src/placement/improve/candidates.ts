@@ -99,6 +99,7 @@ export function usePermille(node: NodeState, cpu = 0, memoryMiB = 0): number {
   );
 }
 
-function isOpen({ facts, cluster }: NodeState): boolean {
+/** Takes newcomers. */
+export function isOpen({ facts, cluster }: NodeState): boolean {
   return facts.online && facts.status === "active" && cluster.facts.status === "active" && cluster.facts.reachable;
 }

@@ -3,13 +3,15 @@ import { bytesToMove, type Decision } from "../many/placement-run";
 import type { Inventory, Placement, PlacementRequest } from "../model";
 import { withMove } from "../moves/apply-move";
 import { type CarriedBytes, carriedBytes } from "../moves/carried-bytes";
-import { type MoveRates, type MoveSchedule, type SequenceLimits, scheduleMoves } from "../moves/sequence";
+import { type MoveRates, type MoveSchedule, type SequenceLimits, scheduleMoves, sequenceMoves } from "../moves/sequence";
 import { stayInWorld } from "../place-one";
 import { placementAt } from "../repair/compile";
 import { isMovable } from "../repair/scope";
-import { buildWorld, restore, type World, withdraw } from "../world";
+import { findBreach } from "../repair/verify";
+import { buildWorld, type NodeState, restore, type World, withdraw } from "../world";
 import { type ImproveBudget, isWithin, linkSeconds, type Relocation, spentOn } from "./budget";
 import { type Candidate, Candidates, usePermille } from "./candidates";
+import { listExchanges } from "./exchanges";
 import { keepsFailover } from "./failover-guard";
 import { affectedNodes, havePreferredGuests, totalScore } from "./scoreboard";
 
@@ -28,8 +30,10 @@ export interface ImprovementMove {
   name: string;
   from: Placement;
   to: Placement;
-  /** Points over all guests when it was chosen, the moves before it done. */
+  /** Points over all guests when it was chosen, the moves before it done; of an exchange, each of the two has its half. */
   gain: number;
+  /** Key of the guest that it changed places with; absent where there was room. */
+  exchangedWith?: string;
   linkBytes: number;
   localBytes: number;
   /** Seconds the link between the clusters is busy with it; 0 inside one, absent where its bandwidth is unknown. */
@@ -61,9 +65,19 @@ const GAIN_PER_GIB = 1;
 const MOST_TRIED = 24;
 const BYTES_PER_GIB = 2 ** 30;
 
+/** A guest from here to there, and what that carries. */
+interface Step {
+  request: PlacementRequest;
+  here: Placement;
+  there: Placement;
+  nodes: readonly [NodeState, NodeState];
+  carried: CarriedBytes;
+}
+
 /**
  * Moves guests that break no rule to where they and the others are better off, by the strategies of their pools: each move
- * that pays at least its threshold, the most first, as long as the budget lasts. Whoever breaks a rule is left to
+ * that pays at least its threshold, the most first, as long as the budget lasts; where no guest alone can move, two change
+ * places. Whoever breaks a rule is left to
  * `repairPlacement`. No move breaks a `must`, exceeds a capacity at any moment, or makes the loss of a node worse.
  * Run again on its own result it finds nothing, unless the budget ended it.
  *
@@ -138,45 +152,90 @@ class Improver {
     let tried = 0;
     this.isOutOfBudget = false;
     for (const candidate of this.candidates.list(this.movable, this.world)) {
-      if (tried === MOST_TRIED) return false;
-      if (!this.isAffordable(candidate)) {
+      if (tried === MOST_TRIED) break;
+      if (!this.isAffordable([candidate])) {
         this.isOutOfBudget = true;
         continue;
       }
       tried += 1;
-      if (this.tryMove(candidate)) return true;
+      if (this.tryChange([candidate])) return true;
+    }
+    return this.exchangeOnce();
+  }
+
+  /** Where no guest alone is better off elsewhere: two that change places. */
+  private exchangeOnce(): boolean {
+    let tried = 0;
+    for (const exchange of listExchanges(this.movable, this.world, (this.budget.linkBytes ?? 0) > 0)) {
+      if (tried === MOST_TRIED) return false;
+      if (!this.isAffordable(exchange)) {
+        this.isOutOfBudget = true;
+        continue;
+      }
+      tried += 1;
+      if (this.tryChange(exchange)) return true;
     }
     return false;
   }
 
-  private isAffordable({ request, to }: Candidate): boolean {
+  private isAffordable(changes: readonly Candidate[]): boolean {
     const next = new Map(this.places);
-    this.note(next, request, placementAt(askFor(request, this.world), to));
+    for (const { request, to } of changes) this.note(next, request, placementAt(askFor(request, this.world), to));
     return isWithin(spentOn(next.values(), this.world, this.before.links), this.budget);
   }
 
-  private tryMove({ request, from, to }: Candidate): boolean {
-    const here = request.prior!;
-    const there = placementAt(askFor(request, this.world), to);
-    const carried = carriedBytes(request, here, there, this.world);
-    const moved = { ...request, prior: there };
-    const after = withMove(this.inventory, request, here, there);
+  /** One guest to where it fits, or two into each other's place. */
+  private tryChange(changes: readonly Candidate[]): boolean {
+    const steps = changes.map(({ request, from, to }): Step => {
+      const there = placementAt(askFor(request, this.world), to);
+      return { request, here: request.prior!, there, nodes: [from, to], carried: carriedBytes(request, request.prior!, there, this.world) };
+    });
+    const after = steps.reduce((inventory, { request, here, there }) => withMove(inventory, request, here, there), this.inventory);
     const next = buildWorld(after, []);
-    const affected = affectedNodes(from, to, this.arePreferencesMutual);
+    const affected = new Set(steps.flatMap(({ nodes: [from, to] }) => [...affectedNodes(from, to, this.arePreferencesMutual)]));
     const counterpart = [...affected].map(({ cluster, facts }) => next.clusterById.get(cluster.facts.id)!.nodeByName.get(facts.name)!);
-    const requests = new Map(this.requests).set(request.key, moved);
+    const requests = new Map(this.requests);
+    for (const { request, there } of steps) requests.set(request.key, { ...request, prior: there });
     const gain = totalScore(requests, next, counterpart) - totalScore(this.requests, this.world, affected);
-    if (gain < this.threshold(carried)) return false;
-    const clusters = new Set([here.cluster, there.cluster]);
+    if (gain < steps.reduce((sum, { carried }) => sum + this.threshold(carried), 0)) return false;
+    if (steps.length > 1 && !this.isReachable(steps)) return false;
+    const clusters = new Set(steps.flatMap(({ here, there }) => [here.cluster, there.cluster]));
     if (!keepsFailover([...requests.values()], this.inventory, after, clusters)) return false;
-    this.note(this.places, request, there);
-    this.moves.push({ key: request.key, name: request.name, from: here, to: there, gain, ...carried });
+    steps.forEach(({ request: { key, name }, request, here, there, carried }, index) => {
+      this.note(this.places, request, there);
+      const exchangedWith = steps[1 - index]?.request.key;
+      const share = index === 0 ? Math.ceil(gain / steps.length) : Math.floor(gain / steps.length);
+      this.moves.push({
+        key,
+        name,
+        from: here,
+        to: there,
+        gain: share,
+        ...carried,
+        ...(exchangedWith === undefined ? {} : { exchangedWith }),
+      });
+      this.movable.set(key, requests.get(key)!);
+    });
     this.requests = requests;
-    this.movable.set(request.key, moved);
     this.inventory = after;
     this.world = next;
     this.candidates.forget(affected);
     return true;
+  }
+
+  /** Whether both may be where they would be, as every filter sees it, and there is an order of moves that takes them there. */
+  private isReachable(steps: readonly Step[]): boolean {
+    const world = buildWorld(this.inventory, []);
+    for (const { request } of steps) withdraw(world, request.key);
+    if (
+      findBreach(
+        steps.map(({ request, there }) => ({ request, placement: there, isUnplaced: false })),
+        world,
+      ) !== undefined
+    )
+      return false;
+    const decisions = steps.map(({ request: { key, name }, there }): Decision => ({ key, name, outcome: "moved", placement: there }));
+    return sequenceMoves(decisions, [...this.requests.values()], this.inventory, this.options.limits).ok;
   }
 
   private threshold({ linkBytes, localBytes }: CarriedBytes): number {
@@ -195,10 +254,22 @@ class Improver {
   /** Each guest once, from where it is to where it ends; what it gained on the way is added up. */
   private netMoves(world: World): ImprovementMove[] {
     return [...this.places.values()].map(({ request: { key, name, ...rest }, from, to }) => {
-      const gain = this.moves.reduce((sum, move) => sum + (move.key === key ? move.gain : 0), 0);
+      const own = this.moves.filter((move) => move.key === key);
+      const gain = own.reduce((sum, move) => sum + move.gain, 0);
+      const exchangedWith = own.at(-1)?.exchangedWith;
       const carried = carriedBytes({ key, name, ...rest }, from, to, world);
       const seconds = from.cluster === to.cluster ? 0 : linkSeconds(carried.linkBytes, from, to, this.before.links);
-      return { key, name, from, to, gain, ...carried, linkSeconds: Number.isFinite(seconds) ? seconds : undefined };
+      const linkBusySeconds = Number.isFinite(seconds) ? seconds : undefined;
+      return {
+        key,
+        name,
+        from,
+        to,
+        gain,
+        ...(exchangedWith === undefined ? {} : { exchangedWith }),
+        ...carried,
+        linkSeconds: linkBusySeconds,
+      };
     });
   }
 

@@ -56,9 +56,9 @@ function planIn(world: World, requests: readonly PlacementRequest[], options: Pl
   refuseDuplicates(requests);
   const run = new PlacementRun(world, options.search ?? "heap");
   const decisions = new Array<Decision>(requests.length);
-  const leaving = run.keep(requests, decisions);
+  const { leaving, fresh } = run.keep(requests, decisions);
   run.moveAll(requests, leaving, decisions);
-  run.placeAll(requests, withoutPrior(requests), decisions);
+  run.placeAll(requests, fresh, decisions);
   return summarize(decisions);
 }
 
@@ -78,7 +78,7 @@ export function explainDecision(
 
 function refuseDuplicates(requests: readonly PlacementRequest[]): void {
   // In ascending order, as requests often come, no two are equal and no set of all keys is needed.
-  if (requests.every(({ key }, index) => index === 0 || requests[index - 1]!.key < key)) return;
+  if (hasAscendingKeys(requests)) return;
   const keys = new Set<string>();
   for (const { key } of requests) {
     if (keys.has(key)) throw new RangeError(`two requests have the key ${key}; give each guest its own`);
@@ -86,10 +86,13 @@ function refuseDuplicates(requests: readonly PlacementRequest[]): void {
   }
 }
 
-function withoutPrior(requests: readonly PlacementRequest[]): number[] {
-  const indexes: number[] = [];
-  for (let index = 0; index < requests.length; index++) if (requests[index]!.prior === undefined) indexes.push(index);
-  return indexes;
+function hasAscendingKeys(requests: readonly PlacementRequest[]): boolean {
+  let before: string | undefined;
+  for (const { key } of requests) {
+    if (before !== undefined && before >= key) return false;
+    before = key;
+  }
+  return true;
 }
 
 function summarize(decisions: Decision[]): PlacementPlan {

@@ -54,9 +54,12 @@ export class PlacementRun {
     this.stayCheck = new StayCheck(world, this.kinds);
   }
 
-  /** Decides every request that stays and returns the positions of those that have to leave, all still in their place. */
-  keep(requests: readonly PlacementRequest[], decisions: Decision[]): number[] {
-    const doubtful = this.keepSure(requests, decisions);
+  /**
+   * Decides every request that stays and returns the positions of the others: those that have to leave, all still in their
+   * place, and those without a place.
+   */
+  keep(requests: readonly PlacementRequest[], decisions: Decision[]): { leaving: number[]; fresh: number[] } {
+    const { doubtful, fresh } = this.keepSure(requests, decisions);
     // The cheapest first: each that leaves may make it possible for the dearer ones to stay.
     const inOrder = doubtful.map((index) => ({ index, request: requests[index]!, bytes: bytesToMove(requests[index]!) }));
     inOrder.sort((left, right) => left.bytes - right.bytes || compareText(left.request.key, right.request.key));
@@ -75,20 +78,25 @@ export class PlacementRun {
       }
     }
     for (const { withdrawn } of leaving) restore(this.world, withdrawn);
-    return leaving.map(({ index }) => index);
+    return { leaving: leaving.map(({ index }) => index), fresh };
   }
 
-  /** Decides those that surely stay and returns the positions of the others that have a place. */
-  private keepSure(requests: readonly PlacementRequest[], decisions: Decision[]): number[] {
+  /** Decides those that surely stay and returns the positions of the others, with a place and without. */
+  private keepSure(requests: readonly PlacementRequest[], decisions: Decision[]): { doubtful: number[]; fresh: number[] } {
     const match = liveMatchFor(requests, this.world);
     const inCompany: number[] = [];
     const doubtful: number[] = [];
+    const fresh: number[] = [];
     for (let index = 0; index < requests.length; index++) {
       const request = requests[index]!;
-      if (request.prior === undefined) continue;
-      const stays = this.stayCheck.stays(request, match);
+      const { prior } = request;
+      if (prior === undefined) {
+        fresh.push(index);
+        continue;
+      }
+      const stays = this.stayCheck.stays(request, prior, match);
       if (stays === "no") doubtful.push(index);
-      else decisions[index] = { key: request.key, name: request.name, outcome: "kept", placement: request.prior };
+      else decisions[index] = { key: request.key, name: request.name, outcome: "kept", placement: prior };
       if (stays === "alone") inCompany.push(index);
     }
     const keys = match.doubtfulKeys();
@@ -104,7 +112,7 @@ export class PlacementRun {
       delete decisions[index];
       doubtful.push(index);
     }
-    return doubtful;
+    return { doubtful, fresh };
   }
 
   /** Finds new places for those that have to leave. */

@@ -28,7 +28,7 @@ export class PlacementSession {
     this.decided.add(request.key);
     if (request.prior === undefined) return this.run.placeNew(request);
     const decisions: Decision[] = [];
-    const leaving = this.run.keep([request], decisions);
+    const { leaving } = this.run.keep([request], decisions);
     return leaving.length > 0 ? this.run.move(request) : decisions[0]!;
   }
 }

@@ -1,5 +1,5 @@
 import { askOfKind } from "../ask";
-import type { GuestFacts, PlacementRequest } from "../model";
+import type { GuestFacts, Placement, PlacementRequest } from "../model";
 import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import { hasTag } from "../rules";
@@ -45,10 +45,9 @@ export class StayCheck {
    * `yes` and `no` are final; `alone` means yes as far as no other guest is concerned: ask `keepsCompany` as well, once it is
    * known who is there.
    */
-  stays(request: PlacementRequest, match: LiveMatch): "yes" | "no" | "alone" {
-    const { prior } = request;
-    const cluster = prior === undefined ? undefined : this.world.clusterById.get(prior.cluster);
-    if (prior === undefined || cluster === undefined) return "no";
+  stays(request: PlacementRequest, prior: Placement, match: LiveMatch): "yes" | "no" | "alone" {
+    const cluster = this.world.clusterById.get(prior.cluster);
+    if (cluster === undefined) return "no";
     const node = cluster.nodeByName.get(prior.node);
     const live = node === undefined ? undefined : match.find(request, node);
     if (!cluster.facts.reachable) return cluster.facts.status === "lost" ? "no" : "yes";
@@ -56,10 +55,10 @@ export class StayCheck {
     const kind = this.kinds.numberOf(request);
     const known = this.knownOf(request, kind);
     if (!isSameList(known.storages[node.index], prior.storages)) {
-      if (!isOnMappedStorages(request, node)) return "no";
+      if (!isOnMappedStorages(request, prior, node)) return "no";
       known.storages[node.index] = prior.storages;
     }
-    if (!keepsSizes(request, live)) return "no";
+    if (!keepsSizes(request, prior, live)) return "no";
     known.places[node.index] ||= this.passes(request, kind, node) ? PASSES : FAILS;
     if (known.places[node.index] === FAILS) return "no";
     return known.company ? "alone" : "yes";
@@ -97,19 +96,17 @@ export class StayCheck {
 }
 
 /** Same amounts, tags and pool as the live guest, so that the world needs no change. */
-function isUnchanged(request: PlacementRequest, live: GuestFacts): boolean {
-  if (cpuMilli(request.cores) !== cpuMilli(live.cores) || wholeNonNegative(request.memoryMiB) !== wholeNonNegative(live.memoryMiB))
-    return false;
-  if (request.pool?.name !== live.pool || !(request.cores >= 0 && request.memoryMiB >= 0)) return false;
-  if (request.tags.length !== live.tags.length) return false;
-  for (const tag of request.tags) if (!hasTag(live.tags, tag)) return false;
+function isUnchanged({ cores, memoryMiB, pool, tags }: PlacementRequest, live: GuestFacts): boolean {
+  if (cpuMilli(cores) !== cpuMilli(live.cores) || wholeNonNegative(memoryMiB) !== wholeNonNegative(live.memoryMiB)) return false;
+  if (pool?.name !== live.pool || !(cores >= 0 && memoryMiB >= 0)) return false;
+  if (tags.length !== live.tags.length) return false;
+  for (const tag of tags) if (!hasTag(live.tags, tag)) return false;
   return true;
 }
 
 /** Every disk is on the storage its class means now, and the node sees it. */
-function isOnMappedStorages({ prior, disks }: PlacementRequest, node: NodeState): boolean {
+function isOnMappedStorages({ disks }: PlacementRequest, { storages: ids }: Placement, node: NodeState): boolean {
   const { storageClasses } = node.cluster.facts;
-  const ids = prior?.storages ?? [];
   if (ids.length !== disks.length) return false;
   for (let index = 0; index < ids.length; index++) {
     const id = ids[index]!;
@@ -119,10 +116,9 @@ function isOnMappedStorages({ prior, disks }: PlacementRequest, node: NodeState)
 }
 
 /** No disk is known to grow. */
-function keepsSizes({ prior, disks }: PlacementRequest, live: GuestFacts): boolean {
+function keepsSizes({ disks }: PlacementRequest, { storages: ids }: Placement, live: GuestFacts): boolean {
   for (let index = 0; index < disks.length; index++) if (!(disks[index]!.sizeBytes >= 0)) return false;
   if (live.disks === undefined) return true;
-  const ids = prior?.storages ?? [];
   for (const id of ids) {
     let asked = 0;
     let has = 0;

@@ -30,6 +30,8 @@ export interface RepairPlan extends PlacementPlan {
 }
 
 const DEFAULT_STEPS = 50_000;
+/** A small federation is searched only once: that may take longer than one of many parts. */
+const WHOLE_ROUNDS = 3;
 export const DEFAULT_DISPLACED = 8;
 
 /**
@@ -54,6 +56,7 @@ export function repairPlacement(requests: readonly PlacementRequest[], inventory
     const found = searchRepair(model, {
       steps,
       mostDisplaced: makeRoom ? mostDisplaced : 0,
+      rounds: scope.isWhole ? WHOLE_ROUNDS : 1,
       planned: part.plannedIn(model),
       accepts: (assignment) => part.accepts(model, assignment),
     });

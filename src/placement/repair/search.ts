@@ -10,6 +10,8 @@ export interface RepairSearchOptions {
   steps: number;
   /** Guests that may be moved only to make room for others. */
   mostDisplaced: number;
+  /** How often annealing cools, each time from the best so far. */
+  rounds: number;
   /** What is planned so far; where the model cannot express it, its cost alone. */
   planned: { cost: Cost; assignment?: Assignment };
   /** Whether a layout that the model allows is really allowed; the model may not know every rule. */
@@ -19,7 +21,7 @@ export interface RepairSearchOptions {
 /** Shares of the steps for the search of everything, before and after annealing; the rest is for parts of the best so far. */
 const FIRST_SHARE = 0.15;
 const SECOND_SHARE = 0.25;
-/** Annealing is not counted in steps; it tries so many changes for each of them, which take about as long as a third of all steps. */
+/** Annealing is not counted in steps; in each round it tries so many changes for each of them, which takes about as long as all steps. */
 const TRIES_PER_STEP = 8;
 /** First to find as many as possible a place, then for the bytes. */
 const COOLINGS: readonly (Cooling & { share: number })[] = [
@@ -84,9 +86,10 @@ class RepairSearch {
 
   /** From the best so far, and each time from what the one before found. */
   private anneal(): void {
-    const { steps, mostDisplaced, accepts } = this.options;
+    const { steps, mostDisplaced, rounds, accepts } = this.options;
     const shares = COOLINGS.reduce((sum, { share }) => sum + share, 0);
-    for (const { share, ...cooling } of COOLINGS) {
+    const coolings = Array.from({ length: rounds }, () => COOLINGS).flat();
+    for (const { share, ...cooling } of coolings) {
       if (this.best === undefined) return;
       const tries = Math.floor((steps * TRIES_PER_STEP * share) / shares);
       const found = anneal(this.model, { ...cooling, tries, mostDisplaced, start: this.best, random: this.random });

@@ -64,7 +64,14 @@ export async function undoUnfinishedMove(context: DiskContext, owner: MarkedGues
   if (!journal || owner.mark?.phase !== "moving") return;
   const { session, identity, inputs } = context;
   const targetApi = await session.client(journal.target.cluster);
-  const request = { identity, source: owner.ref, targetApi, targetPool: readDiskInputs(inputs).__pool, restart: false };
+  const request = {
+    identity,
+    source: owner.ref,
+    targetApi,
+    targetPool: readDiskInputs(inputs).__pool,
+    restart: false,
+    backupServerOf: session.backupServer,
+  };
   await rollBackMove(request, session.pace);
 }
 

@@ -3,7 +3,13 @@ import { dataDrivesOf, readMarkedGuest, sameIdentity } from "../../migration";
 import { leaveOnLostCluster } from "../failover/delete";
 import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
-import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseWithoutSuccessor } from "../predecessors";
+import {
+  destroyRetiredBetween,
+  destroyRetiredSources,
+  destroyWithArchives,
+  leaveKeptSource,
+  refuseWithoutSuccessor,
+} from "../predecessors";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { listedSizeBytes, volidOf } from "./owner";
@@ -14,7 +20,9 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readDiskOutputs(oldOutputs);
   const news = readDiskInputs(newInputs);
-  if (news.placement.cluster !== olds.__at.cluster) return { changes: true, replaces: ["placement"] };
+  // It may have left the recorded place, and come back to it, in runs that were interrupted.
+  const moves = news.placement.cluster !== olds.__at.cluster || (news.__live !== undefined && news.__live.cluster !== olds.__at.cluster);
+  if (moves) return { changes: true, replaces: ["placement"] };
   const attachment = (at: DiskInputs["__attachTo"]) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||
@@ -88,6 +96,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   if (owner.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, owner);
     if (await leaveKeptSource(session, owner)) return;
+    await destroyRetiredBetween(session, identity, owner);
   }
   if (owner.mark.phase === "settled") await refuseOldCopies(session, identity, owner);
   await releaseDisk(identity.name, owner, session.pace);

@@ -3,6 +3,7 @@ import { type GuestRef, identityTag } from "../../migration";
 import type { GuestBackup } from "../../migration/failover";
 import { failOverHere } from "../failover/create";
 import type { FailoverPlan } from "../failover/plan";
+import { isBehindVolume } from "../volume/disk-inputs";
 import type { DiskContext } from "./create";
 import { growVolume } from "./grow";
 import { fenceOwner } from "./owner";
@@ -21,6 +22,7 @@ export async function failOverDisk(context: DiskContext, plan: FailoverPlan): Pr
     text: spec.description,
     tags: [identityTag(identity)],
     onBoot: false,
+    running: false,
     adapt: async (owner) => {
       await fenceOwner(owner.ref, session.pace);
       await growVolume(context, owner);
@@ -36,7 +38,9 @@ export async function failOverDisk(context: DiskContext, plan: FailoverPlan): Pr
  * 19). Its mark, which is in the backup, tells whether one had it.
  */
 export function doubtBackup({ mark }: GuestBackup): string | undefined {
-  const { attachedTo } = mark;
+  const { attachedTo, name } = mark;
+  // The CSI plugin attaches without a word to the owner.
+  if (isBehindVolume(name)) return "Kubernetes may have had it attached when it was made, and a pod may have been writing to it";
   return (
     attachedTo && `it was attached to vm ${attachedTo.vmid} on ${attachedTo.cluster} when it was made, which may have been writing to it`
   );

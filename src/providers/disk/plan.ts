@@ -1,7 +1,7 @@
 /** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
 import type { ResourcePool } from "../../config";
 import { identityTag } from "../../migration";
-import { explainLine, type Placement, placeOne } from "../../placement";
+import { type Company, explainLine, type Placement, placeOne } from "../../placement";
 import { planOldCopies } from "../failover/old-copies";
 import { findLostHome, planFailover } from "../failover/plan";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
@@ -52,7 +52,7 @@ async function planDisk(
   const pool = await resolvePool(session, spec.pool, news);
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
-  const request = toDiskRequest(spec, pool, key, priorOf(here, before));
+  const request = toDiskRequest(spec, pool, key, priorOf(here, before), news.__company as Company | undefined);
   const { promised } = await alreadyPlanned(session, news, pool, key);
   const result = placeOne(request, await session.inventory(), promised);
   if (!result.ok) return { failure: result.message };
@@ -74,7 +74,16 @@ async function planDisk(
   const what = `Disk ${spec.name}`;
   const lost = await findLostHome(session, identity, here, before);
   if (lost) {
-    const planned = await planFailover(session, { what, identity, lost, here, placement, slots: [OWNER_SLOT], doubt: doubtBackup });
+    const planned = await planFailover(session, {
+      what,
+      identity,
+      lost,
+      here,
+      placement,
+      pool: pool.name,
+      slots: [OWNER_SLOT],
+      doubt: doubtBackup,
+    });
     if ("failure" in planned) return planned;
     return { inputs: { ...inputs, failover: planned.summary, __failover: planned.plan } };
   }

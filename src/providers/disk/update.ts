@@ -9,7 +9,7 @@ import { attachAndDescribe, type DiskContext, diskContext, requireOwner, undoUnf
 import { growVolume } from "./grow";
 import { volidOf } from "./owner";
 import { releaseOldCopy } from "./release";
-import { readDiskInputs, readDiskOutputs } from "./state";
+import { readDiskOutputs } from "./state";
 
 /** An owner is no guest that could be shut down. */
 const NEVER_RUNS = { timeoutSeconds: 60, force: false };

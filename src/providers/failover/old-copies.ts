@@ -38,7 +38,8 @@ async function planEach(
     if (fenced && session.removeFailedOverCopies) steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
     if (fenced) continue;
     const running = (await (await session.client(id)).qemu.getStatus(node, vmid)).status === "running";
-    if (running && cluster.returned !== "stop-old-copies") return { refusal: describeTwoRunning(subject, { cluster: id, vmid }, successor) };
+    if (running && cluster.returned !== "stop-old-copies")
+      return { refusal: describeTwoRunning(subject, { cluster: id, vmid }, successor) };
     steps.push(
       `${what} is ${running ? "shut down, " : ""}fenced and kept; a later update with proxmox-federation:removeFailedOverCopies removes it`,
     );

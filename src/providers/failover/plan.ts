@@ -1,15 +1,18 @@
 /** Planning a failover: which backup of a guest whose cluster is lost is restored where. The lost cluster is never contacted. */
 import { type Cluster, roundedDuration, roundedSize } from "../../config";
-import { dataDrivesOf, type FailoverNote, type Identity, identityTag, readMarkedGuest } from "../../migration";
+import { dataDrivesOf, type FailoverNote, type Identity, identityTag, type Membership, readMarkedGuest } from "../../migration";
 import { findNewestBackup, type GuestBackup, storagesWithArchivesOf } from "../../migration/failover";
 import type { Session } from "../session";
 import type { Whereabouts } from "../whereabouts";
+import { type PlannedMembership, planMembership } from "./membership";
 
 /** What the state says of a guest that was on a cluster that is lost. */
 export interface LostHome {
   cluster: Cluster;
   /** Absent where the state does not hold it. */
   vmid?: number;
+  /** HA and replication as the last update has seen them. */
+  membership?: Membership;
 }
 
 /** `failover` as it shows in `pulumi preview --diff`. */
@@ -21,6 +24,8 @@ export interface FailoverSummary {
   /** When the backup was made: later writes are lost. */
   data: string;
   downtime: string;
+  /** HA and replication, where the VM had any. */
+  membership?: string;
   /** What becomes of the copy on the lost cluster. */
   oldCopy: string;
 }
@@ -28,6 +33,8 @@ export interface FailoverSummary {
 export interface FailoverPlan {
   note: FailoverNote;
   generation: number;
+  /** To be set up again. */
+  membership?: PlannedMembership;
 }
 
 export type PlannedFailover = { plan: FailoverPlan; summary: FailoverSummary } | { failure: string };
@@ -35,6 +42,7 @@ export type PlannedFailover = { plan: FailoverPlan; summary: FailoverSummary } |
 interface Remembered {
   placement: { cluster: string };
   __live?: { cluster: string; vmid: number };
+  __membership?: Membership;
 }
 
 /**
@@ -50,8 +58,12 @@ export async function findLostHome(
   const { clusters } = await session.federation();
   const lost = clusters.find(({ id, status }) => id === before?.placement.cluster && status === "lost");
   const vmid = before?.__live?.cluster === lost?.id ? before?.__live?.vmid : undefined;
-  const known = await session.once(`lost home of ${identityTag(identity)}`, async () =>
-    lost ? { cluster: lost, ...(vmid === undefined ? {} : { vmid }) } : undefined,
+  const known = await session.once(
+    `lost home of ${identityTag(identity)}`,
+    async (): Promise<LostHome | undefined> =>
+      lost
+        ? { cluster: lost, ...(vmid === undefined ? {} : { vmid }), ...(before?.__membership ? { membership: before.__membership } : {}) }
+        : undefined,
   );
   if (!known || !here.home) return known;
   // Restored already by an interrupted run, or moved away in time: then it is home.
@@ -70,7 +82,9 @@ export interface FailoverIntent {
   identity: Identity;
   lost: LostHome;
   here: Whereabouts;
-  placement: { cluster: string; node: string };
+  placement: { cluster: string; node: string; storages: readonly string[] };
+  /** Proxmox pool. */
+  pool: string;
   /** Declared data disks: each has to be in the backup. */
   slots: readonly string[];
   /** Why a backup may not hold together, and in whose hands its data was; `undefined` when it does. Default: all do. */
@@ -106,7 +120,9 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
   const newest = await find(false);
   const doubt = newest && intent.doubt?.(newest);
   if (newest && doubt !== undefined && !begun && session.diskBackups === undefined)
-    return { failure: `${where}, but its newest backup, ${describeMade(newest)}, may be torn: ${doubt}. ${describeChoice(await find(true))}` };
+    return {
+      failure: `${where}, but its newest backup, ${describeMade(newest)}, may be torn: ${doubt}. ${describeChoice(await find(true))}`,
+    };
   const found = intent.doubt && session.diskBackups === "consistent" ? await find(true) : newest;
   if (newest && !found)
     return { failure: `${where}, but none of its backups is known to be consistent; of the newest, ${describeMade(newest)}: ${doubt}` };
@@ -126,7 +142,13 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
     return {
       failure: `${where}, but its newest backup, ${found.volume.volid}, does not hold ${lacking.join(", ")}: the disk would come back empty. Declare the VM without it first`,
     };
-  return describe(intent, found, ageMs);
+  const planned = describe(intent, found, ageMs);
+  if (!lost.membership) return planned;
+  const { plan: membership, summary } = await planMembership(session, planned.plan.note.from, intent.pool, placement, lost.membership);
+  return {
+    plan: { ...planned.plan, ...(membership ? { membership } : {}) },
+    summary: { ...planned.summary, membership: summary },
+  };
 }
 
 function describeMade({ volume }: GuestBackup): string {
@@ -140,7 +162,7 @@ function describeChoice(sound: GuestBackup | undefined): string {
   return `${newest}. To go back to ${describeMade(sound)}, which is consistent: pulumi config set proxmox-federation:diskBackups consistent`;
 }
 
-function describe(intent: FailoverIntent, found: GuestBackup, ageMs: number): PlannedFailover {
+function describe(intent: FailoverIntent, found: GuestBackup, ageMs: number): Exclude<PlannedFailover, { failure: string }> {
   const { identity, lost, placement } = intent;
   const { volume, store, mark, config } = found;
   const doubt = intent.doubt?.(found);

@@ -92,7 +92,7 @@ export function withKey(inventory: Inventory, { cluster, row }: Adoptee, key: st
 /** For the preview: that it is taken over, and what the update will change about it. */
 export function describeAdoption({ cluster, row, guest }: Adoptee, declared: GuestShape): string {
   const observed = observeShape(guest.config, Object.keys(declared.scalars), row.status === "running");
-  const changes = compareShapes(declared, observed).filter(({ path }) => path !== "tags");
+  const changes = compareShapes(declared, observed).filter(({ path }) => path !== "tags" && path !== "demands");
   const what = `vm ${row.vmid} on ${cluster}/${row.node} is taken over as it is`;
   return changes.length === 0
     ? what

@@ -6,6 +6,9 @@ import { compareShapes, type DiskShape, formatNetwork, type GuestShape, type Net
 
 const GIB = 1024 ** 3;
 
+/** Parts of a shape that are no keys of the configuration: written with the mark, or a matter of power. */
+const BESIDE_CONFIG: ReadonlySet<string> = new Set(["description", "demands", "running"]);
+
 export interface ApplyOptions {
   /** Plain keys declared before: those no longer declared are removed. */
   formerKeys?: string[];
@@ -48,8 +51,7 @@ async function applyConfig(guest: GuestRef, declared: GuestShape, changes: Shape
     else if (path === "cloudInit.storage")
       setOrRemove("ide2", declared.cloudInitStorage && `${declared.cloudInitStorage}:cloudinit`, set, remove);
     else if (/^disks\.scsi\d+$/.test(path)) refuseRemoval(guest, path.slice("disks.".length), declared);
-    else if (!path.startsWith("disks.") && path !== "description" && path !== "running")
-      setOrRemove(path, declared.scalars[path], set, remove);
+    else if (!path.startsWith("disks.") && !BESIDE_CONFIG.has(path)) setOrRemove(path, declared.scalars[path], set, remove);
   }
   await putConfig(guest, { set, remove }, pace);
 }

@@ -140,6 +140,7 @@ async function failOver(context: VmContext, plan: FailoverPlan): Promise<Result>
     tags: desired.tags,
     demands: toMarkDemands(desired.demands),
     onBoot: spec.onBoot,
+    running: desired.running,
     adapt: ({ ref }) => applyShape(ref, withoutOnBoot(desired), options, session.pace),
     start: async ({ ref }) => {
       await applyPower(ref, desired, options, session.pace);

@@ -3,7 +3,14 @@ import { readMarkedGuest, sameIdentity } from "../../migration";
 import { leaveOnLostCluster } from "../failover/delete";
 import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { type Inputs, identityOf } from "../inputs";
-import { destroyRetiredSources, destroyWithArchives, leaveKeptSource, refuseTwin, refuseWithoutSuccessor } from "../predecessors";
+import {
+  destroyRetiredBetween,
+  destroyRetiredSources,
+  destroyWithArchives,
+  leaveKeptSource,
+  refuseTwin,
+  refuseWithoutSuccessor,
+} from "../predecessors";
 import { findSuccessor, refuseSealed, refuseUnsettled, retireSealed } from "../sealed-sources";
 import type { Session } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
@@ -32,6 +39,7 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   if (guest.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, guest);
     if (await leaveKeptSource(session, guest)) return;
+    await destroyRetiredBetween(session, identity, guest);
   }
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
   if (guest.mark.phase === "settled") {

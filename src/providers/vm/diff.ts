@@ -14,9 +14,11 @@ export function diffVm(oldOutputs: Inputs, newInputs: Inputs): DiffResult {
   const olds = readVmOutputs(oldOutputs);
   const news = readVmInputs(newInputs);
   const placement = placementOf(news);
-  if (placement.cluster !== olds.__at.cluster) return { changes: true, replaces: ["placement"] };
+  // It may have left the recorded place, and come back to it, in runs that were interrupted.
+  const moves = placement.cluster !== olds.__at.cluster || (news.__live !== undefined && news.__live.cluster !== olds.__at.cluster);
+  if (moves) return { changes: true, replaces: ["placement"] };
   // A node that HA or an operator chose, and that breaks no rule, is where the guest lives now.
-  const liveNode = news.__live?.cluster === olds.__at.cluster ? news.__live.node : olds.__at.node;
+  const liveNode = news.__live?.node ?? olds.__at.node;
   const changed =
     placement.node !== liveNode ||
     news.recovery !== undefined ||

@@ -22,7 +22,17 @@ export function toOutputs(inputs: Inputs, facts: OutputFacts): Inputs {
   const { __desired, placement } = readVmInputs(inputs);
   const at = { cluster: facts.guest.api.clusterId, node: facts.guest.node };
   // What was true only of the plan does not outlive it.
-  const { recovery: _done, cleanup: _removed, restart: _restarted, __live, __route, __failover, drift: _mended, ...lasting } = inputs;
+  const {
+    recovery: _done,
+    cleanup: _removed,
+    restart: _restarted,
+    __live,
+    __route,
+    __failover,
+    __membership,
+    drift: _mended,
+    ...lasting
+  } = inputs;
   return withoutUndefined({
     ...lasting,
     placement: { ...placement, ...at },

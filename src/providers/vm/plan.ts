@@ -2,6 +2,7 @@
 import type { ResourcePool } from "../../config";
 import { identityTag, isRemote } from "../../migration";
 import { explainLine, type Placement, type PlacementResult } from "../../placement";
+import { rememberMembership } from "../failover/membership";
 import { planOldCopies } from "../failover/old-copies";
 import { findLostHome, planFailover } from "../failover/plan";
 import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
@@ -68,11 +69,21 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   if (restart !== undefined) inputs.restart = restart;
   const lostHome = await findLostHome(session, identity, here, before);
   if (lostHome) {
-    const intent = { what: `VM ${spec.name}`, identity, lost: lostHome, here, placement, slots: Object.keys(desired.disks) };
+    const intent = {
+      what: `VM ${spec.name}`,
+      identity,
+      lost: lostHome,
+      here,
+      placement,
+      pool: pool.name,
+      slots: Object.keys(desired.disks),
+    };
     const failover = await planFailover(session, intent);
     if ("failure" in failover) return refuse(failover.failure);
     return { inputs: { ...inputs, failover: failover.summary, __failover: failover.plan } };
   }
+  const membership = here.home && (await rememberMembership(session, here.home, before?.__membership));
+  if (membership) inputs.__membership = membership;
   const old = await planOldCopies(session, `VM ${spec.name}`, here, placement);
   if (old.refusal !== undefined) return refuse(`${old.refusal}.`);
   if (old.cleanup !== undefined) inputs.cleanup = old.cleanup;

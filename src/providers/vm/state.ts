@@ -1,5 +1,5 @@
 /** What `check` adds to a VM's inputs and what the outputs hold. Plain JSON; keys with two underscores are hidden in diffs. */
-import type { MigrationSummary, MoveRecord, Route } from "../../migration";
+import type { Membership, MigrationSummary, MoveRecord, Route } from "../../migration";
 import type { Placement } from "../../placement";
 import type { FailoverPlan, FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
@@ -35,6 +35,8 @@ export interface VmInputs {
   __live?: { cluster: string; node: string; vmid: number };
   __route?: Route;
   __failover?: FailoverPlan;
+  /** HA and replication, in case its cluster is lost. */
+  __membership?: Membership;
 }
 
 export interface VmOutputs extends VmInputs {

@@ -76,6 +76,7 @@ async function undoUnfinishedMove(context: VmContext, cluster: string, vmid: num
       targetApi: await session.client(journal.target.cluster),
       targetPool: readVmInputs(inputs).__pool,
       restart: true,
+      backupServerOf: session.backupServer,
     },
     session.pace,
   );

@@ -1,8 +1,8 @@
 /** Creating a volume: new, taken up from an interrupted run, or moved here with its data. */
 import { parseVolumeHandle, volidOfHandle } from "../../kubernetes";
-import { ownerVmidOf, readMarkedGuest } from "../../migration";
+import { type MarkedGuest, ownerVmidOf, readMarkedGuest } from "../../migration";
 import { attachAndDescribe, createDisk, diskContext, requireOwner } from "../disk/create";
-import { readDiskOutputs } from "../disk/state";
+import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
 import { findWhereabouts } from "../whereabouts";
@@ -11,6 +11,7 @@ import { findUnfinished, takeOwnership } from "./adoption/own";
 import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume } from "./finish";
 import { listRegistrations, type Registration } from "./kubernetes";
+import { isInLostRegion } from "./lost-region";
 import { awaitNodeMove, moveToNode, raiseGeneration } from "./node-move";
 import { clusterOfRegion } from "./place";
 import { isAt } from "./plan";
@@ -25,7 +26,8 @@ export async function createVolume(session: Session, inputs: Inputs): Promise<{ 
   const unfinished = findUnfinished(registrations);
   if (unfinished) return finishOwnership(session, unfinished, inputs);
   const [newest] = registrations;
-  await refuseLostDisk(context, newest);
+  // One that fails over comes from a backup, or the disk's own create refuses.
+  if (!readDiskInputs(readVolumeInputs(inputs).__disk).__failover) await refuseLostDisk(context, newest);
   await awaitNodeMove(session, context.identity);
   const moves = newest !== undefined && !isAt(newest.volume, placement);
   const disk = await givingBackOnFailure(context, async () => {
@@ -56,9 +58,14 @@ async function moveOrCreateDisk(context: VolumeContext, newest: Registration | u
   const made = readDiskOutputs(outs);
   const ref = { api: await session.client(made.__at.cluster), node: made.__at.node, vmid: made.ownerVmid };
   const moved = placement.zone === undefined ? await requireOwner(ref) : await moveToNode(session, ref, placement.zone, spec.name);
-  if (newest) requireData(context, newest, { cluster: made.__at.cluster, vmid: made.ownerVmid, arrived: moved.mark?.source !== undefined });
+  if (newest) requireData(context, newest, { cluster: made.__at.cluster, vmid: made.ownerVmid, arrived: hasArrived(moved) });
   const owner = moves ? await raiseGeneration(session, moved, newest!.mark.generation + 1) : moved;
   return attachAndDescribe(await diskContext(session, __disk), owner, made.lastMove);
+}
+
+/** From another disk, by a move or from a backup: one that was made empty tells of neither. */
+function hasArrived({ mark }: MarkedGuest): boolean {
+  return mark?.source !== undefined || mark?.failover !== undefined;
 }
 
 /**
@@ -112,6 +119,7 @@ async function giveBack(context: VolumeContext): Promise<void> {
 
 /** A source that was not rolled back, or has a successor, must not be written to any more. */
 async function serves({ session }: VolumeContext, { volume }: Registration): Promise<boolean> {
+  if (await isInLostRegion(session, volume)) return false;
   const handle = parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? "");
   const vmid = ownerVmidOf(volidOfHandle(handle));
   const cluster = clusterOfRegion(await session.federation(), handle.region);

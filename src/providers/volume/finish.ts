@@ -12,7 +12,7 @@ export async function finishVolume(context: VolumeContext, disk: Inputs): Promis
   const { volid, sizeBytes, ownerVmid, lastMove, __generation } = readDiskOutputs(disk);
   for (const former of await listRegistrations(context.kubernetes, context.identity)) await restoreUse(context, former, registration);
   await ensureClaim(context, registration, sizeBytes);
-  const { recovery: _done, drift: _mended, ...lasting } = context.inputs;
+  const { recovery: _done, cleanup: _removed, drift: _mended, ...lasting } = context.inputs;
   return withoutUndefined({
     ...lasting,
     persistentVolume: registration.name,

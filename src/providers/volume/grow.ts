@@ -5,9 +5,10 @@ import { volumeSizeBytes } from "../disk/owner";
 import type { Inputs } from "../inputs";
 import { UserError } from "../session";
 import type { VolumeContext } from "./context";
+import { guestUseOf } from "./guest-use";
 import type { Registration } from "./kubernetes";
 import { readVolumeInputs, readVolumeOutputs } from "./state";
-import { findBoundClaim, findGuestUse, findKubernetesUse } from "./usage";
+import { findBoundClaim, findKubernetesUse } from "./usage";
 import { waitUntil } from "./waiting";
 
 const RESIZE_TIMEOUT_MS = 300_000;
@@ -29,7 +30,7 @@ export async function growWhileAttached(
   if ((await volumeSizeBytes(found, volid)) >= wantedBytes) return;
   const { attachments } = await findKubernetesUse(kubernetes, registration.volume);
   if (attachments.length === 0) {
-    const guests = await findGuestUse(found.api, volid, readVolumeInputs(context.inputs).placement.zone);
+    const guests = await (await guestUseOf(session, found.api.clusterId)).find(volid, readVolumeInputs(context.inputs).placement.zone);
     if (guests.length === 0) return;
     throw new UserError(
       `Volume ${spec.name} cannot grow now: ${guests.join(", ")} on ${found.api.clusterId} still has it, though Kubernetes has detached it. Detach it there, then run again.`,

@@ -23,7 +23,8 @@ export function kubernetesOf(session: Session, connection: KubernetesConnection)
   return client;
 }
 
-function keyOf({ kubeconfig, kubeconfigContent, context }: KubernetesConnection): string {
+/** Equal for equal connections. */
+export function keyOf({ kubeconfig, kubeconfigContent, context }: KubernetesConnection): string {
   return JSON.stringify([kubeconfig, kubeconfigContent, context]);
 }
 

@@ -3,6 +3,7 @@ import type { Federation } from "../../config";
 import { formatSize } from "../../config";
 import { isKubernetesError, type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
 import type { MigrationSummary } from "../../migration";
+import type { Company } from "../../placement";
 import { checkDisk } from "../disk/plan";
 import { readDiskInputs } from "../disk/state";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, UNKNOWN, userInputs, withoutUndefined } from "../inputs";
@@ -17,6 +18,7 @@ import { findReleaseNote, findUse } from "./release";
 import { FIXED_KEYS, type VolumeSpec, volumeSchema } from "./spec";
 import { COMPUTED_KEYS, type VolumeInputs, type VolumePlacement } from "./state";
 import { describeUse } from "./usage";
+import { findWorkers, hasWorker } from "./workers";
 
 type Planned = { inputs: Omit<VolumeInputs, "__fixed"> } | { failure: string };
 type Checked = { inputs: Inputs; failures: CheckFailure[] };
@@ -42,10 +44,24 @@ export async function checkVolume(session: Session, olds: Inputs, news: Inputs):
   // What is taken over can only be told by a look at Kubernetes.
   if (adopt && late) return unplaced(own, news);
   if (adopt) return finish(own, news, fixed, await planAdoption(session, { spec: parsed.data, news, before, federation, identity, adopt }));
-  const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pinOf(federation, parsed.data)));
+  const company = await companyOf(session, parsed.data, own);
+  const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pinOf(federation, parsed.data), company));
   if (disk.failures.length > 0) return { inputs: news, failures: disk.failures };
   if (disk.inputs.placement === UNKNOWN) return unplaced(own, news);
-  return finish(own, news, fixed, await planVolume(session, { spec: parsed.data, news, before, federation, disk: disk.inputs, late }));
+  return finish(
+    own,
+    news,
+    fixed,
+    await planVolume(session, { spec: parsed.data, news, before, federation, disk: disk.inputs, late, company }),
+  );
+}
+
+/** With a zone the program has decided; without one the volume goes where pods can use it. */
+async function companyOf(session: Session, spec: VolumeSpec, own: Inputs): Promise<Company | undefined> {
+  if (spec.zone !== undefined || !spec.besideWorkers) return undefined;
+  if (!hasUnknown(own.kubernetes)) return findWorkers(session, spec.kubernetes);
+  session.pace.report(`warning: volume ${spec.name} is placed without regard to the Kubernetes workers: its cluster is not known yet`);
+  return undefined;
 }
 
 function finish(own: Inputs, news: Inputs, fixed: Inputs, planned: Planned): Checked {
@@ -84,13 +100,16 @@ interface Planning {
   disk: Inputs;
   /** Something that only Kubernetes needs is not known yet. */
   late: boolean;
+  /** Zones that have a worker, where that counts. */
+  company: Company | undefined;
 }
 
 async function planVolume(session: Session, planning: Planning): Promise<Planned> {
-  const { spec, news, before, federation, disk, late } = planning;
-  const { placement: at, migration, recovery, __live: live } = readDiskInputs(disk);
+  const { spec, news, before, federation, disk, late, company } = planning;
+  const { placement: at, migration, failover, recovery, cleanup, __live: live } = readDiskInputs(disk);
   const storage = at.storages[0]!;
-  const { shared } = await storageReach(session, at.cluster, storage);
+  const reach = await storageReach(session, at.cluster, storage);
+  const { shared } = reach;
   if (spec.shared !== undefined && spec.shared !== shared)
     return {
       failure: `Volume ${spec.name} is declared as ${spec.shared ? "shared" : "not shared"}, but storage ${storage} of ${at.cluster} is ${shared ? "shared by its nodes" : "local to each node"}: choose another storageClass, or leave shared out`,
@@ -104,7 +123,9 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   const inputs: Omit<VolumeInputs, "__fixed"> = {
     placement,
     ...(migration ? { migration } : {}),
+    ...(failover ? { failover } : {}),
     ...(recovery ? { recovery } : {}),
+    ...(cleanup ? { cleanup } : {}),
     __disk: disk,
   };
   const livePlace = live && {
@@ -117,6 +138,10 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   const home = hasMoved ? livePlace : (before?.placement ?? livePlace);
   const registrations = late || !(before || live) ? [] : await lookAtRegistrations(session, spec, news);
   if (!home || samePlace(home, placement)) {
+    if (home && company && !hasWorker(company, placement, reach))
+      session.pace.report(
+        `warning: volume ${spec.name} stays in ${describePlace(placement)}, but there is no Kubernetes worker: no pod can use it there`,
+      );
     const interrupted = registrations.find(findReleaseNote);
     if (live && placement.zone !== undefined && live.node !== placement.zone)
       inputs.recovery = `its disk is on node ${live.node} and goes back to ${placement.zone}`;
@@ -125,7 +150,7 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   }
   const refusal = await refuseMove(session, spec, news, { home, placement, newest: registrations[0], why: at.why });
   if (refusal !== undefined) return { failure: refusal };
-  inputs.migration ??= summarizeNodeMove(spec, home, placement);
+  if (!failover) inputs.migration ??= summarizeNodeMove(spec, home, placement);
   return { inputs };
 }
 

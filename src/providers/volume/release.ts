@@ -15,9 +15,11 @@ import {
 import { UserError } from "../session";
 import { bindClaim, waitUntilBound } from "./claim";
 import type { VolumeContext } from "./context";
+import { guestUseOf } from "./guest-use";
 import type { Registration } from "./kubernetes";
+import { isLostRegion, listDeadNodes } from "./lost-region";
 import { clusterOfRegion } from "./place";
-import { describeUse, findBoundClaim, findGuestUse, findKubernetesUse, type VolumeUse } from "./usage";
+import { describeUse, findBoundClaim, findKubernetesUse, type VolumeUse } from "./usage";
 import { waitUntil } from "./waiting";
 
 const RELEASE_ANNOTATION = "proxmox-federation/release";
@@ -49,10 +51,14 @@ async function writeNote(context: VolumeContext, former: Registration, note: Rel
 export async function findUse(context: VolumeContext, { volume }: Registration): Promise<VolumeUse> {
   const { session, spec, kubernetes } = context;
   const handle = parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? "");
+  if (await isLostRegion(session, handle.region)) {
+    const deadNodes = await listDeadNodes(kubernetes, handle.region);
+    return { ...(await findKubernetesUse(kubernetes, volume, spec.quiesce, deadNodes)), guests: [] };
+  }
   const cluster = clusterOfRegion(await session.federation(), handle.region);
   return {
     ...(await findKubernetesUse(kubernetes, volume, spec.quiesce)),
-    guests: await findGuestUse(await session.client(cluster), volidOfHandle(handle), handle.zone),
+    guests: await (await guestUseOf(session, cluster)).find(volidOfHandle(handle), handle.zone),
   };
 }
 

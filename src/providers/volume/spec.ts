@@ -69,6 +69,8 @@ export const volumeSchema = z.strictObject({
     .optional(),
   /** What the storage must be; absent: as it is. */
   shared: z.boolean().optional(),
+  /** A new volume without a zone goes only where a Kubernetes worker runs. */
+  besideWorkers: z.boolean().default(true),
   allowMove: z.boolean().default(false),
   quiesce: z
     .strictObject({

@@ -1,8 +1,9 @@
 /** What `check` adds to a volume's inputs, and its outputs. */
 import type { MigrationSummary, MoveRecord } from "../../migration";
+import type { FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
 
-export const COMPUTED_KEYS = ["placement", "migration", "recovery", "adoption", "drift"] as const;
+export const COMPUTED_KEYS = ["placement", "migration", "failover", "recovery", "cleanup", "adoption", "drift"] as const;
 export const OUTPUT_KEYS = ["persistentVolume", "volumeHandle", "ownerVmid", "volid", "sizeBytes", "lastMove"] as const;
 
 export interface VolumePlacement {
@@ -28,8 +29,12 @@ export interface AdoptedVolume {
 export interface VolumeInputs {
   placement: VolumePlacement;
   migration?: MigrationSummary;
+  /** Only when its cluster is lost and its disk is restored elsewhere. */
+  failover?: FailoverSummary;
   /** What an interrupted run has left to be put right. */
   recovery?: string;
+  /** What becomes of former copies of its disk. */
+  cleanup?: string;
   /** What is taken over, and what that does to it. */
   adoption?: string;
   __adopted?: AdoptedVolume;

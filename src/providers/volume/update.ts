@@ -10,6 +10,7 @@ import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume } from "./finish";
 import { growWhileAttached, raiseRequest } from "./grow";
 import { listRegistrations, type Registration } from "./kubernetes";
+import { isInLostRegion } from "./lost-region";
 import { awaitNodeMove, moveToNode } from "./node-move";
 import { releaseVolume } from "./release";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
@@ -56,9 +57,15 @@ async function bringToZone(context: VolumeContext, newest: Registration | undefi
   return attachAndDescribe(await diskContext(session, __disk), owner, lastMove);
 }
 
+/** Left in a region that was lost when its volume failed over: its deletion was asked for, and waits for the attachment there. */
+async function lingers(session: Session, { volume }: Registration): Promise<boolean> {
+  return volume.metadata?.deletionTimestamp !== undefined || isInLostRegion(session, volume);
+}
+
 /** Of a move that was given up: the disk is no longer where they say. */
 async function unregisterFormer(context: VolumeContext, outs: Inputs): Promise<void> {
   const { persistentVolume } = readVolumeOutputs(outs);
   for (const registration of await listRegistrations(context.kubernetes, context.identity))
-    if (registration.name !== persistentVolume) await deleteRegistration(context, registration);
+    if (registration.name !== persistentVolume)
+      await deleteRegistration(context, registration, await lingers(context.session, registration));
 }

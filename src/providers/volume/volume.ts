@@ -7,12 +7,14 @@ import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
 import { type Session, UserError } from "../session";
 import { giveUp, readInPlace } from "./adoption/in-place";
 import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
+import { guestUseOf } from "./guest-use";
 import { listRegistrations, type Registration } from "./kubernetes";
+import { isLostRegion } from "./lost-region";
 import { awaitNodeMove } from "./node-move";
 import { samePlace } from "./place";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";
-import { describeUse, findGuestUse, findKubernetesUse } from "./usage";
+import { describeUse, findKubernetesUse } from "./usage";
 
 export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: boolean; replaces: string[] } {
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
@@ -98,9 +100,14 @@ async function lacksClaim({ kubernetes, spec }: VolumeContext): Promise<boolean>
 export async function deleteVolume(session: Session, props: Inputs): Promise<void> {
   if (!ownsDisk(props)) return giveUp(session, props);
   const context = await volumeContext(session, props);
-  const { __generation, __disk } = readVolumeOutputs(props);
+  const { __generation, __disk, placement } = readVolumeOutputs(props);
+  if (await isLostRegion(session, placement.region)) return leaveInLostRegion(context, __disk, __generation);
   await awaitNodeMove(session, context.identity);
-  const own = (await listRegistrations(context.kubernetes, context.identity)).find(({ mark }) => mark.generation === __generation);
+  const registrations = await listRegistrations(context.kubernetes, context.identity);
+  const own = registrations.find(({ mark }) => mark.generation === __generation);
+  // Of moves in between that were interrupted: no state knows of them. The newest one serves.
+  const [, ...between] = registrations.filter(({ mark }) => mark.generation > __generation);
+  for (const registration of between) await deleteRegistration(context, registration);
   const diskServes = await servesSuccessor(session, props);
   if (!diskServes) await refuseWhileUsed(context, own);
   if (own) await deleteRegistration(context, own);
@@ -108,6 +115,13 @@ export async function deleteVolume(session: Session, props: Inputs): Promise<voi
   // Nothing can attach it any more; what was attached in between still has it.
   await refuseWhileUsed(context, own);
   await deleteDisk(session, __disk);
+}
+
+/** The disk stays where nobody can reach it; Kubernetes forgets it, once something stands in its place. */
+async function leaveInLostRegion(context: VolumeContext, disk: Inputs, generation: number): Promise<void> {
+  await deleteDisk(context.session, disk);
+  for (const registration of await listRegistrations(context.kubernetes, context.identity))
+    if (registration.mark.generation <= generation) await deleteRegistration(context, registration, true);
 }
 
 /** The same disk serves a later generation of the volume, which has moved to another node or was taken up again. */
@@ -125,7 +139,7 @@ async function refuseWhileUsed(context: VolumeContext, own: Registration | undef
   const { placement, volid } = readVolumeOutputs(inputs);
   const used = describeUse({
     ...(own ? await findKubernetesUse(kubernetes, own.volume) : {}),
-    guests: await findGuestUse(await session.client(placement.cluster), volid, placement.zone),
+    guests: await (await guestUseOf(session, placement.cluster)).findNow(volid, placement.zone),
   });
   if (used !== undefined)
     throw new UserError(

@@ -1,5 +1,5 @@
 /** How busy the nodes and how full the storages were: a sample a minute. */
-import { recordSample } from "../round-robin";
+import { type Archives, recordSample } from "../round-robin";
 import type { ClusterState } from "../state";
 import { backendUsedBytes } from "../usage";
 import { findBackend, isUsable } from "../volumes/storages";
@@ -17,19 +17,25 @@ export function startUsageHistory(world: SimulatorWorld): () => void {
 
 function recordUsage(world: SimulatorWorld, cluster: ClusterState): void {
   const nowMs = world.clock.nowMs();
-  const loads = (cluster.nodeHistory ??= {});
-  const fills = (cluster.storageHistory ??= {});
+  cluster.nodeHistory ??= {};
+  cluster.storageHistory ??= {};
+  const { nodeHistory, storageHistory } = cluster;
   for (const node of Object.values(cluster.nodes)) {
     if (node.status === "offline") continue;
     const { cpu, memoryBytes } = nodeLoad(cluster, node);
-    recordSample((loads[node.name] ??= {}), nowMs, [cpu, memoryBytes]);
+    recordSample(archivesOf(nodeHistory, node.name), nowMs, [cpu, memoryBytes]);
     for (const storage of Object.values(cluster.storages)) {
       const backend = isUsable(storage, node.name) ? findBackend({ world, cluster, node: node.name }, storage) : undefined;
       if (!backend) continue;
-      recordSample((fills[`${node.name}/${storage.storage}`] ??= {}), nowMs, [
+      recordSample(archivesOf(storageHistory, `${node.name}/${storage.storage}`), nowMs, [
         backend.totalBytes,
         backendUsedBytes(backend, world.blockBytes),
       ]);
     }
   }
+}
+
+function archivesOf(history: Record<string, Archives>, key: string): Archives {
+  history[key] ??= {};
+  return history[key];
 }

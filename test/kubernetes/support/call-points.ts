@@ -31,6 +31,8 @@ const STATUSES: Partial<Record<PointFault, { code: number; reason: string }>> = 
 export class CallPoints {
   private seen = new Map<PointFault, number>();
   private armed: { fault: PointFault; nth: number } | undefined;
+  /** Whose end the provider process does not live to see. */
+  private killAfter: CallDescription | undefined;
   /** The call that was struck, in words. */
   hit: string | undefined;
 
@@ -39,7 +41,11 @@ export class CallPoints {
     private readonly proxy: ApiProxy,
     private readonly kill: () => void,
   ) {
-    site.federation.simulator.faults.onCall = (call) => this.atProxmox(call);
+    const { faults } = site.federation.simulator;
+    faults.onCall = (call) => this.atProxmox(call);
+    faults.onDone = (call) => {
+      if (call === this.killAfter) this.kill();
+    };
     this.proxy.onCall = (call) => this.atKubernetes(call);
   }
 
@@ -55,7 +61,8 @@ export class CallPoints {
     return this.seen.get(fault) ?? 0;
   }
 
-  private atProxmox({ cluster, method, path, template = path }: CallDescription): FaultAction | undefined {
+  private atProxmox(call: CallDescription): FaultAction | undefined {
+    const { cluster, method, path, template = path } = call;
     // The CSI plugin's stand-in attaches to the workers; the provider never changes them.
     if (WORKERS.some(({ vmid }) => path.includes(`/qemu/${vmid}/`))) return undefined;
     const writes = method !== "GET";
@@ -66,7 +73,7 @@ export class CallPoints {
         this.kill();
         return { kind: "reset-before" };
       case "kill-after":
-        this.kill();
+        this.killAfter = call;
         return { kind: "reset-after-commit" };
       case "lose-reply":
         return { kind: "reset-after-commit" };

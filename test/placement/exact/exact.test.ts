@@ -76,25 +76,22 @@ describe("solveExactly", () => {
   });
 });
 
-describe("the search against the optimum, on random federations of up to 12 nodes", () => {
-  const seeds = Array.from({ length: 8 }, (_, index) => 100 + index);
+// Two solvers per case: minutes where the machine is busy. Cases 30, 529 and 530 are beyond what the tree search settles alone; more seeds: npm run bench:placement -- repair.
+const compared = [100, 101, 102, 30, 529, 530].flatMap((seed) => [false, true].map((makeRoom) => ({ seed, makeRoom })));
 
-  it.each([false, true])("make room: %s", async (makeRoom) => {
-    let optimal = 0;
-    for (const seed of seeds) {
+describe("the search against the optimum, on random federations of up to 12 nodes", () => {
+  it.each(compared)(
+    "case $seed, make room: $makeRoom",
+    async ({ seed, makeRoom }) => {
       const { requests, inventory: facts } = repairCase(seed);
       const found = repairPlacement(requests, facts, { makeRoom });
       const best = await solveExactly(requests, facts, highs, { makeRoom });
-      expect(found.counts.rejected).toBeGreaterThanOrEqual(best.counts.rejected);
-      if (best.counts.rejected === 0) expect(found.counts.rejected, `seed ${seed}`).toBe(0);
-      if (found.counts.rejected !== best.counts.rejected) continue;
-      expect(found.movedBytes).toBeGreaterThanOrEqual(best.movedBytes);
-      expect(found.movedBytes, `seed ${seed}`).toBeLessThanOrEqual(1.05 * best.movedBytes);
-      if (found.isProven) expect([found.movedBytes, found.localBytes]).toEqual([best.movedBytes, best.localBytes]);
-      if (found.movedBytes === best.movedBytes) optimal += 1;
-    }
-    expect(optimal / seeds.length).toBeGreaterThanOrEqual(0.9);
-  });
+      expect([found.counts.rejected, found.movedBytes]).toEqual([best.counts.rejected, best.movedBytes]);
+      expect(found.localBytes).toBeGreaterThanOrEqual(best.localBytes);
+      if (found.isProven) expect(found.localBytes).toBe(best.localBytes);
+    },
+    180_000,
+  );
 });
 
 describe("formatLp", () => {

@@ -101,6 +101,56 @@ describe("improvePlacement", () => {
     expect(improvePlacement(requests, roomy, { moves: 10 }, { leastGain: 1, gainPerGiB: 0 }).moves.length).toBeGreaterThan(0);
   });
 
+  describe("two that would have to change places", () => {
+    /** Big and small are kept apart, so that neither can go to the other's node; big is where most memory is taken already. */
+    const crowded = (...spare: string[]) =>
+      inventory(
+        cluster("a", [
+          node("n1", {
+            memoryMiB: 24_576,
+            guests: [guest({ key: "pinned", memoryMiB: 8192 }), guest({ key: "big", memoryMiB: 8192, tags: ["db"] })],
+          }),
+          node("n2", { memoryMiB: 24_576, guests: [guest({ key: "small", tags: ["db"] })] }),
+          ...spare.map((name) => node(name, { memoryMiB: 4096 })),
+        ]),
+      );
+    const settled = (small: Partial<PlacementRequest> = {}) => {
+      const apart = { tags: ["db"], pool: pool({ clusters: ["a"], rules: [rule("anti-affinity must tag db")] }) };
+      // Parking is allowed there, settling is not worth it.
+      const rules = [rule("affinity should_not node n3", { weight: 100 })];
+      return [
+        request("pinned", { memoryMiB: 8192, prior: at("n1"), pin: { node: "n1" } }),
+        request("big", { ...apart, memoryMiB: 8192, prior: at("n1") }),
+        request("small", { ...apart, rules, prior: at("n2"), ...small }),
+      ];
+    };
+
+    it("do so over a place to park, and share what that gains", () => {
+      const facts = crowded("n3");
+      const result = improvePlacement(settled(), facts, { moves: 2 }, { gainPerGiB: 0 });
+      expect(result.moves.map(({ from, to }) => `${from.node}>${to.node}`).sort()).toEqual(["n1>n2", "n2>n1"]);
+      const [first, second] = result.moves;
+      expect([first?.exchangedWith, second?.exchangedWith]).toEqual([second?.key, first?.key]);
+      expect(result.scoreAfter - result.scoreBefore).toBe(first!.gain + second!.gain);
+      expect(result.schedule).toMatchObject({ ok: true, steps: { length: 3 } });
+      expect(result.schedule.steps.filter(({ purpose }) => purpose === "park")).toHaveLength(1);
+    });
+
+    it("stay where there is no way", () => {
+      expect(improvePlacement(settled(), crowded(), { moves: 9 }, { gainPerGiB: 0 })).toMatchObject({ moves: [], stopped: "nothing-pays" });
+    });
+
+    it("stay where the budget has one move left", () => {
+      const result = improvePlacement(settled(), crowded("n3"), { moves: 1 }, { gainPerGiB: 0 });
+      expect(result).toMatchObject({ moves: [], stopped: "budget" });
+    });
+
+    it("stay where one of them may not be", () => {
+      const fixed = settled({ pin: { node: "n2" } });
+      expect(improvePlacement(fixed, crowded("n3"), { moves: 9 }, { gainPerGiB: 0 }).moves).toEqual([]);
+    });
+  });
+
   it("refuses a budget that is none", () => {
     expect(() => improvePlacement([], inventory(), { moves: Number.NaN })).toThrow("the budget's moves is NaN");
     expect(() => improvePlacement([], inventory(), { moves: 1, linkBytes: -1 })).toThrow("the budget's linkBytes is -1");

@@ -47,7 +47,7 @@ describe("a spread on the way", () => {
     const members = [["x"], ["y"], ["z"]];
     const result = sequenceMoves(to({ x: "n2", y: "n1" }), moving(members), federation(members));
     expect(result).toMatchObject({ ok: false, steps: [] });
-    expect(result.ok ? "" : result.message).toContain('the pool rule "spread must tag web" allows a difference of 1');
+    expect(result.ok ? "" : result.message).toContain('the pool rule "spread must tag web (max skew 1)" allows a difference of 1');
   });
 
   it("holds nobody up where nothing is spread", () => {

@@ -73,15 +73,15 @@ function calledByProduct(below) {
   return productFile.test(file) && !file.includes("node_modules");
 }
 
-function setTimeout(callback, delayMs, ...args) {
-  if (!calledByProduct(setTimeout)) return real.setTimeout(callback, delayMs, ...args);
+function schedule(callback, delayMs, ...args) {
+  if (!calledByProduct(schedule)) return real.setTimeout(callback, delayMs, ...args);
   return add(delayMs, () => callback(...args));
 }
 // What promisify and node's own modules read from the original.
-Object.defineProperties(setTimeout, Object.getOwnPropertyDescriptors(real.setTimeout));
+Object.defineProperties(schedule, Object.getOwnPropertyDescriptors(real.setTimeout));
 
-const clearTimeout = (timer) => (timer instanceof VirtualTimer ? remove(timer) : real.clearTimeout(timer));
-Object.assign(globalThis, { setTimeout, clearTimeout });
+const unschedule = (timer) => (timer instanceof VirtualTimer ? remove(timer) : real.clearTimeout(timer));
+Object.assign(globalThis, { setTimeout: schedule, clearTimeout: unschedule });
 
 function delay(delayMs, value, options) {
   if (!calledByProduct(delay)) return real.delay(delayMs, value, options);

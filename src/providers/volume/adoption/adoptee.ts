@@ -13,12 +13,13 @@ import {
   type VolumeHandle,
   volidOfHandle,
 } from "../../../kubernetes";
-import { FREE_STACK, type Identity, ownerVmidOf } from "../../../migration";
+import { type Identity, ownerVmidOf } from "../../../migration";
 import { FormatError, type ProxmoxApi } from "../../../proxmox";
 import { type Session, UserError } from "../../session";
+import { guestUseOf } from "../guest-use";
 import { clusterOfRegion, storageReach } from "../place";
 import type { VolumeSpec } from "../spec";
-import { findGuestUse, findKubernetesUse } from "../usage";
+import { findKubernetesUse } from "../usage";
 
 export type AdoptInput = NonNullable<VolumeSpec["adopt"]>;
 
@@ -58,7 +59,7 @@ export async function findAdoptee(session: Session, api: KubernetesApi, adopt: A
   // Ours already: pods come and go as they like.
   if (!ours) {
     await refuseOwnedDisk(proxmox, adoptee, what);
-    await refuseUnexpectedUse(api, proxmox, adoptee, what);
+    await refuseUnexpectedUse(session, api, adoptee, what);
   }
   return adoptee;
 }
@@ -107,7 +108,6 @@ function requireFree(volume: PersistentVolume, what: string, identity: Identity)
   const mark = findVolumeMark(volume);
   if (!mark) return false;
   if (sameVolume(mark, identity)) return true;
-  if (mark.federation === identity.federation && mark.stack === FREE_STACK) return false;
   throw new UserError(
     `${what} belongs to ${mark.name} of stack ${mark.stack} (federation ${mark.federation}). Remove it from that stack first: for an adopted volume "pulumi destroy" of the resource there leaves volume and disk as they are.`,
   );
@@ -179,9 +179,9 @@ async function refuseOwnedDisk(api: ProxmoxApi, { volid, cluster }: Adoptee, wha
 }
 
 /** A guest that has the disk must be the worker that Kubernetes attached it to. */
-async function refuseUnexpectedUse(kubernetes: KubernetesApi, api: ProxmoxApi, adoptee: Adoptee, what: string): Promise<void> {
+async function refuseUnexpectedUse(session: Session, kubernetes: KubernetesApi, adoptee: Adoptee, what: string): Promise<void> {
   const { volid, cluster, handle, volume } = adoptee;
-  const guests = await findGuestUse(api, volid, handle.zone);
+  const guests = await (await guestUseOf(session, cluster)).find(volid, handle.zone);
   if (guests.length === 0) return;
   const { attachments } = await findKubernetesUse(kubernetes, volume);
   if (attachments.length === 0)
