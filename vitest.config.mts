@@ -12,12 +12,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{browser,chaos,cli,contract,integration,kubernetes,providers,scripts,simulator,support}/**"],
+          exclude: ["test/{browser,chaos,cli,contract,integration,kubernetes,optimum,providers,scripts,simulator,support}/**"],
           // Loading the modules anew for every file would take longer than the tests.
           isolate: false,
           testTimeout: minutes(1),
         },
       },
+      { test: { name: "optimum", include: ["test/optimum/**/*.test.ts"], testTimeout: minutes(5) } },
       { test: { name: "simulator", include: ["test/simulator/**/*.test.ts"], testTimeout: minutes(2) } },
       { test: { name: "scripts", include: ["test/scripts/**/*.test.ts"], testTimeout: minutes(3) } },
       { test: { name: "cli", include: ["test/cli/**/*.test.ts"], testTimeout: minutes(2), hookTimeout: minutes(2) } },

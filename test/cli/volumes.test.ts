@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { nextStep } from "../../src/cli/volumes/move";
 import { type ClusterDisks, findOrphanedDisks, findOrphanedVolumes } from "../../src/cli/volumes/orphans";
 import { type CsiVolume, requireVolume } from "../../src/cli/volumes/volumes";
 import { parseVolumeHandle } from "../../src/kubernetes";
@@ -81,6 +82,40 @@ describe("which volume is meant", () => {
     expect(() => requireVolume(volumes, "pvc")).toThrow(/No volume of the Proxmox CSI driver is called pvc/);
     const other = volume("data-33333333", "eu/a1/lvm/vm-1001-disk-0", { mark: { ...mark, stack: "shop/prod" } });
     expect(() => requireVolume([...volumes, other], "data")).toThrow(/Volumes of shop\/dev and shop\/prod are called data/);
+  });
+});
+
+describe("what a move takes", () => {
+  const target = { region: "us", zone: "u1" };
+  const mark = { federation: "fed", stack: "shop/dev", name: "pv/data", generation: 1 };
+  const place = 'region: "us", zone: "u1", allowMove: true';
+  const adoption = 'adopt: { persistentVolume: "pv", takeOwnership: true }';
+  const quiesce = " and quiesce: { kind, namespace, name } of the workload that uses it";
+
+  it.each<[string, Partial<CsiVolume>, boolean, string[]]>([
+    [
+      "a volume of a program",
+      { mark },
+      false,
+      [`In the program of stack shop/dev give ZonedPersistentVolume data ${place}; "pulumi preview"`],
+    ],
+    ["one in use", { mark }, true, [`data ${place}${quiesce}; "pulumi preview" shows the move, "pulumi up" makes it.`]],
+    [
+      "one that was taken over",
+      { mark: { ...mark, adopted: true } },
+      true,
+      [`ZonedPersistentVolume data ${adoption}${quiesce}. Run`, place],
+    ],
+    [
+      "one of no program",
+      {},
+      false,
+      [`It belongs to no Pulumi program. Declare a ZonedPersistentVolume as it is, with ${adoption}. Run`, place],
+    ],
+  ])("of %s", (_case, changes, inUse, parts) => {
+    const text = nextStep(volume("pv", "eu/a1/lvm/vm-1000-disk-0", changes), target, inUse);
+    for (const part of parts) expect(text).toContain(part);
+    expect(text.includes("quiesce")).toBe(inUse);
   });
 });
 

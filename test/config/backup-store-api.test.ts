@@ -35,6 +35,31 @@ describe("the API of a backup store", () => {
     expect(errors(text)).toEqual([]);
   });
 
+  describe("of a site's own server", () => {
+    const path = (more = "") => `migration_policies: { paths: [{ source_cluster: a, target_cluster: b${more} }] }`;
+    const api = `api: { url: 'https://pbs.example', ${token}, ca_file: pbs.pem }`;
+    const stores = (more = "") =>
+      `backup_stores: [{ name: of-a, type: pbs, storages: { a: s1 }, ${api} }, { name: of-b, type: pbs, storages: { b: { storage: s2, from: { a: s3 } } }, ${api} }${more}]`;
+
+    test.each(["", ", backup_store: of-a", ", backup_store: of-b"])("lets archives be pulled from the other site's%s", (more) => {
+      const text = complete({ rest: `${path(more)}\n${stores()}` });
+      expect(errors(text)).toEqual([]);
+      expect(warnings(text)).toEqual([]);
+    });
+
+    test("does so only where the file says under which storage they arrive", () => {
+      const text = complete({ rest: `${path()}\n${stores().replace(", from: { a: s3 }", "")}` });
+      expect(warnings(text).join()).toMatch(/no backup store is reached by both `a` and `b`.*`storages\.b\.from\.a`/);
+    });
+
+    test("has to be chosen when there are several", () => {
+      const third = `, { name: of-c, type: pbs, storages: { b: { storage: s4, from: { a: s5 } } }, ${api} }`;
+      expect(warnings(complete({ rest: `${path()}\n${stores(third)}` })).join()).toMatch(
+        /come to `b` by `of-a` and `of-b`, by `of-a` and `of-c`: such a move will be refused/,
+      );
+    });
+  });
+
   test.each([
     ["another type of store", withApi(`{ url: 'https://x', ${token} }`, "nfs"), /api: a store of type nfs has no API/],
     ["no credentials", withApi("{ url: 'https://x' }"), /api: no credentials are given/],

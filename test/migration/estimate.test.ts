@@ -25,6 +25,18 @@ describe("the estimate of a move", () => {
     expect(downtimeSeconds).toEqual([21, 197]);
   });
 
+  it("between two backup servers carries the bytes once, and only what changed while it is down", () => {
+    const store = { ...storeOf(ROUTE), type: "pbs" as const, sync: { store: "far", remote: "nas" } };
+    const warm: Route = { ...ROUTE, store, warm: true, bitsPerSecond: 100 * MBIT };
+    const there = estimateMove(warm, 8 * GIB, cluster("a"));
+    const besideTarget = estimateMove({ ...warm, store: { ...store, sync: undefined, beside: "target" } }, 8 * GIB, cluster("a"));
+    expect(there).toEqual(besideTarget);
+    const said = summarizeMove({ ...warm, limitedBy: "the path's max_bandwidth" }, there, WHERE);
+    expect(said.store).toBe("nas → far (pbs; the server of far pulls each archive from the server of nas)");
+    // A sync obeys the limit, a restore over the link would not.
+    expect(said.transfer).not.toMatch(/ignores/);
+  });
+
   it("costs the source's price per GiB, to the cent", () => {
     expect(estimateMove(ROUTE, 8 * GIB, cluster("a", { prices: { perEgressGiB: 0.011 } })).transferPrice).toBe(0.09);
     expect(estimateMove(ROUTE, 8 * GIB, cluster("a", { prices: { perEgressGiB: 0 } })).transferPrice).toBe(0);

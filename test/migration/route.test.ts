@@ -11,6 +11,17 @@ const PBS: BackupStore = {
 const NFS: BackupStore = { name: "nas", type: "nfs", access: { a: { storage: "nas", readAs: {} }, b: { storage: "nas", readAs: {} } } };
 const ONLY_A: BackupStore = { name: "attic", type: "dir", access: { a: { storage: "attic", readAs: {} } } };
 
+/** Of its own site each; that of b can be told to pull from that of a. */
+const OF_A: BackupStore = { name: "vault-a", type: "pbs", access: { a: { storage: "pbs-a", readAs: {} } } };
+const API: NonNullable<BackupStore["api"]> = {
+  url: "https://pbs-b:8007",
+  credentials: { kind: "token", tokenId: "mover@pbs!move", secret: { kind: "environment", variable: "X" } },
+  tls: { verify: true },
+  connectTimeoutMs: 1,
+  requestTimeoutMs: 1,
+};
+const OF_B: BackupStore = { name: "vault-b", type: "pbs", access: { b: { storage: "pbs-b", readAs: { a: "arrivals" } } }, api: API };
+
 const path = (changes: Partial<MigrationPath> = {}): MigrationPath => ({
   sourceCluster: "a",
   targetCluster: "b",
@@ -108,6 +119,52 @@ describe("a route", () => {
   it.each(["storage", "offline"] as const)("by %s needs no store", (method) => {
     const result = plan({ paths: [path({ method, warm: true })], stores: [] });
     expect(result).toEqual({ ok: true, route: { source: "a", target: "b", method, compression: true, links: [] } });
+  });
+
+  describe("between sites with a backup server each", () => {
+    const store = {
+      name: "vault-a",
+      type: "pbs",
+      writeStorage: "pbs-a",
+      readStorage: "arrivals",
+      sync: { store: "vault-b", remote: "vault-a" },
+    };
+
+    it("writes to the source's store and reads what the target's pulls from it, warm", () => {
+      const result = plan({ paths: [path()], stores: [OF_A, OF_B] });
+      expect(result).toMatchObject({ ok: true, route: { warm: true } });
+      expect(result.ok && result.route.store).toEqual(store);
+    });
+
+    it.each(["vault-a", "vault-b"])("is found by the name of %s, though a shared store is there", (backupStore) => {
+      const result = plan({ paths: [path({ backupStore })], stores: [OF_A, OF_B, NFS] });
+      expect(result.ok && result.route.store).toEqual(store);
+    });
+
+    it("takes a shared store before it syncs", () => {
+      const result = plan({ paths: [path()], stores: [OF_A, OF_B, NFS] });
+      expect(result.ok && result.route.store?.name).toBe("nas");
+    });
+
+    it.each<[string, BackupStore[]]>([
+      ["the target's server cannot be told", [OF_A, { ...OF_B, api: undefined }]],
+      ["the target does not read the source's archives", [OF_A, { ...OF_B, access: { b: { storage: "pbs-b", readAs: {} } } }]],
+      ["the source's store is a directory", [{ ...OF_A, type: "nfs" }, OF_B]],
+    ])("is refused when %s", (_why, stores) => {
+      expect(plan({ paths: [path()], stores })).toMatchObject({
+        ok: false,
+        reason: expect.stringMatching(/no backup store is reached by both a and b.*pull from that of a \(api, and storages\.b\.from\.a\)/),
+      });
+    });
+
+    it("is refused when several pairs would do and none is named", () => {
+      const stores = [OF_A, OF_B, { ...OF_B, name: "vault-c" }];
+      expect(plan({ paths: [path()], stores })).toMatchObject({
+        ok: false,
+        reason: expect.stringMatching(/several pairs of backup stores \(vault-a and vault-b; vault-a and vault-c\): name one/),
+      });
+      expect(plan({ paths: [path({ backupStore: "vault-c" })], stores })).toMatchObject({ ok: true });
+    });
   });
 
   it("obeys the path before the default", () => {

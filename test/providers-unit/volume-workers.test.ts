@@ -44,6 +44,7 @@ describe("a volume without a zone", () => {
   });
 
   it("is refused where no zone has a worker, with the reason; and can be placed by its program", async () => {
+    scenario.kubernetes.nodes = [];
     await expect(scenario.preview({})).rejects.toThrow(/without a Kubernetes worker/);
     expect(await planned({ region: "b", zone: "b1" })).toBe("b/b1");
     expect(await planned({ besideWorkers: false })).toMatch(/^[ab]\//);

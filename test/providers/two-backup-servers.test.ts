@@ -3,16 +3,16 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
 import { setClusterStatus } from "../../src/cli/simulated-config";
-import { createBackupServerClient } from "../../src/proxmox";
+import { type BackupServerApi, createBackupServerClient } from "../../src/proxmox";
 import type { EngineReplay } from "../support/engine-replay";
 import { OperationFailedError } from "../support/replay-model";
-import { EXAMPLE_FEDERATION, type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
+import { EXAMPLE_FEDERATION, type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
 import { pool, startStack, vm } from "../support/stack";
 
 const PROD = "worldstream-prod";
 const DR = "databarn-dr";
 const TOKEN = "mover@pbs!move";
-const store = { [PROD]: "vault-ams", [DR]: "vault-rtm" };
+const store: Record<string, string> = { [PROD]: "vault-ams", [DR]: "vault-rtm" };
 /** Of 4 MiB. */
 const BLOCKS = 200;
 const BLOCK_BYTES = 4 * 1024 ** 2;
@@ -52,21 +52,41 @@ class Scene {
     readonly stack: EngineReplay,
   ) {}
 
-  /** As the administrator of the server does once: it may then pull from the other one. */
-  async introduce(to: string, from: string): Promise<void> {
-    const server = (cluster: string) => this.federation.simulator.backupServers.find(({ id }) => id === `pbs-${store[cluster]}`)!;
-    const { url, fingerprint, tokens } = server(to);
+  private async asAdministrator(cluster: string, work: (server: BackupServerApi) => Promise<unknown>): Promise<void> {
+    const { url, fingerprint, tokens } = this.server(cluster);
     const client = createBackupServerClient({
-      serverId: to,
+      serverId: cluster,
       url,
       credentials: { kind: "token", tokenId: TOKEN, secret: tokens[TOKEN]! },
       tls: { fingerprint, verify: true },
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 30_000,
     });
-    const password = server(from).tokens[TOKEN]!;
-    await client.remotes.create({ name: store[from]!, host: `pbs-${store[from]}`, authId: TOKEN, password });
-    await client.close();
+    try {
+      await work(client);
+    } finally {
+      await client.close();
+    }
+  }
+
+  private server(cluster: string) {
+    return this.federation.simulator.backupServers.find(({ id }) => id === `pbs-${store[cluster]}`)!;
+  }
+
+  /** As is done once: it may then pull from the other one. */
+  introduce(to: string, from: string): Promise<void> {
+    const password = this.server(from).tokens[TOKEN]!;
+    return this.asAdministrator(to, ({ remotes }) =>
+      remotes.create({ name: store[from]!, host: `pbs-${store[from]}`, authId: TOKEN, password }),
+    );
+  }
+
+  stopSync(cluster: string): Promise<void> {
+    const [running] = this.syncs(cluster).filter(({ endMs }) => endMs === undefined);
+    return this.asAdministrator(cluster, async ({ tasks }) => {
+      await tasks.stop(running!.upid);
+      await expect(tasks.wait(running!.upid)).rejects.toThrow(/aborted/);
+    });
   }
 
   get world() {
@@ -129,6 +149,10 @@ class Scene {
       ...Object.keys(this.world.state.backends[`store:${store[id]}`]!.volumes),
       ...Object.keys(this.world.state.backupServers![`pbs-${store[id]}`]!.syncJobs),
     ]);
+  }
+
+  notes(): (string | undefined)[] {
+    return [PROD, DR].flatMap((id) => Object.values(this.world.state.backends[`store:${store[id]}`]!.volumes).map(({ notes }) => notes));
   }
 
   /** Runs the program and kills its provider while the target's server pulls. */
@@ -233,7 +257,7 @@ describe("a VM between two sites with a backup server each", () => {
     expect(scene.syncs(to).slice(known)).toHaveLength(1);
   });
 
-  it("is rolled back when the sync fails, and other people's snapshots stay", async () => {
+  it("is rolled back when the sync fails", async () => {
     const [from, to] = scene.cluster === PROD ? [PROD, DR] : [DR, PROD];
     await scene.drain(from);
     const remote = scene.world.state.backupServers![`pbs-${store[to]}`]!.remotes[store[from]!]!;
@@ -243,5 +267,30 @@ describe("a VM between two sites with a backup server each", () => {
     remote.password = password;
     expect(scene.running()).toEqual([from]);
     expect(scene.leftovers()).toEqual([]);
+  });
+
+  it("syncs again what was stopped, past somebody else's newer backup, which stays", async () => {
+    const [from, to] = scene.cluster === PROD ? [PROD, DR] : [DR, PROD];
+    const { vmid } = scene;
+    await scene.write(0, BLOCKS, "stopped");
+    const [before, known] = [await scene.data(), scene.syncs(to).length];
+    await scene.drain(from);
+    await scene.killDuringSync(to);
+    await scene.stopSync(to);
+    await withClient(scene.federation, from, async (api) => {
+      const { node } = scene.world.state.clusters[from]!.guests[String(vmid)]!;
+      await api.tasks.wait((await api.backup.start(node, { vmid, storage: "pbs", mode: "stop", "notes-template": "nightly" }))!);
+    });
+    await scene.stack.up(program);
+    expect(scene.cluster).toBe(to);
+    expect(
+      scene
+        .syncs(to)
+        .slice(known)
+        .map(({ exitStatus }) => exitStatus),
+    ).toEqual(["sync aborted", "OK"]);
+    expect(await scene.data()).toEqual(before);
+    expect(scene.leftovers().map((key) => key.includes(`vm/${vmid}/`))).toEqual([true, true]);
+    expect(scene.notes()).toEqual(["nightly", "nightly"]);
   });
 });

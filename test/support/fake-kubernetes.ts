@@ -51,8 +51,11 @@ export class FakeKubernetes implements KubernetesApi {
     private readonly clusters: ReadonlyMap<string, FakeCluster>,
   ) {
     for (const cluster of clusters.values())
-      for (const [index, node] of [`${cluster.clusterId}1`, `${cluster.clusterId}2`].entries())
+      for (const [index, node] of [`${cluster.clusterId}1`, `${cluster.clusterId}2`].entries()) {
         cluster.addGuest({ vmid: 900 + index, node, power: "running", config: { name: `worker-${node}`, memory: "1024" } });
+        const labels = { "topology.kubernetes.io/region": cluster.clusterId, "topology.kubernetes.io/zone": node };
+        this.nodes.push({ metadata: { name: `worker-${node}`, labels }, status: { conditions: [{ type: "Ready", status: "True" }] } });
+      }
     world.addLaw(() => this.brokenLaws());
   }
 

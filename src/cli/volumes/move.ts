@@ -64,7 +64,8 @@ function parseTarget(text: string): { region: string; zone: string } {
   return { region, zone };
 }
 
-function nextStep({ name, mark }: CsiVolume, { region, zone }: { region: string; zone: string }, inUse: boolean): string {
+/** What the reader has to declare; the program alone moves a volume. */
+export function nextStep({ name, mark }: CsiVolume, { region, zone }: { region: string; zone: string }, inUse: boolean): string {
   const quiesce = inUse ? " and quiesce: { kind, namespace, name } of the workload that uses it" : "";
   const own = `adopt: { persistentVolume: "${name}", takeOwnership: true }${quiesce}`;
   const then = `Run "pulumi up", which gives its disk an owner without copying it; then give it region: "${region}", zone: "${zone}", allowMove: true and run again.`;

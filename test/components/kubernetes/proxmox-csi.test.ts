@@ -58,6 +58,24 @@ describe("ProxmoxCsi", () => {
     expect(JSON.stringify(elsewhere)).not.toContain("secret-of");
   });
 
+  it("reads token id and secret from the files that the plugin's cloud-config names, and writes what they say", async () => {
+    await writeFile(join(directory, "ams.id"), "csi@pve!from-file\n");
+    await writeFile(join(directory, "ams.secret"), "secret-of-the-file\n");
+    const connection = { api_url: "https://pve.amsterdam.example:8006", token_id_file: "ams.id", token_secret_file: "ams.secret" };
+    const program = await declare({ clusters: ["amsterdam"] }, [[["clusters", 0, "connection"], connection]]);
+    expect(configOf(program).clusters).toEqual([
+      {
+        url: "https://pve.amsterdam.example:8006/api2/json",
+        insecure: false,
+        token_id: "csi@pve!from-file",
+        token_secret: "secret-of-the-file",
+        region: "eu-ams",
+      },
+    ]);
+    const [secret] = program.ofType(":Secret");
+    expect(JSON.stringify(program.registered.filter((resource) => resource !== secret))).not.toContain("secret-of-the-file");
+  });
+
   it("takes tokens of the plugin's own, its features, and clusters whose certificate it does not check", async () => {
     const token = { tokenId: "csi@pve!plugin", tokenSecret: pulumi.output("secret-of-plugin") };
     const program = await declare({ clusters: ["amsterdam"], credentials: { amsterdam: token }, insecure: ["amsterdam"] }, [
