@@ -4,24 +4,26 @@
  */
 import type { BackupLocation, BackupServerApi, ProxmoxApi, SnapshotRef, StorageDefinition, Upid, Volume } from "../proxmox";
 import { type ArchiveKind, archiveNote } from "./archive";
+import { locationOf } from "./datastore";
 import type { MoveJournal, SyncedPlace } from "./mark";
 import type { MoveState } from "./move-state";
 import { type Pace, repeatAfterLostReply } from "./operations";
 import { type Route, type RouteSync, storeOf } from "./route";
 
+/** What of a backup server's API a move needs. */
+export interface SyncServer extends Pick<BackupServerApi, "serverId"> {
+  snapshots: Pick<BackupServerApi["snapshots"], "list" | "find" | "setProtected" | "delete">;
+  syncJobs: Pick<BackupServerApi["syncJobs"], "find" | "ensure" | "getState" | "run" | "delete">;
+  tasks: Pick<BackupServerApi["tasks"], "wait" | "stop">;
+}
+
 /** Client of a backup store's own API, by the store's name. */
-export type BackupServerOf = (store: string) => Promise<BackupServerApi>;
+export type BackupServerOf = (store: string) => Promise<SyncServer>;
 
 /** The group over a thin line: as long as it takes, but not for ever. */
 const SYNC_TIMEOUT_MS = 72 * 3600 * 1000;
 /** A backup of somebody else's that ends while we count is all that makes a second run necessary. */
 const MOST_RUNS = 3;
-
-/** Datastore and namespace that a storage of type pbs stands for. */
-export function locationOf({ raw }: StorageDefinition): BackupLocation | undefined {
-  if (typeof raw.datastore !== "string") return undefined;
-  return { datastore: raw.datastore, namespace: typeof raw.namespace === "string" ? raw.namespace : "" };
-}
 
 async function definitionOf(api: ProxmoxApi, storage: string): Promise<{ definition: StorageDefinition; at: BackupLocation }> {
   const definition = (await api.listStorageDefinitions()).find((candidate) => candidate.storage === storage);
@@ -48,7 +50,7 @@ function jobId(moveId: string): string {
   return `fed-move-${moveId}`;
 }
 
-async function serverOf({ store }: SyncedPlace, backupServerOf: BackupServerOf | undefined): Promise<BackupServerApi> {
+async function serverOf({ store }: SyncedPlace, backupServerOf: BackupServerOf | undefined): Promise<SyncServer> {
   if (backupServerOf) return backupServerOf(store);
   throw new Error(`archives were synced to backup store ${store}, and nobody here can reach its API`);
 }
@@ -85,7 +87,7 @@ export async function bringAcross(move: MoveState, archive: Volume, kind: Archiv
   await repeatAfterLostReply(move.pace, () => server.snapshots.setProtected(place, snapshot, true));
 }
 
-async function startRun(move: MoveState, server: BackupServerApi, archive: Volume, bitsPerSecond: number | undefined): Promise<Upid> {
+async function startRun(move: MoveState, server: SyncServer, archive: Volume, bitsPerSecond: number | undefined): Promise<Upid> {
   const { source, target, route, name } = move.request;
   const { id, sync: place } = move.begun;
   const { name: from, writeStorage, readStorage, sync } = storeOf(route);
@@ -125,12 +127,12 @@ async function startRun(move: MoveState, server: BackupServerApi, archive: Volum
 }
 
 /** Of the job, if it runs now. */
-async function findRun(server: BackupServerApi, job: string): Promise<Upid | undefined> {
+async function findRun(server: SyncServer, job: string): Promise<Upid | undefined> {
   const { lastRunUpid, lastRunExitStatus } = await server.syncJobs.getState(job);
   return lastRunExitStatus === undefined ? lastRunUpid : undefined;
 }
 
-async function awaitRun(server: BackupServerApi, upid: Upid | undefined, pace: Pace): Promise<void> {
+async function awaitRun(server: SyncServer, upid: Upid | undefined, pace: Pace): Promise<void> {
   if (upid !== undefined) await server.tasks.wait(upid, { timeoutMs: SYNC_TIMEOUT_MS, signal: pace.signal });
 }
 
@@ -162,7 +164,7 @@ export async function removeSynced(
   await repeatAfterLostReply(pace, () => server.syncJobs.delete(jobId(id), jobMark(id)));
 }
 
-async function endRun(server: BackupServerApi, job: string, pace: Pace): Promise<void> {
+async function endRun(server: SyncServer, job: string, pace: Pace): Promise<void> {
   const upid = await findRun(server, job);
   if (upid === undefined) return;
   await server.tasks.stop(upid);

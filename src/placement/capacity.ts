@@ -39,7 +39,7 @@ export function pressurePermille(used: number, total: number, threshold: number)
   if (total <= 0) return used > 0 ? 1000 : 0;
   const ratio = used / total;
   // A threshold that is no fraction is none: pressure then shows only where it is full.
-  const from = nonNegative(threshold, 1);
+  const from = threshold >= 0 ? threshold : 1;
   if (ratio <= from) return 0;
   return from >= 1 ? 1000 : Math.min(1000, Math.floor(((ratio - from) / (1 - from)) * 1000));
 }

@@ -39,6 +39,9 @@ export class NodeState {
   readonly key: string;
   readonly cpuCapacityMilli: number;
   readonly memoryCapacityMiB: number;
+  /** Physical cores × over-commit, in thousandths, and physical memory: what pressure is measured against. */
+  readonly cpuOvercommittedMilli: number;
+  readonly memoryTotalMiB: number;
   cpuAllocatedMilli = 0;
   memoryAllocatedMiB = 0;
   /** Live use plus what this run adds and takes away; the allocation where live use is unknown. */
@@ -64,6 +67,8 @@ export class NodeState {
     this.key = `${cluster.facts.id}/${facts.name}`;
     this.cpuCapacityMilli = cpuCapacityMilli(facts, cluster.facts.capacityRules);
     this.memoryCapacityMiB = memoryCapacityMiB(facts, cluster.facts.capacityRules);
+    this.cpuOvercommittedMilli = nonNegative(facts.cores) * 1000 * nonNegative(cluster.facts.capacityRules.overcommit.cpu);
+    this.memoryTotalMiB = wholeNonNegative(facts.memoryMiB);
     this.memoryUsedMiB = wholeNonNegative(facts.usedMemoryMiB);
   }
 
@@ -160,6 +165,6 @@ export function requestDiskBytes({ disks }: PlacementRequest): number {
 const NO_TAGS: readonly string[] = [];
 const NO_DISKS: readonly { sizeBytes: number }[] = [];
 
-function lowerCase(tags: readonly string[]): readonly string[] {
+export function lowerCase(tags: readonly string[]): readonly string[] {
   return tags.length === 0 ? NO_TAGS : tags.map((tag) => tag.toLowerCase());
 }

@@ -49,7 +49,12 @@ export function addStorages(cluster: ClusterState): void {
     (left, right) => compareText(left.storage, right.storage) || compareText(left.nodes.join(), right.nodes.join()),
   );
   for (const storageFacts of ordered) {
-    const storage = { facts: storageFacts, usedBytes: wholeNonNegative(storageFacts.usedBytes), allocatedBytes: 0 };
+    const storage = {
+      facts: storageFacts,
+      totalBytes: wholeNonNegative(storageFacts.totalBytes),
+      usedBytes: wholeNonNegative(storageFacts.usedBytes),
+      allocatedBytes: 0,
+    };
     storage.allocatedBytes = wholeNonNegative(storageFacts.allocatedBytes, provisionedOn(cluster, storageFacts));
     cluster.storages.push(storage);
     for (const name of storageFacts.nodes) {

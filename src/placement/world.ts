@@ -54,6 +54,7 @@ export interface Guard {
 
 export interface StorageState {
   facts: StorageFacts;
+  totalBytes: number;
   usedBytes: number;
   allocatedBytes: number;
 }

@@ -29,7 +29,19 @@ export interface DeclaredDeployment {
   shapes: { args: Record<string, unknown>; names: string[] }[];
 }
 
-export type Declared = DeclaredPeer | DeclaredDeployment;
+/** Volumes of a StatefulSet's replicas, which are placed together: those of one replica in one zone, the replicas evenly. */
+export interface DeclaredVolumeSet {
+  kind: "volume-set";
+  name: string;
+  pool?: string;
+  workers?: DeclaredPeer["workers"];
+  /** What placement needs to know of each volume of a replica. */
+  volumes: Record<string, unknown>[];
+  /** Per replica the volumes' names in their identities, in the same order. */
+  replicas: string[][];
+}
+
+export type Declared = DeclaredPeer | DeclaredDeployment | DeclaredVolumeSet;
 
 /** A resource's place in the program's order, as JSON text: the engine's wire format takes long for nested values. */
 export interface DeclaredOrder {
@@ -72,6 +84,23 @@ export function declareDeployment(deployment: WithPoolInput<DeclaredDeployment>)
     );
   const before = `[${declared.join(",")}]`;
   const together = JSON.stringify(deployment);
+  declared.push(together);
+  return { before, ordered: true, together };
+}
+
+/**
+ * Adds a set's volumes to the order.
+ * @returns the place that all of them share
+ * @throws Error when something is an output
+ */
+export function declareVolumeSet(set: WithPoolInput<DeclaredVolumeSet>): DeclaredOrder {
+  const output = findOutput({ pool: set.pool, kubernetes: set.workers, volumes: set.volumes }, "");
+  if (output !== undefined)
+    throw new Error(
+      `ZonedStatefulSet ${set.name}: ${output.slice(1)} is an output of another resource. What decides where volumes go must be known when the program runs: pass a plain value, or give zones.`,
+    );
+  const before = `[${declared.join(",")}]`;
+  const together = JSON.stringify(set);
   declared.push(together);
   return { before, ordered: true, together };
 }

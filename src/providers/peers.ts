@@ -6,8 +6,8 @@
 import type { Federation, ResourcePool } from "../config";
 import { type Identity, identityTag } from "../migration";
 import { type Company, type Placement, type PlacementResult, type Promised, placeOne } from "../placement";
-import type { Declared, DeclaredDeployment, DeclaredPeer } from "./declaration-order";
-import { planDeployment } from "./deployment";
+import type { Declared, DeclaredDeployment, DeclaredPeer, DeclaredVolumeSet } from "./declaration-order";
+import { type JointPlan, planDeployment } from "./deployment";
 import { toDiskRequest } from "./disk/request";
 import { diskSchema } from "./disk/spec";
 import type { IdentityInput, Inputs } from "./inputs";
@@ -15,6 +15,7 @@ import { resolvePool } from "./pool/resolve";
 import { type Session, UserError } from "./session";
 import { toRequest } from "./vm/request";
 import { vmSchema } from "./vm/spec";
+import { planVolumeSet } from "./volume/set-plan";
 import { findWorkers } from "./volume/workers";
 import { anyUnreachable, findWhereabouts, priorOf } from "./whereabouts";
 
@@ -30,7 +31,13 @@ export async function alreadyPlanned(session: Session, inputs: Inputs, ownPool: 
   const before = await declaredBefore(session, inputs, ownPool);
   if (typeof inputs.__together !== "string") return { promised: before };
   const { stack } = inputs.__identity as IdentityInput;
-  const joint = await planDeployment(session, JSON.parse(inputs.__together) as DeclaredDeployment, stack, ownPool, before);
+  const joint = await planTogether(
+    session,
+    JSON.parse(inputs.__together) as DeclaredDeployment | DeclaredVolumeSet,
+    stack,
+    ownPool,
+    before,
+  );
   const others = joint.promised.filter(({ request }) => request.key !== key);
   return { promised: [...before, ...others], decided: joint.resultOf(key) };
 }
@@ -52,6 +59,18 @@ export function promise(session: Session, inputs: Inputs, promised: Promised): v
   (ordered ? session.promised : session.unordered).set(key, promised);
 }
 
+function planTogether(
+  session: Session,
+  entry: DeclaredDeployment | DeclaredVolumeSet,
+  stack: string,
+  pool: ResourcePool,
+  before: Promised[],
+): Promise<JointPlan> {
+  return entry.kind === "deployment"
+    ? planDeployment(session, entry, stack, pool, before)
+    : planVolumeSet(session, entry, stack, pool, before);
+}
+
 async function promisesOf(
   session: Session,
   entry: Declared,
@@ -59,9 +78,9 @@ async function promisesOf(
   ownPool: ResourcePool,
   before: Promised[],
 ): Promise<Promised[]> {
-  if (entry.kind === "deployment") {
+  if (entry.kind === "deployment" || entry.kind === "volume-set") {
     const pool = await poolOf(session, entry.pool, ownPool);
-    return pool ? (await planDeployment(session, entry, stack, pool, before)).promised : [];
+    return pool ? (await planTogether(session, entry, stack, pool, before)).promised : [];
   }
   const promised = await promiseOf(session, entry, stack, ownPool, before);
   return promised ? [promised] : [];

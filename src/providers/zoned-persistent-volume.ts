@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { MigrationSummary, MoveRecord } from "../migration";
-import { declareInOrder } from "./declaration-order";
+import { type DeclaredOrder, declareInOrder } from "./declaration-order";
 import type { Size } from "./federated-vm";
 import { FederationResource } from "./resource";
 import { poolInputs, poolName, type ResourcePool } from "./resource-pool";
@@ -139,7 +139,8 @@ export class ZonedPersistentVolume extends FederationResource {
   declare readonly sizeBytes: pulumi.Output<number>;
   declare readonly lastMove: pulumi.Output<MoveRecord | undefined>;
 
-  constructor(name: string, args: ZonedPersistentVolumeArgs, options?: pulumi.CustomResourceOptions) {
+  /** @param declaredOrder of a volume that is placed together with others */
+  constructor(name: string, args: ZonedPersistentVolumeArgs, options?: pulumi.CustomResourceOptions, declaredOrder?: DeclaredOrder) {
     const { identity, pool, kubernetes, ...inputs } = args;
     super(
       "ZonedPersistentVolume",
@@ -147,7 +148,7 @@ export class ZonedPersistentVolume extends FederationResource {
       name,
       { ...inputs, ...poolInputs(pool), kubernetes: kubernetes && withSecretContent(kubernetes) },
       OUTPUTS,
-      { identityName: identity, ...declareDisk(identity ?? name, args) },
+      { identityName: identity, ...(declaredOrder ?? declareDisk(identity ?? name, args)) },
       options,
     );
   }
@@ -157,7 +158,7 @@ export class ZonedPersistentVolume extends FederationResource {
 function declareDisk(name: string, { pool, region, zone, ...args }: ZonedPersistentVolumeArgs) {
   const { size, storageClass, location, residency, adopt } = args;
   const pin = zone === undefined ? undefined : { node: zone };
-  const workers = zone === undefined && args.besideWorkers !== false ? withoutSecret(args.kubernetes ?? {}) : undefined;
+  const workers = zone === undefined ? workersOf(args) : undefined;
   return declareInOrder({
     kind: "disk",
     name: `pv/${name}`,
@@ -166,6 +167,11 @@ function declareDisk(name: string, { pool, region, zone, ...args }: ZonedPersist
     workers,
     args: { name: args.name ?? name, size, storageClass, location, residency, pin, adopt },
   });
+}
+
+/** Whose workers a new volume without a zone has to be near. */
+export function workersOf({ besideWorkers, kubernetes }: Pick<ZonedPersistentVolumeArgs, "besideWorkers" | "kubernetes">) {
+  return besideWorkers === false ? undefined : withoutSecret(kubernetes ?? {});
 }
 
 /** What a kubeconfig's text says is not written into the inputs of other resources: the volume is outside the order then. */

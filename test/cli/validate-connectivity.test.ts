@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { compareArchives } from "../../src/cli/validate/connectivity/archives";
 import type { EndpointProbe } from "../../src/cli/validate/connectivity/endpoint";
 import { endpointFindings } from "../../src/cli/validate/connectivity/endpoints";
 import { requirementsOf } from "../../src/cli/validate/connectivity/needs";
 import { storeFindings } from "../../src/cli/validate/connectivity/stores";
 import type { BackupStore } from "../../src/config";
-import type { StorageDefinition } from "../../src/proxmox";
+import type { StorageDefinition, Volume } from "../../src/proxmox";
 import { cluster, federation } from "../support/fake-federation";
 
 const PIN = Array(32).fill("AA").join(":");
@@ -165,15 +166,56 @@ describe("a backup store", () => {
     ]);
   });
 
-  it("of directories cannot be proven to be one place", () => {
-    const dir: BackupStore = {
-      name: "disk",
-      type: "dir",
-      access: { a: { storage: "own", readAs: {} }, b: { storage: "own", readAs: {} } },
+  describe("of files", () => {
+    const archive = (vmid: number, sizeBytes: number, createdAtSeconds = 0): Volume => ({
+      volid: `own:backup/vzdump-qemu-${vmid}-2026_01_05-02_00_00.vma.zst`,
+      format: "vma.zst",
+      sizeBytes,
+      createdAtSeconds,
+      protected: false,
+    });
+    const found = (type: "dir" | "nfs", a?: Volume[], b?: Volume[]) => {
+      const disk: BackupStore = { name: "disk", type, access: { a: { storage: "own", readAs: {} }, b: { storage: "own", readAs: {} } } };
+      const own = definition("own", type === "nfs" ? { export: "/x" } : {}, type);
+      const listed = Object.entries({ a, b }).flatMap(([id, volumes]) => (volumes ? [[id, new Map([["own", volumes]])] as const] : []));
+      return storeFindings(federation({ backupStores: [disk] }), new Map(Object.entries({ a: [own], b: [own] })), new Map(listed)).map(
+        ({ severity, cluster: id, message }) => `${severity} ${id}: ${message}`,
+      );
     };
-    const found = findings([definition("own", {}, "dir")], [definition("own", {}, "dir")], [dir]);
-    expect(found).toEqual([expect.stringContaining("warning a: "), expect.stringContaining("warning b: ")]);
-    expect(found[0]).toContain("nobody can tell from here whether two storages of type dir are one place");
+
+    it.each(["dir", "nfs"] as const)("%s is proven to be one place by an archive that both list, whatever their time zones", (type) => {
+      expect(found(type, [archive(100, 7), archive(101, 8)], [archive(100, 7, 3600)])).toEqual([]);
+    });
+
+    it.each(["dir", "nfs"] as const)("%s is two places when an archive has another length there", (type) => {
+      expect(found(type, [archive(100, 7)], [archive(100, 9)])).toEqual([
+        "error a: storage own is not where b writes its archives (own there): backup/vzdump-qemu-100-2026_01_05-02_00_00.vma.zst has 7 bytes, there 9",
+        "error b: storage own is not where a writes its archives (own there): backup/vzdump-qemu-100-2026_01_05-02_00_00.vma.zst has 9 bytes, there 7",
+      ]);
+    });
+
+    it.each(["dir", "nfs"] as const)("%s with nothing in common is warned about", (type) => {
+      const warning = expect.stringMatching(
+        /^warning [ab]: storage own is not proven to be where [ab] writes.*they have no archive in common/,
+      );
+      expect(found(type, [archive(100, 7)], [archive(200, 7)])).toEqual([warning, warning]);
+    });
+
+    it.each<[string, Volume[] | undefined, Volume[] | undefined]>([
+      ["empty", [], []],
+      ["shown to one side only", [archive(100, 7)], []],
+      ["listed by one side only", [archive(100, 7)], undefined],
+    ])("that are %s prove nothing: of a directory that is a warning", (_what, a, b) => {
+      const warning = expect.stringMatching(
+        /^warning [ab]: storage own is not proven to be .*nobody can tell that of two storages of type dir/,
+      );
+      expect(found("dir", a, b)).toEqual([warning, warning]);
+      expect(found("nfs", a, b)).toEqual([]);
+    });
+
+    it("are told apart by every archive that both list", () => {
+      expect(compareArchives([archive(100, 7), archive(101, 8)], [archive(100, 7), archive(101, 9)]).kind).toBe("different");
+    });
   });
 
   it("is not judged where a cluster does not show its definitions", () => {

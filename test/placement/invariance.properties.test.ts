@@ -55,7 +55,7 @@ function settle(requests: readonly PlacementRequest[], facts: Inventory) {
 }
 
 describe("with every kind of rule", () => {
-  it("the heap finds what the scan finds, and the order of the input does not matter", () => {
+  it("the fast ways find what the scan finds, and the order of the input does not matter", () => {
     fc.assert(
       fc.property(scene, fc.integer(), ({ facts, requests }, seed) => {
         const plan = placeMany(requests, facts);

@@ -110,12 +110,12 @@ describe("placeMany", () => {
 });
 
 describe("placeMany, for any federation", () => {
-  it("finds with heap and bounds what the full scan finds", () => {
-    // Few copies of a shape are placed by bounds, many with a heap.
+  it("finds with rankings and bounds what the full scan finds", () => {
+    // Few copies of a shape are placed by bounds, many with a ranking.
     fc.assert(
       fc.property(arbitraryInventory, arbitraryRequests, fc.constantFrom(1, 4, 40), (facts, requests, copies) => {
         const all = requests.flatMap((each) => Array.from({ length: copies }, (_, copy) => ({ ...each, key: `${each.key}-${copy}` })));
-        expect(placeMany(all, facts, { search: "heap" })).toEqual(placeMany(all, facts, { search: "scan" }));
+        expect(placeMany(all, facts, { search: "fast" })).toEqual(placeMany(all, facts, { search: "scan" }));
       }),
     );
   });
@@ -145,9 +145,38 @@ describe("placeMany, for any federation", () => {
           );
           const policy = pool({ strategy, clusterWeights: { a: 90 } });
           const requests = asked.map((amounts, index) => request(`vm-${index}`, { ...amounts, pool: policy }));
-          expect(placeMany(requests, facts, { search: "heap" })).toEqual(placeMany(requests, facts, { search: "scan" }));
+          expect(placeMany(requests, facts, { search: "fast" })).toEqual(placeMany(requests, facts, { search: "scan" }));
         },
       ),
+    );
+  });
+
+  it("finds what the full scan finds where kinds that differ in tags and rules about them share the ranking of their size", () => {
+    const hardware = fc.array(fc.constantFrom({ cores: 64, memoryMiB: 65_536 }, { cores: 24, memoryMiB: 131_072 }), {
+      minLength: 1,
+      maxLength: 90,
+      size: "max",
+    });
+    const guest = fc.record({ tag: fc.integer({ min: 0, max: 12 }), cores: fc.constantFrom(2, 8), ownRule: fc.boolean() });
+    const groupRules = Array.from({ length: 8 }, (_, index) =>
+      rule(`anti-affinity ${index === 3 ? "should" : "must"} tag t${index}`, { scope: index === 5 ? "cluster" : "node" }),
+    );
+    fc.assert(
+      fc.property(hardware, fc.array(guest, { minLength: 64, maxLength: 160, size: "max" }), (nodes, asked) => {
+        const named = nodes.map((facts, index) => node(`n${index}`, facts));
+        const third = Math.ceil(named.length / 3);
+        const facts = inventory(cluster("a", named.slice(0, third)), cluster("b", named.slice(third), { maxVms: 60 }));
+        const policy = pool({ rules: groupRules, clusterWeights: { b: 110 } });
+        const requests = asked.map(({ tag, cores, ownRule }, index) =>
+          request(`vm-${index}`, {
+            cores,
+            tags: [`T${tag}`],
+            rules: ownRule ? [rule(`anti-affinity must tag t${(tag + 1) % 12}`)] : [],
+            pool: policy,
+          }),
+        );
+        expect(placeMany(requests, facts, { search: "fast" })).toEqual(placeMany(requests, facts, { search: "scan" }));
+      }),
     );
   });
 

@@ -139,7 +139,7 @@ describe("a spread rule, for any federation", () => {
     );
   });
 
-  it("one by one, jointly with the heap and jointly by scan agree, whatever the order of the input, and reruns move nothing", () => {
+  it("one by one, jointly the fast way and jointly by scan agree, whatever the order of the input, and reruns move nothing", () => {
     fc.assert(
       fc.property(layout, scope, fc.integer({ min: 1, max: 12 }), fc.integer(), (clusters, of, count, seed) => {
         const facts = built(clusters);

@@ -230,7 +230,7 @@ describe("survival, for any federation", () => {
     );
   });
 
-  it("gives the same plan by heap and scan, in any order of the input, and moves nothing in a rerun", () => {
+  it("gives the same plan the fast way and by scan, in any order of the input, and moves nothing in a rerun", () => {
     fc.assert(
       fc.property(
         federation,

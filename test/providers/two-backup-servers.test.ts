@@ -120,9 +120,10 @@ class Scene {
     return this.federation.admin("POST", `/guests/${this.cluster}/${this.vmid}/write`, { disk: "scsi0", blocks, seed });
   }
 
+  /** Different contents of its disk, archives included. */
   async data(): Promise<string[]> {
     const disks = await this.federation.admin<{ vmid: number; sha256: string; blockCount: number }[]>("GET", "/checksums");
-    return disks.filter(({ vmid, blockCount }) => vmid === this.vmid && blockCount > 0).map(({ sha256 }) => sha256);
+    return [...new Set(disks.filter(({ vmid, blockCount }) => vmid === this.vmid && blockCount > 0).map(({ sha256 }) => sha256))];
   }
 
   syncs(cluster: string) {

@@ -218,9 +218,15 @@ export class FakeBackups extends FakeMachines {
       disks.push({ slot: key, sizeBytes: volume.sizeBytes, writes: [...volume.writes] });
     }
     const number = this.counter++;
+    const { keyFingerprint, definition } = this.storages[String(params.storage)] ?? {};
+    // A backup server names its snapshots by the second; for moves within one store any name will do.
+    const second = new Date(Math.floor(this.world.nowMs / 1000) * 1000).toISOString().replace(".000", "");
     return {
-      encrypted: this.storages[String(params.storage)]?.keyFingerprint,
-      path: `backup/vzdump-qemu-${guest.vmid}-2026_01_01-${String(number).padStart(8, "0")}.vma.zst`,
+      encrypted: keyFingerprint,
+      path:
+        definition?.datastore === undefined
+          ? `backup/vzdump-qemu-${guest.vmid}-2026_01_01-${String(number).padStart(8, "0")}.vma.zst`
+          : `backup/vm/${guest.vmid}/${second}`,
       vmid: guest.vmid,
       notes: String(params["notes-template"] ?? ""),
       protected: params.protected === 1,

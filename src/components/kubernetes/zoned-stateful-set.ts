@@ -1,7 +1,10 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { type DeclaredOrder, declareVolumeSet } from "../../providers/declaration-order";
+import { poolName } from "../../providers/resource-pool";
 import {
   type KubernetesConnectionArgs,
+  workersOf,
   ZonedPersistentVolume,
   type ZonedPersistentVolumeArgs,
 } from "../../providers/zoned-persistent-volume";
@@ -18,7 +21,7 @@ export interface Zone {
 export interface ZonedVolumeTemplate
   extends Omit<
     ZonedPersistentVolumeArgs,
-    "name" | "pool" | "region" | "zone" | "claim" | "quiesce" | "allowMove" | "kubernetes" | "identity"
+    "name" | "pool" | "region" | "zone" | "claim" | "quiesce" | "allowMove" | "kubernetes" | "identity" | "adopt" | "besideWorkers"
   > {
   accessMode?: "ReadWriteOnce" | "ReadWriteOncePod";
   volumeMode?: "Filesystem" | "Block";
@@ -32,8 +35,14 @@ export interface ZonedStatefulSetArgs {
   /** Default `default`. */
   namespace?: string;
   replicas: number;
-  /** Where the volumes are: replica 0 in the first zone, replica 1 in the second, and around again. */
-  zones: Zone[];
+  /**
+   * Where the volumes are: replica 0 in the first zone, replica 1 in the second, and around again. Default: placement decides,
+   * once for all replicas, evenly over the zones that have a Kubernetes worker and room. Then a replica that has a place keeps
+   * it, and what decides places must be plain values.
+   */
+  zones?: Zone[];
+  /** Without `zones`: only where a Kubernetes worker runs. Default true. */
+  besideWorkers?: boolean;
   /** By the name that the pod's `volumeMounts` use. */
   volumes: Record<string, ZonedVolumeTemplate>;
   template: pulumi.Input<kubernetes.types.input.core.v1.PodTemplateSpec>;
@@ -50,7 +59,7 @@ export interface ZonedStatefulSetArgs {
 }
 
 /**
- * A StatefulSet whose volumes are disks in given zones, spread over them. Every replica's claims are there before it, bound
+ * A StatefulSet whose volumes are disks in zones, given or chosen by placement, spread over them. Every replica's claims are there before it, bound
  * to its volumes, so the scheduler puts it where its data is.
  */
 export class ZonedStatefulSet extends pulumi.ComponentResource {
@@ -61,8 +70,9 @@ export class ZonedStatefulSet extends pulumi.ComponentResource {
   /** @throws Error that names what is wrong with the arguments */
   constructor(resource: string, args: ZonedStatefulSetArgs, options?: pulumi.ComponentResourceOptions) {
     requireUsable(resource, args);
+    const order = args.zones ? undefined : declareTogether(resource, args);
     super("proxmox-federation:kubernetes:ZonedStatefulSet", resource, {}, options);
-    const { name = resource, namespace = "default", replicas, zones } = args;
+    const { name = resource, namespace = "default", replicas, zones, besideWorkers } = args;
     const labels = args.labels ?? { app: name };
     const volumes: Record<string, ZonedPersistentVolume> = {};
     // One after the other: each move scales the whole set down and up again, and two at once would undo each other's.
@@ -70,20 +80,20 @@ export class ZonedStatefulSet extends pulumi.ComponentResource {
     for (let replica = 0; replica < replicas; replica++)
       for (const [volume, template] of Object.entries(args.volumes)) {
         const claim = `${volume}-${name}-${replica}`;
-        const { region, zone } = zones[replica % zones.length]!;
+        const at = zones?.[replica % zones.length];
         volumes[claim] = new ZonedPersistentVolume(
-          `${volume}-${resource}-${replica}`,
+          volumeResource(volume, resource, replica),
           {
             ...template,
             pool: args.pool,
             kubernetes: args.kubernetes,
-            region,
-            zone,
+            ...(at ? { region: at.region, zone: at.zone } : { besideWorkers }),
             claim: { namespace, name: claim, labels },
             allowMove: args.allowMove,
             quiesce: { kind: "StatefulSet", namespace, name },
           },
           { parent: this, dependsOn: previous },
+          order,
         );
         previous = [volumes[claim]];
       }
@@ -108,10 +118,41 @@ export class ZonedStatefulSet extends pulumi.ComponentResource {
   }
 }
 
+function volumeResource(volume: string, set: string, replica: number): string {
+  return `${volume}-${set}-${replica}`;
+}
+
+/** What placement needs to know of all volumes, so that the first that is checked can decide for all. */
+function declareTogether(
+  resource: string,
+  { pool, kubernetes: connection, besideWorkers, replicas, volumes }: ZonedStatefulSetArgs,
+): DeclaredOrder {
+  const templates = Object.entries(volumes);
+  const [[, first]] = templates as [[string, ZonedVolumeTemplate]];
+  const order = declareVolumeSet({
+    kind: "volume-set",
+    name: resource,
+    pool: poolName(pool),
+    workers: workersOf({ besideWorkers, kubernetes: connection }),
+    volumes: templates.map(([, { size, storageClass, location, residency }]) => ({ size, storageClass, location, residency })),
+    replicas: Array.from({ length: replicas }, (_, replica) =>
+      templates.map(([volume]) => `pv/${volumeResource(volume, resource, replica)}`),
+    ),
+  });
+  const asksFor = ({ location, residency }: ZonedVolumeTemplate) => JSON.stringify([location, residency]);
+  const other = templates.find(([, template]) => asksFor(template) !== asksFor(first));
+  if (other)
+    throw new Error(
+      `ZonedStatefulSet ${resource}: volume ${other[0]} has another location or residency, but a pod needs its volumes in one zone. Give all the same, or give zones.`,
+    );
+  return order;
+}
+
 function requireUsable(resource: string, { replicas, zones, volumes }: ZonedStatefulSetArgs): void {
   if (!Number.isInteger(replicas) || replicas < 0)
     throw new Error(`ZonedStatefulSet ${resource}: replicas is ${replicas}; give a whole number from 0.`);
-  if (zones.length === 0) throw new Error(`ZonedStatefulSet ${resource}: zones is empty; name at least one region and zone.`);
+  if (zones?.length === 0)
+    throw new Error(`ZonedStatefulSet ${resource}: zones is empty; name at least one region and zone, or leave it out.`);
   if (Object.keys(volumes).length === 0)
     throw new Error(`ZonedStatefulSet ${resource}: volumes is empty; a set without volumes is a StatefulSet of Kubernetes.`);
 }

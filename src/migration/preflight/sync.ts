@@ -1,6 +1,6 @@
 /** Findings about a move between two backup servers: the target's must be able to pull, and to keep what it pulls. Pure. */
 import type { Permissions, Remote, StorageDefinition } from "../../proxmox";
-import { locationOf } from "../pbs-sync";
+import { locationOf } from "../datastore";
 import { describeNeed, missingPrivileges, type Need } from "../permissions";
 import { type Route, type RouteStore, type RouteSync, storeOf } from "../route";
 import type { PreflightFacts } from "./facts";
@@ -17,25 +17,24 @@ export function syncFindings(route: Route, { sync: facts, sourceStore, targetSto
   const store = storeOf(route);
   const { sync } = store;
   if (!sync) return [];
-  const far = locationFindings(store.writeStorage, route.source, sourceStore);
-  const near = locationFindings(store.readStorage, route.target, targetStore);
-  if (typeof facts === "string") return [...far, ...near, `backup store ${sync.store} does not answer: ${facts}`];
   const at = sourceStore && locationOf(sourceStore);
   const place = targetStore && locationOf(targetStore);
-  if (!facts || !at || !place) return [...far, ...near];
+  const findings = [
+    ...(at ? [] : [unknownLocation(store.writeStorage, route.source, sourceStore)]),
+    ...(place ? [] : [unknownLocation(store.readStorage, route.target, targetStore)]),
+    ...(typeof facts === "string" ? [`backup store ${sync.store} does not answer: ${facts}`] : []),
+  ];
+  if (!facts || typeof facts === "string" || !at || !place) return findings;
   const missing = missingPrivileges(facts.permissions, syncNeeds(place, at.datastore, sync));
   const account = `the account of backup store ${sync.store}`;
   if (missing.length > 0) return [`${account} lacks ${missing.map(describeNeed).join(", ")}`];
   return remoteFindings(store, sync, facts.remote, sourceStore);
 }
 
-function locationFindings(storage: string, cluster: string, definition: StorageDefinition | undefined): string[] {
-  if (definition && locationOf(definition) && definition.type === "pbs") return [];
-  return [
-    definition
-      ? `storage ${storage} of ${cluster} is of type ${definition.type}, and only archives of type pbs can be synced`
-      : `storage ${storage} of ${cluster} is not there, or its token lacks Datastore.AllocateSpace on /storage/${storage}: its datastore and namespace must be known for the sync`,
-  ];
+function unknownLocation(storage: string, cluster: string, definition: StorageDefinition | undefined): string {
+  return definition
+    ? `storage ${storage} of ${cluster} is of type ${definition.type}, and only archives of type pbs can be synced`
+    : `storage ${storage} of ${cluster} is not there, or its token lacks Datastore.AllocateSpace on /storage/${storage}: its datastore and namespace must be known for the sync`;
 }
 
 function syncNeeds(place: { datastore: string; namespace: string }, farDatastore: string, { remote }: RouteSync): Need[] {

@@ -39,42 +39,47 @@ const NONE = Number.NEGATIVE_INFINITY;
 
 /**
  * Looks at the bound of every node, one or two comparisons each, and evaluates in full only those whose bound reaches the
- * best so far: for shapes with too few guests for a heap, and where guests that leave make room. The same answer as the
- * full scan.
+ * best so far: for sizes with too few guests for a ranking, and where guests that leave make room. The same answer as the full scan.
  */
 export class BoundedScanChooser implements Chooser {
+  /** What is being searched for: set by `choose`. */
+  private shape!: Shape;
+  private excluded = -1;
   private best = -1;
   private bestScore = Number.NEGATIVE_INFINITY;
   private bestTie = -1;
   private bestPosition = 0;
-  private readonly softMost: number;
+  /** Where the best was before the best was found. */
+  private secondPosition = 0;
+  private softMost = 0;
   private readonly cpu: Limited;
   private readonly memory: Limited;
 
-  /** @param excluded a candidate that does not count */
-  constructor(
-    private readonly shape: Shape,
-    private readonly figures: NodeFigures,
-    private readonly excluded = -1,
-  ) {
+  constructor(private readonly figures: NodeFigures) {
     this.cpu = { used: figures.cpuUsed, least: figures.cpuLeast, most: NONE };
     this.memory = { used: figures.memoryUsed, least: figures.memoryLeast, most: NONE };
-    this.softMost = shape.kind.softGuestRules.reduce((sum, { weight }) => sum + weight * POINTS_PER_WEIGHT, 0);
   }
 
-  choose(): number | undefined {
-    const { figures, shape } = this;
+  /** @param excluded a candidate that does not count */
+  choose(shape: Shape, excluded = -1): number | undefined {
+    const { figures } = this;
     figures.refresh();
+    this.shape = shape;
+    this.excluded = excluded;
     this.best = -1;
     this.bestScore = Number.NEGATIVE_INFINITY;
     this.bestTie = -1;
-    if (shape.size === 0) return undefined;
+    this.softMost = 0;
+    for (const { weight } of shape.kind.softGuestRules) this.softMost += weight * POINTS_PER_WEIGHT;
+    if (shape.nodeCount === 0) return undefined;
+    this.secondPosition = figures.hint;
     this.consider(figures.hint);
     // What asks for nothing fits on an overfull node too, whose figures say nothing about the points.
-    if (shape.cpu > 0 && shape.memoryMiB > 0) for (const block of figures.blocks) this.scan(block);
-    else for (let position = 0; position < shape.size; position++) this.consider(position);
+    if (shape.size.cpu > 0 && shape.size.memoryMiB > 0) for (const block of figures.blocks) this.scan(block);
+    else for (let position = 0; position < shape.nodeCount; position++) this.consider(position);
     if (this.best < 0) return undefined;
-    figures.hint = this.bestPosition;
+    // The best node is fuller now than the second best.
+    figures.hint = this.secondPosition;
     return this.best;
   }
 
@@ -84,7 +89,7 @@ export class BoundedScanChooser implements Chooser {
     this.limit(block, this.bestScore);
     if (nextWithin(this.cpu, this.memory, start, end) >= end) return;
     // From here on the sum of the hashes does not overflow and is higher than before.
-    const turn = this.firstBelow(2 ** 32 - (this.shape.hash >>> 0), start, end);
+    const turn = this.firstBelow(2 ** 32 - (this.shape.kind.hash >>> 0), start, end);
     this.scanFalling(block, turn, end);
     this.scanFalling(block, start, turn);
   }
@@ -111,10 +116,10 @@ export class BoundedScanChooser implements Chooser {
 
   /** Sets how full a node of the block may be for the guest to get a score there. */
   private limit(block: Block, score: number): void {
-    const { shape } = this;
+    const { size } = this.shape;
     const most = this.mostUsed(block, score);
-    this.cpu.most = most - (shape.cpu * 1000) / block.largestCpu;
-    this.memory.most = most - (shape.memoryMiB * 1000) / block.largestMemoryMiB;
+    this.cpu.most = most - (size.cpu * 1000) / block.largestCpu;
+    this.memory.most = most - (size.memoryMiB * 1000) / block.largestMemoryMiB;
   }
 
   /** The first position from `start` until before `end` whose hash is lower; `end` where there is none. */
@@ -135,7 +140,7 @@ export class BoundedScanChooser implements Chooser {
     const { headroomWeight } = this.shape.kind.candidates;
     const weighted = score - extraPoints - this.softMost;
     if (percent === 0) return weighted > 0 ? NONE : ANY;
-    const needed = Math.ceil((weighted * 100) / percent - MARGIN) - basePoints - (this.shape.costPoints?.[segment] ?? 0);
+    const needed = Math.ceil((weighted * 100) / percent - MARGIN) - basePoints - (this.shape.size.costPoints?.[segment] ?? 0);
     return needed <= 0 ? ANY : Math.floor(1000 - (1000 * needed) / headroomWeight + MARGIN) + MARGIN;
   }
 
@@ -150,6 +155,7 @@ export class BoundedScanChooser implements Chooser {
     // Between equal scores the higher tie counts, then the earlier node.
     if (score === this.bestScore && (tie < this.bestTie || (tie === this.bestTie && index >= this.best))) return false;
     if (!shape.fits(index)) return false;
+    if (this.best >= 0) this.secondPosition = this.bestPosition;
     this.best = index;
     this.bestScore = score;
     this.bestTie = tie;

@@ -34,6 +34,8 @@ export class Candidates {
   readonly nodes: readonly NodeState[];
   readonly segments: readonly Segment[];
   readonly nodeHashes: Uint32Array;
+  /** The nodes by falling hash: the order on the ring that decides between equals, see `ringStart`. */
+  readonly ring: Int32Array;
   /** Fixed points per node, before and after the cluster's weight is applied. */
   readonly basePoints: Int32Array;
   readonly extraPoints: Int32Array;
@@ -45,6 +47,8 @@ export class Candidates {
   readonly costWeight: number;
   /** `storages[i * storageClasses.length + c]`: the storage of disk class c on node i. */
   readonly storages: readonly (StorageState | undefined)[];
+  /** Per node those of its `storages` that it has. */
+  readonly storagesAt: readonly (readonly StorageState[])[];
   /** Distinct storage classes of the disks, in order. */
   readonly storageClasses: readonly string[];
   /** At least 1. */
@@ -57,6 +61,8 @@ export class Candidates {
     this.segments = segmentsOf(ask);
     this.nodes = this.segments.flatMap(({ cluster, start, end }) => nodesThatPass(ask, cluster, end - start));
     this.nodeHashes = Uint32Array.from(this.nodes, (node) => hashText(node.key) >>> 0);
+    const byHash = (left: number, right: number) => this.nodeHashes[right]! - this.nodeHashes[left]! || left - right;
+    this.ring = Int32Array.from(this.nodes, (_, index) => index).sort(byHash);
     this.basePoints = new Int32Array(this.nodes.length);
     this.extraPoints = new Int32Array(this.nodes.length);
     this.percents = Int32Array.from(this.segments.flatMap(({ start, end, percent }) => new Array<number>(end - start).fill(percent)));
@@ -66,10 +72,25 @@ export class Candidates {
     this.costWeight = weights.get("cost") ?? 0;
     this.storageClasses = [...new Set(ask.request.disks.map((disk) => disk.storageClass))];
     this.storages = this.findStorages();
+    this.storagesAt = this.listStorages();
     this.largestCpu = this.nodes.reduce((most, node) => Math.max(most, node.cpuCapacityMilli), 1);
     this.largestMemoryMiB = this.nodes.reduce((most, node) => Math.max(most, node.memoryCapacityMiB), 1);
     this.placements = new Array<Placement | undefined>(this.nodes.length).fill(undefined);
     this.addFixedPoints();
+  }
+
+  /** Position on the ring where a kind of that hash begins: from there to the end, then from 0, the sums of the hashes fall. */
+  ringStart(hash: number): number {
+    // Before it the sum of the hashes overflows.
+    const overflow = 2 ** 32 - (hash >>> 0);
+    let low = 0;
+    let high = this.ring.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.nodeHashes[this.ring[middle]!]! < overflow) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** The place that candidate means for these kinds. One frozen object for all guests that go there. */
@@ -90,6 +111,17 @@ export class Candidates {
     return this.segments.flatMap(({ cluster, start, end }) => {
       const ids = storageIds(this.ask, cluster);
       return this.nodes.slice(start, end).flatMap((node) => firstDisk.map((disk) => node.storages.get(ids[disk] ?? "")));
+    });
+  }
+
+  private listStorages(): (readonly StorageState[])[] {
+    const classes = this.storageClasses.length;
+    let last: readonly StorageState[] = [];
+    return this.nodes.map((_, index) => {
+      const storages = this.storages.slice(index * classes, (index + 1) * classes).filter((storage) => storage !== undefined);
+      // Nodes of a cluster mostly share their storages, and then the list.
+      if (storages.length !== last.length || storages.some((storage, slot) => storage !== last[slot])) last = storages;
+      return last;
     });
   }
 

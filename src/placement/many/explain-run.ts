@@ -31,7 +31,7 @@ const NOT_SCORED = { score: undefined, next: undefined, margin: undefined, isNex
 /** Explains decisions from the state in which a run has left the world. The world is the same afterwards. */
 export class RunExplainer {
   private readonly kinds: Kinds;
-  private readonly figures = new Map<Candidates, NodeFigures>();
+  private readonly scans = new Map<Candidates, BoundedScanChooser>();
   private readonly positions = new Map<Candidates, Map<NodeState, number>>();
 
   constructor(private readonly world: World) {
@@ -50,8 +50,7 @@ export class RunExplainer {
     const shape = new Shape(kind, request);
     count(shape, index, -1);
     told.score = shape.score(index);
-    const chooser = new BoundedScanChooser(shape, this.figuresFor(kind.candidates), index);
-    const next = chooser.choose();
+    const next = this.scanOf(kind.candidates).choose(shape, index);
     if (next !== undefined) {
       const { cluster, facts } = kind.candidates.nodes[next]!;
       told.next = { cluster: cluster.facts.id, node: facts.name, score: shape.score(next) };
@@ -62,12 +61,12 @@ export class RunExplainer {
     return told;
   }
 
-  private figuresFor(candidates: Candidates): NodeFigures {
-    const known = this.figures.get(candidates);
+  private scanOf(candidates: Candidates): BoundedScanChooser {
+    const known = this.scans.get(candidates);
     if (known !== undefined) return known;
-    const figures = new NodeFigures(candidates, this.world.changes, "without-storage");
-    this.figures.set(candidates, figures);
-    return figures;
+    const scan = new BoundedScanChooser(new NodeFigures(candidates, this.world.changes, "without-storage"));
+    this.scans.set(candidates, scan);
+    return scan;
   }
 
   private positionsOf(candidates: Candidates): Map<NodeState, number> {
@@ -90,7 +89,7 @@ function looksAtNodesOnly({ ask: { rules, world } }: Kind): boolean {
 }
 
 /** Takes the guest out of the sums (-1) or puts it back (1), without telling the readers of the log: it is a look only. */
-function count({ kind, load, classBytes }: Shape, index: number, sign: 1 | -1): void {
+function count({ kind, load, size: { classBytes } }: Shape, index: number, sign: 1 | -1): void {
   const { nodes, storages } = kind.candidates;
   const node = nodes[index]!;
   node.cpuAllocatedMilli += sign * load.cpuMilli;

@@ -1,5 +1,6 @@
 import { type Ask, askOfKind } from "../ask";
 import type { PlacementRequest, Rule } from "../model";
+import { lowerCase } from "../node-state";
 import { hashText, mixHashes } from "../order";
 import { type AppliedRule, concernsGuests, type RuleSets } from "../rules";
 import type { TagPlaces } from "../tag-index";
@@ -14,6 +15,10 @@ export interface Kind {
   /** Identifies the kind in tie-breaks; the same in every run. */
   hash: number;
   candidates: Candidates;
+  /** See `Candidates.ringStart`. */
+  ringStart: number;
+  /** Lower-case. */
+  tags: readonly string[];
   /** Soft rules about guests: their points change as guests are placed. */
   softGuestRules: readonly AppliedRule[];
   /** Guests that may not be where one of the kind goes. */
@@ -22,7 +27,7 @@ export interface Kind {
   own: readonly TagPlaces[];
   hasSoundRules: boolean;
   hasPoolLimits: boolean;
-  /** True when placing can only make scores and fit worse, never better: what a heap with lazy updates needs. */
+  /** True when placing can only make scores and fit worse, never better: what a ranking needs. */
   worsensOnly: boolean;
 }
 
@@ -112,13 +117,17 @@ export class Kinds {
     this.candidates.set(candidatesKey, candidates);
     const softGuestRules = this.softGuestRulesOf(rules);
     const poolHash = this.book.poolHash(request, this.signatures.ofPool(request));
+    const hash = mixHashes(poolHash, hashText(`${kindText(request)}${from}`));
+    const tags = lowerCase(request.tags);
     return {
       ask,
-      hash: mixHashes(poolHash, hashText(`${kindText(request)}${from}`)),
+      hash,
       candidates,
+      ringStart: candidates.ringStart(hash),
+      tags,
       softGuestRules,
       apart: rules.apart.map(({ rule }) => ({ guests: world.tags.counted(rule.value.toLowerCase()), scope: rule.scope })),
-      own: request.tags.map((tag) => world.tags.of(tag.toLowerCase())),
+      own: tags.map((tag) => world.tags.of(tag)),
       hasSoundRules: this.book.isSound(request, this.signatures.ofPool(request)),
       hasPoolLimits: Object.values(request.pool?.limits ?? {}).some((limit) => limit !== undefined),
       worsensOnly:

@@ -91,23 +91,15 @@ export class NodeFigures {
     const { nodes, pressureWeight, headroomWeight } = this.candidates;
     const index = this.indexes[position]!;
     const node = nodes[index]!;
-    const missing = pressureWeight - weightedPoints(pressureRelief(node, 0, 0, this.storagesOf(index)), pressureWeight);
+    const storages = this.storage === "without-storage" ? NO_STORAGES : this.candidates.storagesAt[index]!;
+    const missing = pressureWeight - weightedPoints(pressureRelief(node, 0, 0, storages), pressureWeight);
     const fuller = missing === 0 ? 0 : (missing * 1000) / Math.max(1, headroomWeight) - 1;
     assign(this.cpuUsed, this.cpuLeast, position, permille(node.cpuAllocatedMilli, node.cpuCapacityMilli) + fuller);
     assign(this.memoryUsed, this.memoryLeast, position, permille(node.memoryAllocatedMiB, node.memoryCapacityMiB) + fuller);
   }
-
-  private storagesOf(index: number): StorageState[] {
-    const { storages, storageClasses } = this.candidates;
-    const found: StorageState[] = [];
-    if (this.storage === "without-storage") return found;
-    for (let slot = 0; slot < storageClasses.length; slot++) {
-      const storage = storages[index * storageClasses.length + slot];
-      if (storage !== undefined) found.push(storage);
-    }
-    return found;
-  }
 }
+
+const NO_STORAGES: readonly StorageState[] = [];
 
 /** Sets a figure and keeps the least of its run right. */
 function assign(figures: Float64Array, least: Float64Array, position: number, figure: number): void {

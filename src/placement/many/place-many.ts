@@ -14,8 +14,8 @@ export interface PlacementPlan {
 }
 
 export interface PlaceManyOptions {
-  /** `heap` (default) and `scan` give the same plan; the scan is the reference that tests and benchmarks compare with. */
-  search?: "heap" | "scan";
+  /** `fast` (default) and `scan` give the same plan; the scan is the reference that tests and benchmarks compare with. */
+  search?: "fast" | "scan";
   /** Decided before and not yet in the inventory: they keep their places. */
   promised?: readonly Promised[];
 }
@@ -54,7 +54,7 @@ export function placeManyExplained(
 
 function planIn(world: World, requests: readonly PlacementRequest[], options: PlaceManyOptions): PlacementPlan {
   refuseDuplicates(requests);
-  const run = new PlacementRun(world, options.search ?? "heap");
+  const run = new PlacementRun(world, options.search ?? "fast");
   const decisions = new Array<Decision>(requests.length);
   const { leaving, fresh } = run.keep(requests, decisions);
   run.moveAll(requests, leaving, decisions);

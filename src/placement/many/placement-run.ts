@@ -5,13 +5,10 @@ import { wholeNonNegative } from "../numbers";
 import { compareText } from "../order";
 import { placeInWorld, stayInWorld } from "../place-one";
 import { occupy, restore, type Withdrawn, type World, withdraw } from "../world";
-import { BoundedScanChooser } from "./bounded-scan";
-import type { Candidates } from "./candidates";
-import { type Chooser, HeapChooser, ScanChooser } from "./chooser";
 import { Kinds } from "./kind";
 import { liveMatchFor } from "./live-match";
-import { NodeFigures } from "./node-figures";
-import { Shape } from "./shape";
+import { Searches, type ShapeSearch, type SharedSize } from "./searches";
+import type { Shape } from "./shape";
 import { forEachShape } from "./shape-groups";
 import { StayCheck } from "./stay-check";
 
@@ -30,9 +27,6 @@ export interface Decision {
   moveBytes?: number;
 }
 
-/** With fewer guests of a shape than this, building its heap costs more than looking at every node's bound each time. */
-const HEAP_MINIMUM = 32;
-
 /** Bytes a move to another cluster carries: as declared, else all disks in full. */
 export function bytesToMove(request: PlacementRequest): number {
   return request.moveBytes === undefined ? requestDiskBytes(request) : wholeNonNegative(request.moveBytes);
@@ -42,15 +36,16 @@ export function bytesToMove(request: PlacementRequest): number {
 export class PlacementRun {
   private readonly kinds: Kinds;
   private readonly stayCheck: StayCheck;
-  private readonly figures = new Map<Candidates, NodeFigures>();
+  private readonly searches: Searches;
   private readonly moveReasons = new Map<string, string>();
 
   /** @param search see `PlaceManyOptions` */
   constructor(
     private readonly world: World,
-    private readonly search: "heap" | "scan",
+    search: "fast" | "scan",
   ) {
     this.kinds = new Kinds(world);
+    this.searches = new Searches(world, search);
     this.stayCheck = new StayCheck(world, this.kinds);
   }
 
@@ -117,16 +112,18 @@ export class PlacementRun {
 
   /** Finds new places for those that have to leave. */
   moveAll(requests: readonly PlacementRequest[], leaving: readonly number[], decisions: Decision[]): void {
-    forEachShape(requests, leaving, this.kinds, (_kind, members) => {
-      for (const index of members) decisions[index] = this.move(requests[index]!);
+    forEachShape(requests, leaving, this.kinds, ({ members, start, end }) => {
+      for (let at = start; at < end; at++) decisions[members[at]!] = this.move(requests[members[at]!]!);
     });
   }
 
   /** Finds places for new requests. */
   placeAll(requests: readonly PlacementRequest[], fresh: readonly number[], decisions: Decision[]): void {
-    forEachShape(requests, fresh, this.kinds, (kind, members) => {
-      const search = this.searchFor(requests[members[0]!]!, kind, members.length);
-      for (const index of members) decisions[index] = this.placeNew(requests[index]!, search);
+    const sizes: SharedSize[] = [];
+    forEachShape(requests, fresh, this.kinds, (group) => {
+      const { members, start, end } = group;
+      const search = this.searches.forGroup(requests[members[start]!]!, group, sizes);
+      for (let at = start; at < end; at++) decisions[members[at]!] = this.placeNew(requests[members[at]!]!, search);
     });
   }
 
@@ -154,9 +151,8 @@ export class PlacementRun {
     return { key: request.key, name: request.name, outcome: "placed", placement };
   }
 
-  private searchFor(request: PlacementRequest, kind = this.kinds.newcomerKindOf(request), guests = 1): ShapeSearch {
-    const shape = new Shape(kind, request);
-    return new ShapeSearch(shape, this.chooserFor(shape, guests));
+  private searchFor(request: PlacementRequest): ShapeSearch {
+    return this.searches.forOne(request, this.kinds.newcomerKindOf(request));
   }
 
   private findNewPlace(request: PlacementRequest): Found {
@@ -172,7 +168,7 @@ export class PlacementRun {
 
   private choose(request: PlacementRequest, search: ShapeSearch): Found {
     const { shape, chooser } = search;
-    const index = this.isAllowed(request, shape) ? chooser.choose() : undefined;
+    const index = this.isAllowed(request, shape) ? chooser.choose(shape) : undefined;
     return index === undefined ? { message: this.refusal(request, search) } : { placement: shape.place(request, index) };
   }
 
@@ -192,26 +188,6 @@ export class PlacementRun {
     if (!result.message.slice(head.length).includes(request.name)) search.refusal = result.message.slice(head.length);
     return result.message;
   }
-
-  private chooserFor(shape: Shape, guests: number): Chooser {
-    if (this.search === "scan") return new ScanChooser(shape);
-    const { worsensOnly, candidates } = shape.kind;
-    if (worsensOnly && guests >= HEAP_MINIMUM) return new HeapChooser(shape);
-    const figures = this.figures.get(candidates) ?? new NodeFigures(candidates, this.world.changes);
-    this.figures.set(candidates, figures);
-    return new BoundedScanChooser(shape, figures);
-  }
-}
-
-/** The search for places for the guests of one shape. */
-class ShapeSearch {
-  /** The reasons of a refusal, without the name: interchangeable requests are refused for the same ones. */
-  refusal: string | undefined;
-
-  constructor(
-    readonly shape: Shape,
-    readonly chooser: Chooser,
-  ) {}
 }
 
 interface Found {

@@ -14,7 +14,7 @@ export class PlacementSession {
     const world = buildWorld(inventory, promised);
     // Opening is when it may take a while.
     world.liveByKey.prepare();
-    this.run = new PlacementRun(world, "heap");
+    this.run = new PlacementRun(world, "fast");
     for (const { request } of promised) this.decided.add(request.key);
   }
 

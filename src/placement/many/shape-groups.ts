@@ -2,54 +2,106 @@ import type { PlacementRequest } from "../model";
 import { wholeNonNegative } from "../numbers";
 import { compareText } from "../order";
 import { cpuMilli } from "../world";
+import type { Candidates } from "./candidates";
 import type { Kind, Kinds } from "./kind";
 import { ShapeIndex } from "./shape-index";
+
+// There may be as many shapes as guests: loops by position here, because iterators make an object for each step.
+
+/** Requests of one shape. */
+export interface ShapeGroup {
+  kind: Kind;
+  /** The positions of all requests, those of this shape from `start` until before `end` in the order of their keys. */
+  members: Int32Array;
+  start: number;
+  end: number;
+  /** Equal for shapes that differ in their kind only, and have the same candidates. */
+  sizeNumber: number;
+  /** How many requests of that size there are, whatever their kind. */
+  requestsOfSize: number;
+}
 
 /**
  * Visits requests shape by shape in the order in which they are placed: fewest possible nodes first, then the bulkiest (by
  * the share of the largest node they take), then by key.
  *
  * @param indexes positions of those to be visited
- * @param visit gets the positions of a shape's requests in the order of their keys; they are only lent
  */
 export function forEachShape(
   requests: readonly PlacementRequest[],
   indexes: readonly number[],
   kinds: Kinds,
-  visit: (kind: Kind, members: Int32Array) => void,
+  visit: (group: ShapeGroup) => void,
 ): void {
+  const inOrder = inOrderOfKeys(requests, indexes);
+  // Numbered in the order of their first keys.
   const shapes = new ShapeIndex();
-  const shapeOf = Int32Array.from(indexes, (index) => shapes.numberOf(requests[index]!, kinds.newcomerNumberOf(requests[index]!)));
-  const { members, starts } = membersByShape(requests, indexes, shapeOf, shapes.examples.length);
+  const shapeOf = inOrder.map((index) => shapes.numberOf(requests[index]!, kinds.newcomerNumberOf(requests[index]!)));
+  const { members, starts } = membersByShape(inOrder, shapeOf, shapes.examples.length);
   const kindOf = shapes.examples.map((example, shape) => kinds.newcomerKindOf(example, shapes.kinds[shape]));
-  const bulks = Float64Array.from(shapes.examples, (example, shape) => bulkOf(example, kindOf[shape]!));
-  const firstKey = (shape: number) => requests[members[starts[shape]!]!]!.key;
-  const order = Int32Array.from(shapes.examples, (_, shape) => shape).sort((left, right) => {
-    const bySize = kindOf[left]!.candidates.nodes.length - kindOf[right]!.candidates.nodes.length;
-    if (bySize !== 0) return bySize;
-    const byBulk = bulks[right]! - bulks[left]!;
-    return byBulk !== 0 ? byBulk : compareText(firstKey(left), firstKey(right));
-  });
-  for (const shape of order) visit(kindOf[shape]!, members.subarray(starts[shape]!, starts[shape + 1]!));
+  const { sizeOf, requestsOf } = sizesOf(shapes.examples, kindOf, starts);
+  const order = inOrderOfPlacing(shapes.examples, kindOf);
+  for (let turn = 0; turn < order.length; turn++) {
+    const shape = order[turn]!;
+    const sizeNumber = sizeOf[shape]!;
+    const requestsOfSize = requestsOf[sizeNumber]!;
+    visit({ kind: kindOf[shape]!, members, start: starts[shape]!, end: starts[shape + 1]!, sizeNumber, requestsOfSize });
+  }
 }
 
-/** The positions of the requests by shape, those of each shape in the order of their keys, and where each shape starts. */
-function membersByShape(requests: readonly PlacementRequest[], indexes: readonly number[], shapeOf: Int32Array, shapes: number) {
+function inOrderOfKeys(requests: readonly PlacementRequest[], indexes: readonly number[]): Int32Array {
+  const inOrder = new Int32Array(indexes);
+  for (let position = 1; position < inOrder.length; position++) {
+    if (requests[inOrder[position - 1]!]!.key < requests[inOrder[position]!]!.key) continue;
+    return inOrder.sort((left, right) => compareText(requests[left]!.key, requests[right]!.key));
+  }
+  return inOrder;
+}
+
+/** The positions of the requests by shape, and where each shape starts. */
+function membersByShape(inOrder: Int32Array, shapeOf: Int32Array, shapes: number) {
   const starts = new Int32Array(shapes + 1);
-  for (const shape of shapeOf) starts[shape + 1]! += 1;
+  for (let position = 0; position < shapeOf.length; position++) starts[shapeOf[position]! + 1]! += 1;
   for (let shape = 0; shape < shapes; shape++) starts[shape + 1]! += starts[shape]!;
-  const members = new Int32Array(indexes.length);
+  const members = new Int32Array(inOrder.length);
   const next = starts.slice();
-  let isInOrder = true;
   shapeOf.forEach((shape, position) => {
     const at = next[shape]!;
-    members[at] = indexes[position]!;
+    members[at] = inOrder[position]!;
     next[shape] = at + 1;
-    if (at > starts[shape]! && requests[members[at - 1]!]!.key > requests[members[at]!]!.key) isInOrder = false;
   });
-  const byKey = (left: number, right: number) => compareText(requests[left]!.key, requests[right]!.key);
-  for (let shape = 0; !isInOrder && shape < shapes; shape++) members.subarray(starts[shape]!, starts[shape + 1]!).sort(byKey);
   return { members, starts };
+}
+
+/** The number of each shape's size, and how many requests each size has. */
+function sizesOf(examples: readonly PlacementRequest[], kindOf: readonly Kind[], starts: Int32Array) {
+  const sizes = new ShapeIndex();
+  const candidateNumbers = new Map<Candidates, number>();
+  const sizeOf = new Int32Array(examples.length);
+  const requestsOf = new Int32Array(examples.length);
+  examples.forEach((example, shape) => {
+    const { candidates } = kindOf[shape]!;
+    let number = candidateNumbers.get(candidates);
+    if (number === undefined) {
+      number = candidateNumbers.size;
+      candidateNumbers.set(candidates, number);
+    }
+    sizeOf[shape] = sizes.numberOf(example, number);
+    requestsOf[sizeOf[shape]!]! += starts[shape + 1]! - starts[shape]!;
+  });
+  return { sizeOf, requestsOf };
+}
+
+function inOrderOfPlacing(examples: readonly PlacementRequest[], kindOf: readonly Kind[]): Int32Array {
+  const nodeCounts = new Int32Array(examples.length);
+  const bulks = new Float64Array(examples.length);
+  const order = new Int32Array(examples.length);
+  for (let shape = 0; shape < examples.length; shape++) {
+    nodeCounts[shape] = kindOf[shape]!.candidates.nodes.length;
+    bulks[shape] = bulkOf(examples[shape]!, kindOf[shape]!);
+    order[shape] = shape;
+  }
+  return order.sort((left, right) => nodeCounts[left]! - nodeCounts[right]! || bulks[right]! - bulks[left]! || left - right);
 }
 
 /** The share of the largest node a request takes, by its scarcer resource; bigger is harder to place. */

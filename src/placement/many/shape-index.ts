@@ -5,7 +5,8 @@ const EMPTY = -1;
 
 /**
  * Numbers the shapes of requests: two have one number exactly when they are of one kind and ask for the same amounts. An
- * open hash table over numbers, because every guest may have a shape of its own.
+ * open hash table over numbers, because every guest may have a shape of its own. Given numbers of candidates instead of
+ * kinds, it numbers sizes.
  */
 export class ShapeIndex {
   /** One request of each shape, by number. */

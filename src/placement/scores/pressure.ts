@@ -2,7 +2,8 @@ import { formatBytes } from "../amounts";
 import { storageIds } from "../ask";
 import { pressurePermille } from "../capacity";
 import { spanWords } from "../forecast-words";
-import { nonNegative, wholeNonNegative } from "../numbers";
+import type { CapacityFractions } from "../model";
+import { wholeNonNegative } from "../numbers";
 import { cpuMilli, findStorage, type NodeState, type StorageState } from "../world";
 import type { Scorer } from "./scorer";
 
@@ -20,10 +21,12 @@ export const pressure: Scorer = {
     const storages = [...new Set(storageIds(ask, node.cluster))]
       .map((id) => (id === undefined ? undefined : findStorage(node, id)))
       .filter((state) => state !== undefined);
-    const parts = pressures(node, cpuMilli(ask.request.cores), wholeNonNegative(ask.request.memoryMiB), storages);
+    const cpu = cpuPressure(node, cpuMilli(ask.request.cores));
+    const memory = memoryPressure(node, wholeNonNegative(ask.request.memoryMiB));
+    const storage = storagePressure(node, storages);
     return {
-      value: relief(parts),
-      detail: `pressure of cores ${parts.cpu} ‰, memory ${parts.memory} ‰, storage ${parts.storage} ‰${predictions(node, storages)}`,
+      value: relief(cpu, memory, storage),
+      detail: `pressure of cores ${cpu} ‰, memory ${memory} ‰, storage ${storage} ‰${predictions(node, storages)}`,
     };
   },
 };
@@ -41,31 +44,33 @@ function predictions({ facts }: NodeState, storages: readonly StorageState[]): s
 
 /** The value alone, for the paths that evaluate millions. */
 export function pressureRelief(node: NodeState, cpu: number, memoryMiB: number, storages: readonly StorageState[]): number {
-  return relief(pressures(node, cpu, memoryMiB, storages));
+  return relief(cpuPressure(node, cpu), memoryPressure(node, memoryMiB), storagePressure(node, storages));
 }
 
-interface Pressures {
-  cpu: number;
-  memory: number;
-  storage: number;
-}
-
-function relief({ cpu, memory, storage }: Pressures): number {
+function relief(cpu: number, memory: number, storage: number): number {
   const weighted = CPU_PARTS * cpu + MEMORY_PARTS * memory + STORAGE_PARTS * storage;
   return 1000 - Math.ceil(weighted / (CPU_PARTS + MEMORY_PARTS + STORAGE_PARTS));
 }
 
-function pressures(node: NodeState, cpu: number, memoryMiB: number, storages: readonly StorageState[]): Pressures {
-  const { overcommit, pressureThreshold } = node.cluster.facts.capacityRules;
-  const cpuTotal = nonNegative(node.facts.cores) * 1000 * nonNegative(overcommit.cpu);
-  let storage = 0;
-  for (const { facts, usedBytes } of storages) {
+function cpuPressure(node: NodeState, cpu: number): number {
+  return pressurePermille(node.cpuAllocatedMilli + cpu, node.cpuOvercommittedMilli, thresholds(node).cpu);
+}
+
+function memoryPressure(node: NodeState, memoryMiB: number): number {
+  return pressurePermille(node.memoryUsedMiB + memoryMiB, node.memoryTotalMiB, thresholds(node).memory);
+}
+
+/** Of the fullest. */
+function storagePressure(node: NodeState, storages: readonly StorageState[]): number {
+  const threshold = thresholds(node).storage;
+  let most = 0;
+  for (const { facts, totalBytes, usedBytes } of storages) {
     const expectedBytes = facts.forecast === undefined || facts.forecast.isCounted ? usedBytes : usedBytes + facts.forecast.growthBytes;
-    storage = Math.max(storage, pressurePermille(expectedBytes, wholeNonNegative(facts.totalBytes), pressureThreshold.storage));
+    most = Math.max(most, pressurePermille(expectedBytes, totalBytes, threshold));
   }
-  return {
-    cpu: pressurePermille(node.cpuAllocatedMilli + cpu, cpuTotal, pressureThreshold.cpu),
-    memory: pressurePermille(node.memoryUsedMiB + memoryMiB, wholeNonNegative(node.facts.memoryMiB), pressureThreshold.memory),
-    storage,
-  };
+  return most;
+}
+
+function thresholds({ cluster }: NodeState): CapacityFractions {
+  return cluster.facts.capacityRules.pressureThreshold;
 }

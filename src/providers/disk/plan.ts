@@ -53,8 +53,12 @@ async function planDisk(
   const here = await findWhereabouts(session, identity);
   const before = olds.placement === undefined || olds.placement === UNKNOWN ? undefined : (olds as unknown as DiskInputs);
   const request = toDiskRequest(spec, pool, key, priorOf(here, before), news.__company as Company | undefined);
-  const { promised } = await alreadyPlanned(session, news, pool, key);
-  const result = placeOne(request, await session.inventory(), promised);
+  const { promised, decided } = await alreadyPlanned(session, news, pool, key);
+  if (typeof news.__together === "string" && !decided && !request.prior)
+    return {
+      failure: `${spec.name} is placed together with others, and where those are cannot be told while a cluster of pool ${pool.name} does not answer. Run again when it does, or give its zone.`,
+    };
+  const result = decided ?? placeOne(request, await session.inventory(), promised);
   if (!result.ok) return { failure: result.message };
   const { placement } = result;
   promise(session, news, { request, placement });

@@ -19,6 +19,7 @@ export function toDiskInputs(news: Inputs, spec: VolumeSpec, pin: { cluster?: st
     ...engineInputs(news),
     __before: news.__before,
     __ordered: news.__ordered,
+    __together: news.__together,
     __identity: diskIdentity(news.__identity as IdentityInput),
     // Read by `check` and not kept.
     __company: company,

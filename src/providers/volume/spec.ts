@@ -44,6 +44,13 @@ export const volumeSchema = z.strictObject({
       ioThread: z.boolean().optional(),
       diskIops: z.int().positive().optional(),
       diskMBps: z.int().positive().optional(),
+      // The plugin moves the VM that owns a replicated disk, and deletes it with its jobs: never one that carries our mark.
+      replicate: z
+        .never({
+          error:
+            "is not possible for a volume of a program: the plugin would migrate and delete the VM that owns the disk. Use a storage that the nodes share, or a StorageClass of the plugin with replicate",
+        })
+        .optional(),
     })
     .default({}),
   claim: z

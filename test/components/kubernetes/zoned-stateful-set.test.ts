@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { ZonedStatefulSet, type ZonedStatefulSetArgs } from "../../../src/components/kubernetes";
 import { runProgram } from "./registered";
@@ -30,6 +31,25 @@ describe("ZonedStatefulSet", () => {
     for (const volume of expected) expect(volumes).toContainEqual(expect.objectContaining(volume));
   });
 
+  it("leaves the zones to placement, which is told of all volumes at once by each", async () => {
+    const volumes = { data: { size: "8GiB" as const, storageClass: "fast" }, wal: { size: "1GiB" as const } };
+    const { ofType } = await declare({ zones: undefined, volumes, replicas: 2, kubernetes: { kubeconfig: "cluster.yaml" } });
+    const registered = ofType(":ZonedPersistentVolume");
+    expect(registered.map(({ inputs }) => [inputs.region, inputs.zone])).toEqual(Array(4).fill([undefined, undefined]));
+    const [together, ...others] = new Set(registered.map(({ inputs }) => inputs.__together));
+    expect(others).toEqual([]);
+    expect(JSON.parse(together as string)).toEqual({
+      kind: "volume-set",
+      name: "db",
+      workers: { kubeconfig: "cluster.yaml" },
+      volumes: [{ size: "8GiB", storageClass: "fast" }, { size: "1GiB" }],
+      replicas: [
+        ["pv/data-db-0", "pv/wal-db-0"],
+        ["pv/data-db-1", "pv/wal-db-1"],
+      ],
+    });
+  });
+
   it("prefers the pods even over zones, unless the template says otherwise, and leaves the template's affinity alone", async () => {
     const templateOf = async (template = TEMPLATE) => {
       const { ofType } = await declare({ template });
@@ -52,6 +72,21 @@ describe("ZonedStatefulSet", () => {
   it.each([
     ["no zones", { zones: [] }, /zones is empty/],
     ["no volumes", { volumes: {} }, /volumes is empty/],
+    [
+      "a kubeconfig's text without zones",
+      { zones: undefined, kubernetes: { kubeconfigContent: "x" } },
+      /kubernetes is an output.*or give zones/,
+    ],
+    [
+      "an output without zones",
+      { zones: undefined, volumes: { data: { size: pulumi.output("8GiB") } } },
+      /volumes\[0\]\.size is an output/,
+    ],
+    [
+      "volumes of one pod that may not be in one place",
+      { zones: undefined, volumes: { data: { size: "8GiB" }, wal: { size: "1GiB", location: "Paris" } } },
+      /volume wal has another location or residency/,
+    ],
     ["half a replica", { replicas: 1.5 }, /replicas is 1\.5/],
   ])("refuses %s", async (_case, args, message) => {
     await expect(declare(args)).rejects.toThrow(message);

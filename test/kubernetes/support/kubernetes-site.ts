@@ -135,6 +135,7 @@ export class KubernetesSite {
 const RULES: library.V1PolicyRule[] = [
   { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "list", "create", "patch", "delete"] },
   { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
+  { apiGroups: [""], resources: ["nodes"], verbs: ["list"] },
   { apiGroups: ["apps"], resources: ["statefulsets", "deployments"], verbs: ["get", "list"] },
   { apiGroups: ["apps"], resources: ["statefulsets/scale", "deployments/scale"], verbs: ["patch"] },
   { apiGroups: ["storage.k8s.io"], resources: ["storageclasses", "volumeattachments"], verbs: ["get", "list"] },

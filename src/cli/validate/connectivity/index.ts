@@ -6,6 +6,7 @@ import { askClusters } from "../../ask-clusters";
 import { describeFailure } from "../../failure";
 import { type ClusterCheck, checkCluster } from "./check";
 import { type EndpointProbe, measureRoundTrip, probeEndpoint, type RoundTrip } from "./endpoint";
+import { directoryStorages } from "./needs";
 import { checkPeers, type PeerCheck, peerFindings } from "./peers";
 import { readLiveFacts } from "./read";
 import { storeFindings } from "./stores";
@@ -25,13 +26,14 @@ export async function checkConnectivity(
   const { clusters } = federation;
   const roundTrips = await Promise.all(clusters.map(measureCluster));
   const [asked, probes] = await Promise.all([
-    askClusters(clusters, clients, readLiveFacts),
+    askClusters(clusters, clients, (api, cluster, options) => readLiveFacts(api, cluster, options, directoryStorages(federation, cluster))),
     Promise.all(clusters.map((cluster, index) => probeCluster(cluster, roundTrips[index]!, environment))),
   ]);
   const nowMs = Date.now();
   const checks = asked.map((answer, index) => checkCluster(federation, answer, probes[index]!, nowMs));
   const definitions = new Map(asked.flatMap((answer) => (answer.ok ? [[answer.cluster.id, answer.value.definitions] as const] : [])));
-  const stores = storeFindings(federation, definitions);
+  const archives = new Map(asked.flatMap((answer) => (answer.ok ? [[answer.cluster.id, answer.value.archives] as const] : [])));
+  const stores = storeFindings(federation, definitions, archives);
   const peers = checkPeers(federation, nearestOf(clusters, roundTrips), moves);
   const between = [...stores, ...peerFindings(federation, peers)];
   return {

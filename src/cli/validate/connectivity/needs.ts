@@ -95,6 +95,11 @@ export function diskStorages({ storage }: Cluster): string[] {
   return [...new Set(named.filter((name) => name !== undefined))];
 }
 
+/** Those of stores that are directories: what they list tells whether they are one place. */
+export function directoryStorages({ backupStores, ...rest }: Federation, cluster: Cluster): string[] {
+  return archiveStorages({ ...rest, backupStores: backupStores.filter(({ type }) => type !== "pbs") }, cluster);
+}
+
 /** Storages through which the cluster writes its own archives and reads those of others. */
 export function archiveStorages(federation: Federation, cluster: Cluster): string[] {
   const access = federation.backupStores.flatMap((store) => store.access[cluster.id] ?? []);
