@@ -10,6 +10,7 @@ import {
   leaveKeptSource,
   refuseWithoutSuccessor,
 } from "../predecessors";
+import { isReturn } from "../return";
 import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { listedSizeBytes, volidOf } from "./owner";
@@ -20,9 +21,7 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
   if (hasUnknown(newInputs.placement)) return { changes: true, replaces: [] };
   const olds = readDiskOutputs(oldOutputs);
   const news = readDiskInputs(newInputs);
-  // It may have left the recorded place, and come back to it, in runs that were interrupted.
-  const moves = news.placement.cluster !== olds.__at.cluster || (news.__live !== undefined && news.__live.cluster !== olds.__at.cluster);
-  if (moves) return { changes: true, replaces: ["placement"] };
+  if (news.placement.cluster !== olds.__at.cluster || isReturn(olds, news)) return { changes: true, replaces: ["placement"] };
   const attachment = (at: DiskInputs["__attachTo"]) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||

@@ -8,6 +8,7 @@ import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs 
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
+import { findReturn } from "../return";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
@@ -93,8 +94,10 @@ async function planDisk(
   }
   const old = await planOldCopies(session, what, here, placement);
   if (old.refusal !== undefined) return { failure: `${old.refusal}.` };
-  if (here.home && here.home.cluster !== placement.cluster)
+  if (here.home && here.home.cluster !== placement.cluster) {
+    Object.assign(inputs, await findReturn(session, here.home, inputs, before));
     return planDiskMove(session, spec, pool, inputs, here, result.explanation.moveReason);
+  }
   if (here.unfinished) inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
   const cleanup = [old.cleanup, describeExpired(here, session.pace.nowMs())].filter((text) => text !== undefined).join("; ");
   if (cleanup !== "") inputs.cleanup = cleanup;

@@ -2,11 +2,12 @@
 import type { MigrationSummary, MoveRecord, Route } from "../../migration";
 import type { FailoverPlan, FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
+import type { Return } from "../return";
 
 export const COMPUTED_KEYS = ["placement", "migration", "failover", "recovery", "cleanup", "drift"] as const;
 export const OUTPUT_KEYS = ["ownerVmid", "volid", "sizeBytes", "slot", "lastMove"] as const;
 
-export interface DiskInputs {
+export interface DiskInputs extends Return {
   placement: { cluster: string; node: string; storages: string[]; why: string };
   migration?: MigrationSummary;
   /** Only when its cluster is lost and it is restored elsewhere. */

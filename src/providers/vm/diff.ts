@@ -1,5 +1,6 @@
 /** What an update would change. Pure, since the engine also calls it speculatively and with the roles swapped. */
 import { hasUnknown, type Inputs } from "../inputs";
+import { isReturn } from "../return";
 import { compareShapes } from "./shape";
 import { placementOf, readVmInputs, readVmOutputs } from "./state";
 
@@ -14,11 +15,9 @@ export function diffVm(oldOutputs: Inputs, newInputs: Inputs): DiffResult {
   const olds = readVmOutputs(oldOutputs);
   const news = readVmInputs(newInputs);
   const placement = placementOf(news);
-  // It may have left the recorded place, and come back to it, in runs that were interrupted.
-  const moves = placement.cluster !== olds.__at.cluster || (news.__live !== undefined && news.__live.cluster !== olds.__at.cluster);
-  if (moves) return { changes: true, replaces: ["placement"] };
+  if (placement.cluster !== olds.__at.cluster || isReturn(olds, news)) return { changes: true, replaces: ["placement"] };
   // A node that HA or an operator chose, and that breaks no rule, is where the guest lives now.
-  const liveNode = news.__live?.node ?? olds.__at.node;
+  const liveNode = news.__live?.cluster === olds.__at.cluster ? news.__live.node : olds.__at.node;
   const changed =
     placement.node !== liveNode ||
     news.recovery !== undefined ||

@@ -9,6 +9,7 @@ import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs 
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
+import { findReturn } from "../return";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
@@ -87,7 +88,10 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   const old = await planOldCopies(session, `VM ${spec.name}`, here, placement);
   if (old.refusal !== undefined) return refuse(`${old.refusal}.`);
   if (old.cleanup !== undefined) inputs.cleanup = old.cleanup;
-  if (here.home && here.home.cluster !== placement.cluster) return planVmMove(session, spec, pool, inputs, here, decided);
+  if (here.home && here.home.cluster !== placement.cluster) {
+    Object.assign(inputs, await findReturn(session, here.home, inputs, before));
+    return planVmMove(session, spec, pool, inputs, here, decided);
+  }
   // At home nothing of a remote migration or live restore has arrived: whether it is still under way, the update finds out.
   const stayed =
     here.unfinished &&

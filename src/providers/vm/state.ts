@@ -3,12 +3,13 @@ import type { Membership, MigrationSummary, MoveRecord, Route } from "../../migr
 import type { Placement } from "../../placement";
 import type { FailoverPlan, FailoverSummary } from "../failover/plan";
 import type { Inputs } from "../inputs";
+import type { Return } from "../return";
 import type { GuestShape } from "./shape";
 
 /** Computed by `check`; never the user's. */
 export const COMPUTED_KEYS = ["placement", "migration", "failover", "restart", "recovery", "cleanup", "adoption", "drift"] as const;
 
-export interface VmInputs {
+export interface VmInputs extends Return {
   placement: {
     cluster: string;
     node: string;

@@ -4,6 +4,7 @@ import { readMarkedGuest, sameIdentity } from "../../migration";
 import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
+import { isReturn } from "../return";
 import { type Session, UserError } from "../session";
 import { giveUp, readInPlace } from "./adoption/in-place";
 import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
@@ -21,9 +22,8 @@ export function diffVolume(oldOutputs: Inputs, newInputs: Inputs): { changes: bo
   const olds = readVolumeOutputs(oldOutputs);
   const news = readVolumeInputs(newInputs);
   if (olds.__adopted) return { changes: !ownsDisk(newInputs) ? changesInPlace(oldOutputs, newInputs) : true, replaces: [] };
-  // It may have left the recorded place, and come back to it, in runs that were interrupted.
-  const { __live: live, __sizeBytes: sizeBytes } = readDiskInputs(news.__disk);
-  const moves = !samePlace(olds.placement, news.placement) || (live !== undefined && live.cluster !== olds.placement.cluster);
+  const { __sizeBytes: sizeBytes } = readDiskInputs(news.__disk);
+  const moves = !samePlace(olds.placement, news.placement) || isReturn(readDiskOutputs(olds.__disk), readDiskInputs(news.__disk));
   if (moves) return { changes: true, replaces: ["placement"] };
   // A volume that has grown through its claim is larger than declared, and stays so.
   const grows = sizeBytes > olds.sizeBytes;
