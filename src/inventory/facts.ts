@@ -145,8 +145,24 @@ function linksOf(cluster: Cluster): LinkFacts[] {
   }));
 }
 
-/** A pool's policy in placement's units. */
-export function toPoolPolicy(pool: { name: string; clusters: string[]; limits: PoolLimits; placementPolicy: PlacementPolicy }): PoolPolicy {
+interface DeclaredPool {
+  name: string;
+  clusters: string[];
+  limits: PoolLimits;
+  placementPolicy: PlacementPolicy;
+}
+
+/** One object per pool: what guests have in common need not be compared guest by guest. */
+const policies = new WeakMap<DeclaredPool, PoolPolicy>();
+
+/** A pool's policy in placement's units; the same object for the same pool. */
+export function toPoolPolicy(pool: DeclaredPool): PoolPolicy {
+  const known = policies.get(pool) ?? describePolicy(pool);
+  policies.set(pool, known);
+  return known;
+}
+
+function describePolicy(pool: DeclaredPool): PoolPolicy {
   const { limits } = pool;
   return {
     name: pool.name,

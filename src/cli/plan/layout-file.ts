@@ -27,7 +27,8 @@ export async function readLayout(file: string, federation: Federation): Promise<
     const names = count === 1 ? [name] : Array.from({ length: count }, (_, position) => `${name}-${position + 1}`);
     return names.map((one) => toRequest({ ...spec.data, name: one }, pool, `new/${one}`, undefined));
   });
-  const twice = requests.find(({ key }, index) => requests.findIndex((other) => other.key === key) < index);
+  const first = new Map(requests.map((request) => [request.key, request] as const).reverse());
+  const twice = requests.find((request) => first.get(request.key) !== request);
   if (twice) throw new UsageError(`${file}: two VMs are called ${twice.name}. Give each its own name.`);
   return requests;
 }
