@@ -3,8 +3,9 @@
  * 31, 32). So: try, and on "already exists" look whose it is.
  */
 import type { ApiParams, GuestConfig, ProxmoxApi } from "../proxmox";
-import { AlreadyExistsError, OutcomeUnknownError } from "../proxmox";
+import { AlreadyExistsError, OutcomeUnknownError, TaskFailedError } from "../proxmox";
 import { findActiveTask, type GuestRef, type Pace, waitForTask, whileFileLocked } from "./operations";
+import { describeStranded, strandedAt } from "./stranded";
 
 export interface ClaimSpec {
   api: ProxmoxApi;
@@ -60,6 +61,7 @@ async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<Guest
       await waitForTask(spec.api, upid, {}, pace);
       return { api: spec.api, node: spec.node, vmid };
     } catch (error) {
+      if (error instanceof TaskFailedError) throw await withWreck(error, { api: spec.api, node: spec.node, vmid });
       if (!(error instanceof AlreadyExistsError || error instanceof OutcomeUnknownError)) throw error;
       const found = await findGuest(spec.api, vmid);
       if (found) return (await isOursWhenDone(spec, found, pace)) ? found : undefined;
@@ -70,6 +72,14 @@ async function tryVmid(spec: ClaimSpec, vmid: number, pace: Pace): Promise<Guest
       await pace.sleep(1_000 * attempt);
     }
   }
+}
+
+/** A worker that fails removes what it has begun, a killed one leaves it locked: the next attempt takes another vmid. */
+async function withWreck(cause: TaskFailedError, guest: GuestRef): Promise<Error> {
+  const found = await findGuest(guest.api, guest.vmid);
+  const config = found && (await found.api.qemu.findConfig(found.node, found.vmid));
+  if (config?.values.lock !== "create") return cause;
+  return new Error(`${cause.message}\n${describeStranded(strandedAt(guest))}.`, { cause });
 }
 
 async function isOursWhenDone(spec: ClaimSpec, guest: GuestRef, pace: Pace): Promise<boolean> {

@@ -49,4 +49,5 @@ export { isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 export { type RollbackRequest, rollBackMove } from "./rollback";
 export { isRemote, planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";
 export { describeSealed, isLeftBehind, SEALED_FENCE } from "./sealed-source";
+export { describeStranded, findKilledCreate, strandedAt } from "./stranded";
 export { awaitWindow, describeWindow, windowRefusal } from "./window";

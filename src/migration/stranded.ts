@@ -1,7 +1,7 @@
 /**
- * What a restore from a Proxmox Backup Server leaves when its worker is killed on the node: a guest under the lock `create`, which
- * no API token can take away, with disks that nothing names. (A restore from a file leaves no lock.) It cannot start, and the
- * next attempt takes another vmid.
+ * What a create, or a restore from a Proxmox Backup Server, leaves when its worker is killed on the node: a guest under the lock
+ * `create`, which no API token can take away, with disks that nothing names. (A restore from a file leaves no lock.) It cannot
+ * start, and the next attempt takes another vmid.
  */
 import { type Identity, type StrandedGuest, sameIdentity } from "./mark";
 import type { MarkedGuest } from "./marked-guest";
@@ -16,12 +16,26 @@ export async function isStranded(guest: MarkedGuest, identity: Identity, at: { p
   return ours && (await findActiveTask(ref, "qmrestore")) === undefined && (await findActiveTask(ref, "qmcreate")) === undefined;
 }
 
+/** How the last create or restore of the guest ended when its worker was killed. */
+const KILLED = "unexpected status";
+
+/**
+ * Who has started the create or restore that has left this guest under the lock `create`, when its worker was killed. The guest
+ * says of itself neither whose it is nor what it was to be, and a stranger's tasks show only to who may see them.
+ * @returns as tasks name users: `iac@pve!token`
+ */
+export async function findKilledCreate({ api, node, vmid }: GuestRef): Promise<string | undefined> {
+  const tasks = (await api.tasks.list(node, { vmid, source: "all" })).filter(({ type }) => type === "qmcreate" || type === "qmrestore");
+  const [last] = tasks.sort((a, b) => b.startTimeSeconds - a.startTimeSeconds);
+  return last?.exitStatus === KILLED ? last.user : undefined;
+}
+
 export function strandedAt({ api, node, vmid }: GuestRef): StrandedGuest {
   return { cluster: api.clusterId, node, vmid };
 }
 
 export function describeStranded({ cluster, node, vmid }: StrandedGuest): string {
-  return `vm ${vmid} on ${cluster}/${node} is what a killed restore has left: stopped, locked (create), and removed by no API token. Its disks take room until an administrator runs "${removalCommand({ vmid })}" on node ${node}`;
+  return `vm ${vmid} on ${cluster}/${node} is what a killed create or restore has left: stopped, locked (create), and removed by no API token. Its disks take room until an administrator runs "${removalCommand({ vmid })}" on node ${node}`;
 }
 
 export function removalCommand({ vmid }: Pick<StrandedGuest, "vmid">): string {

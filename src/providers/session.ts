@@ -26,6 +26,9 @@ import {
 } from "../inventory";
 import type { KubernetesApi } from "../kubernetes";
 import {
+  describeStranded,
+  findActiveTask,
+  findKilledCreate,
   findOwnedGuests,
   type GuestRef,
   type Identity,
@@ -37,6 +40,7 @@ import {
   mayBeUnfinished,
   type Pace,
   readMarkedGuest,
+  strandedAt,
   waitForCreates,
   waitUntilCreated,
 } from "../migration";
@@ -267,11 +271,32 @@ export class Session {
       entry.reachable ? entry.guests.filter((row) => row.lock === "create").map((row) => ({ cluster: entry.cluster, row })) : [],
     );
     if (creating.length === 0) return snapshot;
-    for (const { cluster, row } of creating) {
-      this.pace.report(`waiting for vm ${row.vmid} on ${cluster.id}, which is still being created`);
-      await waitUntilCreated({ api: await clients.get(cluster), node: row.node, vmid: row.vmid }, this.pace);
+    const settled = await Promise.all(
+      creating.map(async ({ cluster, row }) =>
+        this.settleCreate(cluster, { api: await clients.get(cluster), node: row.node, vmid: row.vmid }),
+      ),
+    );
+    return settled.includes(true) ? takeSnapshot(federation, clients, this.lookOptions) : snapshot;
+  }
+
+  /** @returns whether it has been waited for. What is left of a killed create is nobody's: an administrator is told what to do. */
+  private async settleCreate(cluster: Cluster, guest: GuestRef): Promise<boolean> {
+    if (await findActiveTask(guest, "qmcreate")) {
+      this.pace.report(`waiting for vm ${guest.vmid} on ${guest.api.clusterId}, which is still being created`);
+      await waitUntilCreated(guest, this.pace);
+      return true;
     }
-    return takeSnapshot(federation, clients, this.lookOptions);
+    const startedBy = await findKilledCreate(guest);
+    if (startedBy !== undefined && startedBy === (await this.userOf(cluster)))
+      this.pace.report(`warning: ${describeStranded(strandedAt(guest))}.`);
+    return false;
+  }
+
+  /** As tasks name it. */
+  private async userOf(cluster: Cluster): Promise<string | undefined> {
+    if (!cluster.connection) return undefined;
+    const credentials = await resolveCredentials(cluster, this.credentialEnvironment);
+    return credentials.kind === "token" ? credentials.tokenId : credentials.username;
   }
 
   /**

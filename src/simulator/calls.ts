@@ -9,6 +9,7 @@ import {
   type Method,
   type Route,
   type TaskContext,
+  type WorkerSpec,
   type World,
 } from "./kernel";
 import { type Parameters, type RawParameters, verifyParameters } from "./parameters";
@@ -119,10 +120,10 @@ class RunningCall implements Call {
     return this.authorization.has(path, privilege);
   }
 
-  startTask(spec: { type: string; id?: string; node?: string }, work: (task: TaskContext) => Promise<void>): string {
+  startTask(spec: WorkerSpec, work: (task: TaskContext) => Promise<void>): string {
     return this.world.tasks.start(
       this.cluster,
-      { type: spec.type, id: spec.id ?? "", node: spec.node ?? this.localNode, user: this.user.authid, fault: this.taskFault },
+      { ...spec, id: spec.id ?? "", node: spec.node ?? this.localNode, user: this.user.authid, fault: this.taskFault },
       work,
     );
   }

@@ -68,7 +68,15 @@ export interface Call {
   requirePrivilege(path: string, privileges: string[], mode?: "any" | "all"): void;
   hasPrivilege(path: string, privilege: string): boolean;
   /** Starts a worker and returns its UPID. `work` runs in virtual time; its error text becomes the exit status. */
-  startTask(spec: { type: string; id?: string; node?: string }, work: (task: TaskContext) => Promise<void>): string;
+  startTask(spec: WorkerSpec, work: (task: TaskContext) => Promise<void>): string;
+}
+
+export interface WorkerSpec {
+  type: string;
+  id?: string;
+  node?: string;
+  /** What the call has done ahead for its worker; a worker that fails or is stopped before its work takes it back, a killed one does not. */
+  takeBack?: (task: TaskContext) => void;
 }
 
 export interface AuthenticatedUser {

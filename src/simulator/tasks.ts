@@ -26,6 +26,8 @@ export interface TaskSpec {
   node: string;
   user: string;
   fault?: TaskFault;
+  /** What the call has done ahead for its worker; a worker that fails or is stopped before its work takes it back, a killed one does not. */
+  takeBack?: (task: TaskContext) => void;
   /** Default: as Proxmox VE writes it. */
   formatUpid?: (upid: Upid) => string;
   /** In front of every log line. */
@@ -89,7 +91,7 @@ export class TaskRunner {
     };
     this.running.set(upid, task);
     this.services.event("task-started", { cluster: cluster.id, upid });
-    task.ended = runAs(task.execution, () => this.run(task, spec.fault, work));
+    task.ended = runAs(task.execution, () => this.run(task, spec, work));
     this.services.touch();
     return upid;
   }
@@ -130,10 +132,11 @@ export class TaskRunner {
     this.services.touch();
   }
 
-  private async run(task: RunningTask, fault: TaskFault | undefined, work: (task: TaskContext) => Promise<void>): Promise<void> {
+  private async run(task: RunningTask, { fault, takeBack }: TaskSpec, work: (task: TaskContext) => Promise<void>): Promise<void> {
     // The caller's answer (the UPID) comes first; the worker is a process of its own.
     await Promise.resolve();
     let warnings = 0;
+    let isBegun = false;
     const signal = task.interrupt.signal;
     const { clock, bandwidth } = this.services;
     const context: TaskContext = {
@@ -155,6 +158,7 @@ export class TaskRunner {
     try {
       if (fault?.kind === "hangs") await untilAborted(signal);
       if (fault?.kind === "fails" && fault.when === "before") throw new Error(fault.exitStatus);
+      isBegun = true;
       await work(context);
       if (fault?.kind === "fails") throw new Error(fault.exitStatus);
       if (task.killed) return;
@@ -162,6 +166,7 @@ export class TaskRunner {
       this.end(task, warnings > 0 ? `WARNINGS: ${warnings}` : "OK");
     } catch (error) {
       if (task.killed) return;
+      if (!isBegun) takeBack?.(context);
       const text = taskErrorText(error);
       this.log(task, `TASK ERROR: ${text}`);
       this.end(task, text);

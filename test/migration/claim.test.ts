@@ -41,6 +41,21 @@ function fail(name: string, fault: Fault, nth = 1): void {
 const stranger = (vmid: number) => api.addGuest({ vmid, node: "b2", config: { name: "other" } });
 
 describe("claiming a vmid", () => {
+  it("names what a create whose worker was killed has left, with the command that removes it", async () => {
+    fail("qemu.create", "kill-task");
+    // The fake's worker cleans up however it ends.
+    vi.spyOn(api.guests, "delete").mockReturnValueOnce(false);
+    await expect(claim()).rejects.toThrow(/vm 100 on b\/b1 is what a killed create.*"qm unlock 100 && qm destroy 100" on node b1/s);
+    expect(api.guests.get(100)?.config.lock).toBe("create");
+    expect((await claim()).vmid).toBe(101);
+  });
+
+  it("says no more than the failure where the create has cleaned up", async () => {
+    fail("qemu.create", "fail-task");
+    await expect(claim()).rejects.toThrow(/^(?!.*qm unlock).*failed/s);
+    expect(api.guests.has(100)).toBe(false);
+  });
+
   it("makes a marked guest in the pool", async () => {
     expect(await claim()).toEqual({ api, node: "b1", vmid: 100 });
     expect(api.guests.get(100)).toMatchObject({ node: "b1", pool: "prod", power: "stopped", config: { memory: "16" } });

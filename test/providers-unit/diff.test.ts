@@ -126,6 +126,7 @@ describe("the diff of a disk", () => {
     ...changes,
   });
   const attached = { __attachTo: { cluster: "a", vmid: 200 } };
+  const TO_A2 = { placement: { ...PLACEMENT, node: "a2" }, migration: { from: "a/a1", to: "a/a2" } };
 
   it.each<[string, Inputs, Inputs, typeof SAME | typeof REPLACE]>([
     ["nothing has changed", diskOutputs(), diskInputs(), SAME],
@@ -135,6 +136,8 @@ describe("the diff of a disk", () => {
     ["it is attached", diskOutputs(), diskInputs(attached), UPDATE],
     ["it is attached elsewhere", diskOutputs(attached), diskInputs({ __attachTo: { cluster: "a", vmid: 201 } }), UPDATE],
     ["it is taken off", diskOutputs(attached), diskInputs(), UPDATE],
+    ["it is to go to its VM's node", diskOutputs(attached), diskInputs({ ...attached, ...TO_A2 }), UPDATE],
+    ["it has gone there", diskOutputs({ ...attached, __at: { cluster: "a", node: "a2" } }), diskInputs({ ...attached, ...TO_A2 }), SAME],
     ["its description changes", diskOutputs(), diskInputs({ description: "data" }), UPDATE],
     ["a refresh has found drift", diskOutputs({ drift: ["the owner is not fenced (template)"] }), diskInputs(), UPDATE],
     ["an interrupted move must be undone", diskOutputs(), diskInputs({ recovery: "rolled back" }), UPDATE],

@@ -10,8 +10,8 @@ function setUp() {
   const state = buildFederationState(smallLayout(), { nowMs: 1_700_000_000_000, seed: 1, blockBytes: 2 ** 20 });
   const world = new SimulatorWorld({ state, timeScale: 0 });
   const cluster = state.clusters.ams!;
-  const start = (work: (task: TaskContext) => Promise<void>, fault?: TaskFault) =>
-    world.tasks.start(cluster, { type: "qmstart", id: "100", node: "ams-1", user: "root@pam", fault }, work);
+  const start = (work: (task: TaskContext) => Promise<void>, fault?: TaskFault, takeBack?: () => void) =>
+    world.tasks.start(cluster, { type: "qmstart", id: "100", node: "ams-1", user: "root@pam", fault, takeBack }, work);
   return { world, cluster, start };
 }
 
@@ -95,6 +95,25 @@ test("an ordered failure comes before or after the work, an ordered hang lasts u
   expect(world.tasks.isRunning(hanging)).toBe(true);
   await world.tasks.stop(hanging);
   expect(cluster.tasks[hanging]?.exitStatus).toBe("interrupted by signal");
+});
+
+test("a worker that fails or is stopped before its work takes back what the call did ahead, a killed or a later one does not", async () => {
+  const { world, start } = setUp();
+  const takenBack: string[] = [];
+  const run = (name: string, fault: TaskFault) =>
+    start(
+      async () => {},
+      fault,
+      () => takenBack.push(name),
+    );
+  run("failed before", { kind: "fails", exitStatus: "ordered", when: "before" });
+  run("failed after", { kind: "fails", exitStatus: "ordered", when: "after" });
+  const [stopped, killed] = [run("stopped", { kind: "hangs" }), run("killed", { kind: "hangs" })];
+  await world.clock.advance(1_000);
+  await world.tasks.stop(stopped);
+  world.tasks.kill(killed);
+  await world.clock.advance(1_000);
+  expect(takenBack).toEqual(["failed before", "stopped"]);
 });
 
 test("workers of a simulator that went down are found as killed", () => {

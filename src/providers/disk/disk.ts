@@ -25,6 +25,8 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
   const attachment = (at: DiskInputs["__attachTo"]) => (at ? `${at.cluster}/${at.vmid}` : "");
   const changes =
     news.recovery !== undefined ||
+    // To another node; a recorded migration has ended there.
+    (news.migration !== undefined && news.placement.node !== olds.__at.node) ||
     news.cleanup !== undefined ||
     news.__sizeBytes !== olds.sizeBytes ||
     olds.drift !== undefined ||

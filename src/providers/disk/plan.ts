@@ -13,6 +13,7 @@ import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
 import { doubtBackup } from "./failover";
+import { isNodeLocal, summarizeNodeMove } from "./node-move";
 import { OWNER_SLOT } from "./owner";
 import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
@@ -98,6 +99,18 @@ async function planDisk(
     Object.assign(inputs, await findReturn(session, here.home, inputs, before));
     return planDiskMove(session, spec, pool, inputs, here, result.explanation.moveReason);
   }
+  if (
+    spec.attachTo &&
+    here.home &&
+    here.home.row.node !== placement.node &&
+    (await isNodeLocal(session, placement.cluster, placement.storages[0]!))
+  )
+    inputs.migration = summarizeNodeMove({
+      from: `${here.home.cluster}/${here.home.row.node}`,
+      to: `${placement.cluster}/${placement.node}`,
+      sizeBytes: inputs.__sizeBytes,
+      reason: "it is on node-local storage and goes to the VM that is to use it",
+    });
   if (here.unfinished) inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
   const cleanup = [old.cleanup, describeExpired(here, session.pace.nowMs())].filter((text) => text !== undefined).join("; ");
   if (cleanup !== "") inputs.cleanup = cleanup;

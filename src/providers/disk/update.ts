@@ -1,12 +1,14 @@
 /** Changes of a disk in place: growing, attaching elsewhere, undoing an interrupted move. */
-import { type MarkedGuest, sameIdentity, writeMark } from "../../migration";
+import { type MarkedGuest, refuseForeignLock, sameIdentity, writeMark } from "../../migration";
+import { parseVolid } from "../../proxmox";
 import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
 import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
-import { detachVolume } from "./attachment";
+import { detachVolume, findReferences } from "./attachment";
 import { attachAndDescribe, type DiskContext, diskContext, requireOwner, undoUnfinishedMove } from "./create";
 import { growVolume } from "./grow";
+import { awaitNodeMove, isNodeLocal, moveToNode } from "./node-move";
 import { volidOf } from "./owner";
 import { releaseOldCopy } from "./release";
 import { readDiskOutputs } from "./state";
@@ -17,11 +19,13 @@ const NEVER_RUNS = { timeoutSeconds: 60, force: false };
 export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await diskContext(session, newInputs);
   const olds = readDiskOutputs(oldOutputs);
+  if (context.spec.attachTo) await awaitNodeMove(session, context.identity);
   const owner = await findOwner(context, olds.__at.cluster, olds.ownerVmid);
   await undoUnfinishedMove(context, owner);
   await detachFromFormer(context, owner);
-  await growVolume(context, await requireOwner(owner.ref));
-  const settled = await requireOwner(owner.ref);
+  const { ref } = await bringToGuest(context, await requireOwner(owner.ref));
+  await growVolume(context, await requireOwner(ref));
+  const settled = await requireOwner(ref);
   await writeMark(settled, { mark: settled.mark!, text: context.spec.description }, session.pace);
   await destroyExpiredSources(session, context.identity, settled);
   await settleOldCopies(session, context.identity, settled, NEVER_RUNS, (old) => releaseOldCopy(old, session.pace));
@@ -51,4 +55,20 @@ async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promi
   if (guest) await detachVolume(guest, volid, session.pace);
   const { attachedTo: _former, ...mark } = owner.mark!;
   await writeMark(owner, { mark }, session.pace);
+}
+
+/** A volume on node-local storage can only be used on its own node: the owner goes where the guest is. */
+async function bringToGuest({ session, spec }: DiskContext, owner: MarkedGuest): Promise<MarkedGuest> {
+  const volid = volidOf(owner);
+  if (!spec.attachTo || volid === undefined) return owner;
+  const { cluster, vmid } = spec.attachTo;
+  const guest = await session.locate(cluster, vmid);
+  if (!guest || guest.node === owner.ref.node || !(await isNodeLocal(session, cluster, parseVolid(volid).storage))) return owner;
+  refuseForeignLock(owner.ref, owner.config);
+  const [user] = await findReferences(owner.ref.api, volid, owner.ref.vmid);
+  if (user)
+    throw new UserError(
+      `Disk ${spec.name} cannot go from ${cluster}/${owner.ref.node} to ${guest.node}, where vm ${vmid} is: vm ${user.guest.ref.vmid} has it attached as ${user.slot}. Detach it there, then run again.`,
+    );
+  return moveToNode(session, owner.ref, guest.node, spec.name);
 }

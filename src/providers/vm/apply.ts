@@ -1,10 +1,14 @@
 /** Brings a live guest to its declared shape. Safe to repeat: it compares first and does only what is missing. */
-import { findActiveTask, type GuestRef, type Pace, putConfig, runTask, shutDownGuest, startGuest, waitForTask } from "../../migration";
+import { type GuestRef, type Pace, putConfig, runTask, shutDownGuest, startGuest } from "../../migration";
 import { driveVolid, parseDrive } from "../../proxmox";
+import { awaitTasks } from "../tasks-under-way";
 import { observeShape } from "./observe";
 import { compareShapes, type DiskShape, formatNetwork, type GuestShape, type NetworkShape, type ShapeChange } from "./shape";
 
 const GIB = 1024 ** 3;
+
+/** Tasks that change disks. */
+const DISK_TASKS = ["qmconfig", "qmmove", "resize"];
 
 /** Parts of a shape that are no keys of the configuration: written with the mark, or a matter of power. */
 const BESIDE_CONFIG: ReadonlySet<string> = new Set(["description", "demands", "running"]);
@@ -17,6 +21,7 @@ export interface ApplyOptions {
 
 /** Configuration and disks; power state is {@link applyPower}'s. */
 export async function applyShape(guest: GuestRef, declared: GuestShape, options: ApplyOptions, pace: Pace): Promise<void> {
+  await awaitTasks(guest, DISK_TASKS, pace);
   const changes = await observeChanges(guest, declared, options.formerKeys ?? []);
   const paths = new Set(changes.map((change) => change.path));
   await applyConfig(guest, declared, changes, pace);
@@ -100,8 +105,6 @@ export function newDiskLine(disk: DiskShape): string {
 async function moveDisk(guest: GuestRef, slot: string, disk: DiskShape, pace: Pace): Promise<void> {
   const storageOf = async () =>
     driveVolid(parseDrive(slot, (await guest.api.qemu.getConfig(guest.node, guest.vmid)).values[slot]!))?.split(":")[0];
-  const running = await findActiveTask(guest, "qmmove");
-  if (running) await waitForTask(guest.api, running, {}, pace);
   if ((await storageOf()) === disk.storage) return;
   pace.report(`vm ${guest.vmid}: moving ${slot} to storage ${disk.storage}`);
   await runTask(guest, { type: "qmmove", isDone: async () => (await storageOf()) === disk.storage }, pace, () =>

@@ -16,6 +16,8 @@ import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
 import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
+import { awaitTasks } from "../tasks-under-way";
+import { describeAbandonedCopy, findAbandonedCopies } from "./abandoned-copies";
 import { applyPower, applyShape, waitUntilAlive } from "./apply";
 import { contextOf, describe, type VmContext } from "./create";
 import { toMarkDemands } from "./demands";
@@ -27,6 +29,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const olds = readVmOutputs(oldOutputs);
   const { pace } = session;
   await undoUnfinishedMove(context, olds.__at.cluster, olds.vmid);
+  await awaitTasks((await findOwn(context, olds.__at.cluster, olds.vmid)).ref, ["qmigrate"], pace);
   let guest = await findOwn(context, olds.__at.cluster, olds.vmid);
   refuseForeignLock(guest.ref, guest.config);
   const { node } = placementOf(readVmInputs(newInputs));
@@ -105,7 +108,10 @@ async function migrateToNode(context: VmContext, guest: MarkedGuest, node: strin
         ...(preconditions.localDisks.length > 0 ? { "with-local-disks": 1 } : {}),
       }),
   );
-  return awaitArrival(context, ref, node, session.pace);
+  const arrived = await awaitArrival(context, ref, node, session.pace);
+  for (const volid of await findAbandonedCopies(arrived, ref.node))
+    session.pace.report(`warning: ${describeAbandonedCopy(volid, arrived)}.`);
+  return arrived;
 }
 
 /** An HA-managed guest is only requested to move: its place tells when it has. */

@@ -2,6 +2,7 @@
 import { parseVolumeHandle, volidOfHandle } from "../../kubernetes";
 import { type MarkedGuest, ownerVmidOf, readMarkedGuest } from "../../migration";
 import { attachAndDescribe, createDisk, diskContext, requireOwner } from "../disk/create";
+import { awaitNodeMove, moveToNode } from "../disk/node-move";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
@@ -10,9 +11,9 @@ import { adoptInPlace } from "./adoption/in-place";
 import { findUnfinished, takeOwnership } from "./adoption/own";
 import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume } from "./finish";
+import { raiseGeneration } from "./generation";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { isInLostRegion } from "./lost-region";
-import { awaitNodeMove, moveToNode, raiseGeneration } from "./node-move";
 import { clusterOfRegion } from "./place";
 import { isAt } from "./plan";
 import { findReleaseNote, releaseVolume, restoreUse } from "./release";

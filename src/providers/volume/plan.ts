@@ -1,9 +1,8 @@
 /** `check` of a volume: where its disk goes, and whether it may go there now. */
 import type { Federation } from "../../config";
-import { formatSize } from "../../config";
 import { isKubernetesError, type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
-import type { MigrationSummary } from "../../migration";
 import type { Company } from "../../placement";
+import { summarizeNodeMove } from "../disk/node-move";
 import { checkDisk } from "../disk/plan";
 import { readDiskInputs } from "../disk/state";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, UNKNOWN, userInputs, withoutUndefined } from "../inputs";
@@ -150,7 +149,13 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   }
   const refusal = await refuseMove(session, spec, news, { home, placement, newest: registrations[0], why: at.why });
   if (refusal !== undefined) return { failure: refusal };
-  if (!failover) inputs.migration ??= summarizeNodeMove(spec, home, placement);
+  if (!failover)
+    inputs.migration ??= summarizeNodeMove({
+      from: describePlace(home),
+      to: describePlace(placement),
+      sizeBytes: spec.size,
+      reason: placement.why,
+    });
   return { inputs };
 }
 
@@ -196,17 +201,4 @@ async function findUseOf(session: Session, spec: VolumeSpec, news: Inputs, newes
 
 export function isAt(volume: PersistentVolume, place: { region: string; zone?: string }): boolean {
   return samePlace(parseVolumeHandle(volume.spec?.csi?.volumeHandle ?? ""), place);
-}
-
-function summarizeNodeMove(spec: VolumeSpec, home: { region: string; zone?: string }, placement: VolumePlacement): MigrationSummary {
-  return {
-    from: describePlace(home),
-    to: describePlace(placement),
-    method: "node migration: Proxmox copies the disk of the stopped owner VM to the other node and frees the source afterwards",
-    store: "none: the nodes talk to each other",
-    transfer: `up to ${formatSize(spec.size)} inside the cluster`,
-    duration: "as long as the copy takes",
-    downtime: "as long as the copy takes",
-    reason: placement.why,
-  };
 }

@@ -1,5 +1,6 @@
 /** Changes of a volume in place: growing, a claim that came later, putting right what an interrupted run has left. */
 import { attachAndDescribe, diskContext } from "../disk/create";
+import { awaitNodeMove, moveToNode } from "../disk/node-move";
 import { type DiskOutputs, readDiskInputs, readDiskOutputs } from "../disk/state";
 import { updateDisk } from "../disk/update";
 import type { Inputs } from "../inputs";
@@ -11,7 +12,6 @@ import { finishVolume } from "./finish";
 import { growWhileAttached, raiseRequest } from "./grow";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { isInLostRegion } from "./lost-region";
-import { awaitNodeMove, moveToNode } from "./node-move";
 import { releaseVolume } from "./release";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";

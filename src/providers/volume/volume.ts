@@ -2,6 +2,7 @@
 import { isKubernetesError } from "../../kubernetes";
 import { readMarkedGuest, sameIdentity } from "../../migration";
 import { deleteDisk, diffDisk, readDisk } from "../disk/disk";
+import { awaitNodeMove } from "../disk/node-move";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
 import { isReturn } from "../return";
@@ -11,7 +12,6 @@ import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
 import { guestUseOf } from "./guest-use";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { isLostRegion } from "./lost-region";
-import { awaitNodeMove } from "./node-move";
 import { samePlace } from "./place";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";

@@ -15,7 +15,7 @@ import { freeQuietly } from "./create-drives";
 import { type Config, type Drive, drivesOf, isCdrom, isCloudInit, isUnusedKey, printDrive, volidOf } from "./drive";
 import { configOf, hasFeature } from "./features";
 import { configIdFormat, dnsNameFormat } from "./formats";
-import { addToPool, findGuest, isTemplate, requireUnlocked, uuid } from "./lookup";
+import { addToPool, findGuest, giveUpClaim, isTemplate, requireUnlocked, uuid } from "./lookup";
 import { fullError } from "./move-disk";
 import { isNetKey, parseNet, printNet, randomMac } from "./net";
 import { undoing } from "./work";
@@ -83,7 +83,8 @@ async function clone(call: Call): Promise<string> {
     cluster.guests[plan.newid] = reserved;
     world.touch();
   });
-  return call.startTask({ type: "qmclone", id: String(vmid) }, (task) => cloneInWorker(call, place, vmid, plan, task));
+  const takeBack = () => giveUpClaim(place, plan.newid);
+  return call.startTask({ type: "qmclone", id: String(vmid), takeBack }, (task) => cloneInWorker(call, place, vmid, plan, task));
 }
 
 function requireFreeId(place: Place, newid: number): void {
@@ -159,8 +160,7 @@ async function cloneInWorker(call: Call, place: Place, vmid: number, plan: Clone
   try {
     await undoing(task, work, () => {
       freeQuietly({ log: () => {} }, place, created);
-      delete cluster.guests[plan.newid];
-      world.touch();
+      giveUpClaim(place, plan.newid);
     });
   } catch (error) {
     throw new Error(`clone failed: ${errorMessage(error)}`, { cause: error });

@@ -17,9 +17,9 @@ import {
 import { createDrives, freeQuietly } from "./create-drives";
 import { type Config, drivesOf, isCdrom, isCloudInit, isDisk } from "./drive";
 import { qemuVersion } from "./eras";
-import { addToPool, findGuest, requireUnlocked, uuid } from "./lookup";
+import { addToPool, findGuest, giveUpClaim, requireUnlocked, uuid } from "./lookup";
 import { optionTable } from "./options";
-import { prepareRestore, restoreGuest } from "./restore";
+import { leaveAsIs, prepareRestore, restoreGuest } from "./restore";
 import { settingsOf, withRandomMacs } from "./settings";
 import { startAfterwards } from "./start-afterwards";
 import { undoing } from "./work";
@@ -70,12 +70,14 @@ async function createOrRestore(call: Call): Promise<string> {
   const complete = withRandomMacs(call, settings);
   await claim(call, place, vmid, restore !== undefined);
   if (restore) {
-    return call.startTask({ type: "qmrestore", id: String(vmid) }, async (task) => {
+    const takeBack = (task: TaskContext) => leaveAsIs(place, vmid, false, task);
+    return call.startTask({ type: "qmrestore", id: String(vmid), takeBack }, async (task) => {
       await restoreGuest(call, place, { ...restore, overrides: complete }, task);
       manage(call, place, vmid, task);
     });
   }
-  return call.startTask({ type: "qmcreate", id: String(vmid) }, (task) => createGuest(call, place, vmid, complete, task));
+  const takeBack = () => giveUpClaim(place, vmid);
+  return call.startTask({ type: "qmcreate", id: String(vmid), takeBack }, (task) => createGuest(call, place, vmid, complete, task));
 }
 
 /** VM.Allocate on the id or the pool; VM.Backup is enough to restore over a guest that is there. */
@@ -120,10 +122,7 @@ async function createGuest(call: Call, place: Place, vmid: number, settings: Con
       const pool = textParameter(call, "pool");
       if (pool !== undefined) addToPool(place, vmid, pool);
     });
-  await undoing(task, make, () => {
-    delete cluster.guests[vmid];
-    world.touch();
-  });
+  await undoing(task, make, () => giveUpClaim(place, vmid));
   world.event("created", { cluster: cluster.id, node: place.node, vmid });
   manage(call, place, vmid, task);
   if (!flagParameter(call, "start")) return;

@@ -9,6 +9,12 @@ export function findGuest(place: Place, vmid: number): GuestState | undefined {
   return guest?.node === place.node ? guest : undefined;
 }
 
+/** A create or clone that fails removes the config file that reserved the id. */
+export function giveUpClaim({ cluster, world }: Place, vmid: number): void {
+  delete cluster.guests[vmid];
+  world.touch();
+}
+
 /** Throws `Configuration file '…' does not exist`, also for a guest of another node. */
 export function getGuest(place: Place, vmid: number): GuestState {
   return findGuest(place, vmid) ?? fail(`Configuration file 'nodes/${place.node}/qemu-server/${vmid}.conf' does not exist`);

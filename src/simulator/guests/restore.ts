@@ -59,7 +59,7 @@ export async function restoreGuest(call: Call, place: Place, request: RestoreReq
 }
 
 /** Only the `create` lock goes; everything else of a failed restore stays for the administrator. */
-function leaveAsIs(place: Place, vmid: number, dataRestored: boolean, task: TaskContext): void {
+export function leaveAsIs(place: Place, vmid: number, dataRestored: boolean, task: TaskContext): void {
   const guest = findGuest(place, vmid);
   if (guest?.config.lock === "create") delete guest.config.lock;
   else if (guest) task.log("no lock found trying to remove 'create'  lock");

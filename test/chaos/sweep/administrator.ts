@@ -62,6 +62,26 @@ export class Administrator {
     return done;
   }
 
+  /** Removes what a run has named as left by a killed worker, with the commands it gave. @returns what was done */
+  async removeWrecks(messages: readonly string[]): Promise<string[]> {
+    const done: string[] = [];
+    for (const message of messages) {
+      const [, volid, home, at] = /volume (\S+) on ([^/\s]+)\/(\S+) is what a killed .*"pvesm free \1" on node/s.exec(message) ?? [];
+      if (volid !== undefined) {
+        await this.call(home!, at!, "DELETE", `/nodes/${at}/storage/${volid.split(":")[0]}/content/${volid}`);
+        done.push(`pvesm free ${volid} on ${home}`);
+      }
+      const [, vmid, cluster, node] =
+        /vm (\d+) on ([^/\s]+)\/(\S+) is what a killed .*"qm unlock \1 && qm destroy \1"/s.exec(message) ?? [];
+      const guest = cluster === undefined ? undefined : this.world.state.clusters[cluster]?.guests[vmid!];
+      if (guest?.config.lock !== "create") continue;
+      delete guest.config.lock;
+      await this.call(cluster!, node!, "DELETE", `/nodes/${node}/qemu/${vmid}`);
+      done.push(`qm unlock ${vmid} && qm destroy ${vmid} on ${cluster}`);
+    }
+    return done;
+  }
+
   /** The machine loses its power: guests and workers are gone at once, locks in config files stay. */
   powerOff(cluster: string, node: string): void {
     const state = this.world.state.clusters[cluster]!;

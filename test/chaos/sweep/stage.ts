@@ -30,6 +30,8 @@ export interface Scene {
   /** Broken laws. */
   violations: Set<string>;
   stack: EngineReplay;
+  /** What the latest provider process has told the user. */
+  told(): string[];
   /** SIGKILL for the provider process of the operation under way; resolves when it is gone. */
   kill(): Promise<void>;
   end(): Promise<void>;
@@ -146,6 +148,7 @@ function sceneOf(
     administrator: new Administrator(simulator.world),
     violations,
     stack,
+    told: () => current?.log.map(({ message }) => message) ?? [],
     kill: async () => {
       current?.kill();
       await current?.untilGone();

@@ -131,6 +131,7 @@ export class Sweep {
       }
       result.commands.push(...commands);
     }
+    result.commands.push(...(await scene.administrator.removeWrecks(scene.told())));
     result.flaws.push(...flawsOf(truthOf(world.state), scene.stack.state, this.expectation), ...scene.violations);
     if (start !== undefined && result.flaws.length === 0) this.goodStates.add(start);
   }

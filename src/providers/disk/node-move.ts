@@ -2,10 +2,11 @@
  * Moving a disk to another node of its cluster: Proxmox migrates the stopped owner, copies its local disk and frees the
  * source only when the copy is complete. Fence and protection stay, and the volume keeps its name (live findings 19, 24).
  */
-import { findActiveTask, type GuestRef, type Identity, type MarkedGuest, runTask, waitForTask, writeMark } from "../../migration";
-import { TaskFailedError } from "../../proxmox";
-import { requireOwner } from "../disk/create";
+import { formatSize } from "../../config";
+import { type GuestRef, type Identity, type MarkedGuest, type MigrationSummary, runTask } from "../../migration";
 import { type Session, UserError } from "../session";
+import { awaitTasks } from "../tasks-under-way";
+import { requireOwner } from "./create";
 
 /** Volumes of terabytes over thin lines: as long as it takes, but not for ever. */
 const COPY_TIMEOUT_MS = 72 * 3600 * 1000;
@@ -22,9 +23,7 @@ export async function moveToNode(session: Session, owner: GuestRef, node: string
   );
   const there = await requireGuest(session, clusterId, owner.vmid, name);
   if (there.node !== node)
-    throw new UserError(
-      `The disk of volume ${name} (owner vm ${owner.vmid}) is on ${clusterId}/${there.node} instead of ${node}. Run again.`,
-    );
+    throw new UserError(`The disk ${name} (owner vm ${owner.vmid}) is on ${clusterId}/${there.node} instead of ${node}. Run again.`);
   return requireOwner(there);
 }
 
@@ -32,26 +31,33 @@ export async function moveToNode(session: Session, owner: GuestRef, node: string
 export async function awaitNodeMove(session: Session, identity: Identity): Promise<void> {
   for (const { cluster, row } of await session.ownedGuests(identity)) {
     const owner = { api: await session.client(cluster), node: row.node, vmid: row.vmid };
-    const running = await findActiveTask(owner, "qmigrate");
-    if (!running) continue;
-    session.pace.report(`${identity.name}: waiting for its migration to another node, which an earlier run has started`);
-    try {
-      await waitForTask(owner.api, running, { timeoutMs: COPY_TIMEOUT_MS }, session.pace);
-    } catch (error) {
-      // It has freed what it had copied; the disk is where it was.
-      if (!(error instanceof TaskFailedError)) throw error;
-    }
+    await awaitTasks(owner, ["qmigrate"], session.pace);
   }
 }
 
-/** A new generation, so that the PersistentVolume of the former zone can be told from the one of the new. */
-export async function raiseGeneration(session: Session, owner: MarkedGuest, generation: number): Promise<MarkedGuest> {
-  const mark = owner.mark!;
-  return mark.generation >= generation ? owner : writeMark(owner, { mark: { ...mark, generation } }, session.pace);
+/** Whether a volume on that storage can only be used on its own node. */
+export async function isNodeLocal(session: Session, clusterId: string, storage: string): Promise<boolean> {
+  const snapshot = await session.reachable(clusterId);
+  if (!snapshot) throw new UserError(`Cluster ${clusterId} does not answer: whether its nodes share storage ${storage} cannot be told.`);
+  return !snapshot.storages.some((row) => row.storage === storage && row.shared);
+}
+
+/** What the preview says of it. */
+export function summarizeNodeMove(move: { from: string; to: string; sizeBytes: number; reason: string }): MigrationSummary {
+  return {
+    from: move.from,
+    to: move.to,
+    method: "node migration: Proxmox copies the disk of the stopped owner VM to the other node and frees the source afterwards",
+    store: "none: the nodes talk to each other",
+    transfer: `up to ${formatSize(move.sizeBytes)} inside the cluster`,
+    duration: "as long as the copy takes",
+    downtime: "as long as the copy takes",
+    reason: move.reason,
+  };
 }
 
 async function requireGuest(session: Session, clusterId: string, vmid: number, name: string): Promise<GuestRef> {
   const found = await session.locate(clusterId, vmid);
-  if (!found) throw new UserError(`Vm ${vmid} on ${clusterId}, which owns the disk of volume ${name}, is gone. Run "pulumi refresh".`);
+  if (!found) throw new UserError(`Vm ${vmid} on ${clusterId}, which owns the disk ${name}, is gone. Run "pulumi refresh".`);
   return found;
 }
