@@ -63,13 +63,15 @@ function timesOf(route: Route, diskBytes: number, bitsPerSecond: number): Pick<M
   };
 }
 
-/** `migration` as it shows in `pulumi preview --diff`. */
+/** `migration` as it shows in `pulumi preview --diff`, which cuts each value off after 150 characters. */
 export interface MigrationSummary {
   from: string;
   to: string;
   method: string;
   store: string;
   transfer: string;
+  /** Of the rate, and whose limit it is. */
+  limit: string;
   duration: string;
   downtime: string;
   /** Only of a live restore: what it puts at risk. */
@@ -82,14 +84,6 @@ export interface MigrationSummary {
 }
 
 export function summarizeMove(route: Route, estimate: MoveEstimate, where: { from: string; to: string; reason: string }): MigrationSummary {
-  const unheld =
-    route.bitsPerSecond === undefined || !isRestoreUnheld(route)
-      ? ""
-      : "; only the backup can be held to it: Proxmox ignores the limit of a restore from a PBS, set a traffic control there";
-  const rate =
-    route.bitsPerSecond === undefined
-      ? "no limit declared"
-      : `at most ${formatBandwidth(route.bitsPerSecond)}, limited by ${route.limitedBy}, shared with parallel moves${unheld}`;
   const price = estimate.transferPrice === undefined ? "" : `, about ${estimate.transferPrice} for the traffic`;
   const window = describeWindow(route);
   const unknown = "unknown: declare a bandwidth for the path";
@@ -98,10 +92,11 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
     to: where.to,
     method: `${route.method}: ${describeMethod(route)}`,
     store: describeStore(route),
-    transfer: `up to ${roundedSize(estimate.diskBytes)} (${rate}${price})`,
+    transfer: `up to ${roundedSize(estimate.diskBytes)}${price}`,
+    limit: describeLimit(route),
     duration: estimate.durationSeconds === undefined ? unknown : formatRange(estimate.durationSeconds),
     downtime: estimate.downtimeSeconds === undefined ? unknown : formatRange(estimate.downtimeSeconds),
-    ...(route.live ? { risk: describeRisk(route, estimate) } : {}),
+    ...(route.live ? { risk: describeRisk(estimate) } : {}),
     ...(window === undefined ? {} : { window }),
     ...(isRemote(route) ? { source: describeSealing(route) } : {}),
     ...(route.keepSourceMs === undefined || isRemote(route)
@@ -111,36 +106,43 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
   };
 }
 
+function describeLimit(route: Route): string {
+  if (route.bitsPerSecond === undefined) return "none declared";
+  const unheld = isRestoreUnheld(route) ? "; a restore from a PBS ignores it: set a traffic control there" : "";
+  return `${formatBandwidth(route.bitsPerSecond)}, ${route.limitedBy}, shared with parallel moves${unheld}`;
+}
+
 /** The way back from a backup server is over a link, and obeys no limit of ours. */
 function isRestoreUnheld({ store }: Route): boolean {
   return store?.type === "pbs" && store.beside !== "target" && !store.sync;
 }
 
-function describeRisk({ source, target }: Route, { durationSeconds }: MoveEstimate): string {
+function describeRisk({ durationSeconds }: MoveEstimate): string {
   const most = durationSeconds === undefined ? "" : ` (at most ${roundedDuration(durationSeconds[1] * 1000)})`;
-  return `live_restore: what the VM writes on ${target} while its data arrive${most} is lost if that restore fails; the target is removed then, and the source on ${source} is started again with the state of its final backup`;
+  return `if the restore fails, what the VM wrote since its start there${most} is lost: the source starts again as at its final backup`;
 }
 
 /** Said before anything happens: the move ends with work for an administrator. */
 function describeSealing({ source, keepSourceMs }: Route): string {
-  const kept = keepSourceMs === undefined ? "" : `, not before ${roundedDuration(keepSourceMs)} have passed`;
-  return `stays on ${source}, stopped and locked (migrate), until an administrator unlocks it there with "qm unlock"; the next update then removes it${kept}`;
+  const kept = keepSourceMs === undefined ? "" : `, not before ${roundedDuration(keepSourceMs)}`;
+  return `stays on ${source}, stopped and locked, until an administrator runs "qm unlock" there; removed by an update after that${kept}`;
 }
 
 function describeMethod(route: Route): string {
   if (route.method === "storage") return "Proxmox sends the VM there while it runs (a stopped one as it stands)";
   if (route.method === "offline") return "the VM is stopped, Proxmox sends it there, and it is started";
-  const there = route.live ? "and started there at once, while the restore brings its data" : "restored there and started";
-  return route.warm
-    ? `the VM is backed up while it runs, stopped, backed up again (only changes travel), ${there}`
-    : `the VM is stopped, backed up, ${there}`;
+  if (!route.warm)
+    return `the VM is stopped, backed up, ${route.live ? "and started there while its data arrive" : "restored there and started"}`;
+  return route.live
+    ? "the VM is backed up while it runs, then stopped, its changes are backed up, and it starts there while its data arrive"
+    : "the VM is backed up while it runs, stopped, backed up again (only changes travel), restored there and started";
 }
 
 function describeStore({ store, encrypted }: Route): string {
-  if (!store) return "none: the disks go from node to node, under the target's API token, which the source's node is given";
+  if (!store) return "none: disks go from node to node, under the target's API token, which the source's node is given";
   const notes = [
     store.type as string,
-    ...(store.sync ? [`the server of ${store.sync.store} pulls each archive from the server of ${store.name}`] : []),
+    ...(store.sync ? ["pulled from server to server"] : []),
     ...(store.type === "pbs" ? [] : ["a warm pass would gain nothing on a directory store"]),
     ...(encrypted ? ["encrypted with the client key of both clusters"] : []),
   ];

@@ -9,7 +9,7 @@ import { countStarts, findDoubleRuns } from "./support/running-copies";
 const NO_CHANGES = { args: ["--expect-no-changes"] };
 
 /** What a reviewer must find about each move. */
-const MIGRATION_KEYS = ["from", "to", "method", "store", "transfer", "duration", "downtime", "reason"];
+const MIGRATION_KEYS = ["from", "to", "method", "store", "transfer", "limit", "duration", "downtime", "reason"];
 
 /** The output of `preview --diff` as one text per resource, by resource name. */
 function splitByResource(stdout: string): Record<string, string> {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../scripts/kubernetes/control-plane.mjs";
 import { findKubernetes } from "../../scripts/setup/index.mjs";
 import { createKubernetesClient, type KubernetesApi, toClaim, toPersistentVolume, type VolumeShape } from "../../src/kubernetes";
-import { createProviderAccount } from "./support/kubernetes-site";
+import { createAccount, PROVIDER_RULES } from "./support/kubernetes-site";
 
 const mark = { federation: "acme", stack: "shop/prod", name: "pv/data", generation: 1 };
 const shape: VolumeShape = {
@@ -26,14 +26,15 @@ describe("a real API server", () => {
   let controlPlane: ControlPlane;
   let api: KubernetesApi;
   let token: string;
+  let kubeconfig: library.KubeConfig;
 
   beforeAll(async () => {
     const kubernetes = findKubernetes(join(__dirname, "../.."));
     if (!kubernetes) throw new Error('The Kubernetes control plane is not built. Run "npm run test:kubernetes", which builds it first.');
     controlPlane = await startControlPlane(kubernetes);
-    const kubeconfig = new library.KubeConfig();
+    kubeconfig = new library.KubeConfig();
     kubeconfig.loadFromFile(controlPlane.kubeconfig);
-    token = await createProviderAccount(kubeconfig);
+    token = await createAccount(kubeconfig, "proxmox-federation", PROVIDER_RULES);
     api = await createKubernetesClient({ kubeconfigContent: controlPlane.kubeconfigOf({ token }) });
   });
   afterAll(async () => {
@@ -130,7 +131,9 @@ describe("a real API server", () => {
     expect(await plugin.listVolumes()).toEqual([]);
     const stranger = await createKubernetesClient({ kubeconfigContent: controlPlane.kubeconfigOf({ token: "stranger" }) });
     await expect(stranger.listVolumes()).rejects.toMatchObject({ code: "UNAUTHORIZED" });
-    await expect(api.listNodes()).rejects.toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("Grant that verb") });
+    const account = await createAccount(kubeconfig, "without-rights", []);
+    const powerless = await createKubernetesClient({ kubeconfigContent: controlPlane.kubeconfigOf({ token: account }) });
+    await expect(powerless.listNodes()).rejects.toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("Grant that verb") });
   });
 
   it("is not trusted when its certificate is somebody else's", async () => {

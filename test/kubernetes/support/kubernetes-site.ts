@@ -73,7 +73,7 @@ export class KubernetesSite {
       clusterOf: (region: string) => clusterOf(region).id,
       simulator: federation.simulator,
     });
-    const token = await createProviderAccount(kubeconfig);
+    const token = await createAccount(kubeconfig, "proxmox-federation", PROVIDER_RULES);
     const site = new KubernetesSite(federation, controlPlane, kubeconfig, standIn, proxmox, () => clients.close(), token);
     for (const worker of WORKERS) await site.addWorker(worker);
     standIn.start();
@@ -132,7 +132,7 @@ export class KubernetesSite {
 }
 
 /** The rights that docs/kubernetes.md asks for. */
-const RULES: library.V1PolicyRule[] = [
+export const PROVIDER_RULES: library.V1PolicyRule[] = [
   { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "list", "create", "patch", "delete"] },
   { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
   { apiGroups: [""], resources: ["nodes"], verbs: ["list"] },
@@ -141,13 +141,13 @@ const RULES: library.V1PolicyRule[] = [
   { apiGroups: ["storage.k8s.io"], resources: ["storageclasses", "volumeattachments"], verbs: ["get", "list"] },
 ];
 
-/** A service account with those rights. @returns its token */
-export async function createProviderAccount(kubeconfig: library.KubeConfig): Promise<string> {
-  const [namespace, name] = ["kube-system", "proxmox-federation"];
+/** A service account with just these rights. @returns its token */
+export async function createAccount(kubeconfig: library.KubeConfig, name: string, rules: library.V1PolicyRule[]): Promise<string> {
+  const namespace = "kube-system";
   const core = kubeconfig.makeApiClient(library.CoreV1Api);
   const rbac = kubeconfig.makeApiClient(library.RbacAuthorizationV1Api);
   await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
-  await rbac.createClusterRole({ body: { metadata: { name }, rules: RULES } });
+  await rbac.createClusterRole({ body: { metadata: { name }, rules } });
   await rbac.createClusterRoleBinding({
     body: {
       metadata: { name },
