@@ -30,12 +30,16 @@ function grouped(world: World, candidates: readonly CandidateReport[]): Group[] 
   const groups = new Map<string, Group>();
   for (const { cluster, node, rejected } of candidates) {
     const nodes = node === undefined ? (findCluster(world, cluster)?.facts.nodes.length ?? 0) : 1;
+    const counted = new Set<Group>();
     for (const shortfall of rejected?.shortfalls ?? []) {
       const group = groups.get(shortfall.summary) ?? { nodes: 0, clusters: [], members: [] };
-      group.nodes += nodes;
-      if (nodes === 0) group.clusters.push(cluster);
       group.members.push(shortfall);
       groups.set(shortfall.summary, group);
+      // A node that two rules forbid in the same words is one node.
+      if (counted.has(group)) continue;
+      counted.add(group);
+      group.nodes += nodes;
+      if (nodes === 0) group.clusters.push(cluster);
     }
   }
   // Sorting is stable: equal counts stay in the candidates' order.

@@ -328,6 +328,12 @@ describe("a refusal", () => {
     );
   });
 
+  it("counts a node once that two rules forbid in the same words", () => {
+    const facts = inventory(cluster("a", [node("a1", { guests: [guest({ tags: ["web"] })] })]));
+    const rules = [rule("anti-affinity must tag web", { scope: "node" }), rule("affinity must_not tag web", { scope: "node" })];
+    expect(where(request("vm", { rules }), facts)).toMatch(/^Cannot place vm: 0 of 1 node fit: 1 with a guest tagged web/);
+  });
+
   it("names every shortfall of a node", () => {
     const facts = inventory(cluster("a", [node("a1", { cores: 1, memoryMiB: 512 })]));
     const result = placeOne(request("vm", { cores: 2 }), facts, []);
