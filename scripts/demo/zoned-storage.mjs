@@ -157,16 +157,17 @@ class ZonedDemo {
     await this.showPod();
   }
 
-  /** Waits until the pod runs, somewhere else than on `formerNode`. */
   async showPod(formerNode) {
+    tell(`  pod ${name}-0 runs on ${await this.podNode(formerNode)}`);
+  }
+
+  /** Waits until the pod runs, somewhere else than on `formerNode`. */
+  async podNode(formerNode) {
     const deadlineMs = Date.now() + patienceMs;
     for (;;) {
       const pod = (await this.core.listNamespacedPod({ namespace })).items[0];
       const node = pod?.spec.nodeName;
-      if (pod?.status.phase === "Running" && node !== formerNode) {
-        tell(`  pod ${pod.metadata.name} runs on ${node}`);
-        return node;
-      }
+      if (pod?.status.phase === "Running" && node !== formerNode) return node;
       if (Date.now() > deadlineMs) throw new Error(`the pod does not run: ${JSON.stringify(pod?.status.conditions)}`);
       await delay(200);
     }
@@ -174,7 +175,7 @@ class ZonedDemo {
 
   /** Drains the pod's worker: it comes up again on the other worker of the zone. */
   async moveInsideZone() {
-    const before = await this.showPod();
+    const before = await this.podNode();
     const cordon = (unschedulable) =>
       this.core.patchNode({ name: before, body: [{ op: "add", path: "/spec/unschedulable", value: unschedulable }] });
     await cordon(true);
@@ -185,7 +186,7 @@ class ZonedDemo {
 
   /** The database writes; what it wrote is what must arrive. */
   async writeData() {
-    const node = await this.showPod();
+    const node = await this.podNode();
     const guest = (await this.admin("GET", "/guests")).find((candidate) => candidate.name === node);
     await this.admin("POST", `/guests/${guest.cluster}/${guest.vmid}/write`, { disk: "scsi1", blocks: writtenBlocks, seed: name });
     tell(`  the database wrote ${writtenBlocks} blocks of 4 MiB`);

@@ -18,6 +18,7 @@ const controllers = [
   "persistentvolume-expander-controller",
   "statefulset-controller",
   "deployment-controller",
+  "daemonset-controller",
   "replicaset-controller",
   "garbage-collector-controller",
   "namespace-controller",
@@ -91,6 +92,8 @@ async function startComponents(directory, start, components) {
     "client-ca-file": file("ca.crt", credentials.authority),
     "token-auth-file": file("tokens.csv", `${credentials.token},token-administrator,1,system:masters\n`),
     "authorization-mode": "RBAC",
+    // As kubeadm and Talos have it: the node parts of CSI plugins mount disks of the host.
+    "allow-privileged": true,
     "service-account-issuer": "https://kubernetes.default.svc",
     "service-account-key-file": file("service-account.key", credentials.serviceAccountKey),
     "service-account-signing-key-file": join(directory, "service-account.key"),

@@ -140,10 +140,20 @@ export class StandIn {
     const row = (await api.listResources()).find((candidate) => candidate.kind === "guest" && candidate.vmid === worker.vmid);
     if (!row) throw new Error(`no vm ${worker.vmid} in region ${region}`);
     if (zone !== "" && row.node !== zone) throw new Error(`volume ${volume.metadata.name} is in zone ${zone}, its node in ${row.node}`);
-    return { api, node: row.node, vmid: worker.vmid, volid: `${storage}:${disk}`, region };
+    const replicated = volume.spec.csi.volumeAttributes?.replicate === "1";
+    return { api, node: row.node, vmid: worker.vmid, volid: `${storage}:${disk}`, region, replicated };
   }
 
-  async #attach({ api, node, vmid, volid, region }) {
+  /** A replicated disk is where its owner is: that comes to the node first. */
+  async #bringOwner({ api, node, volid }) {
+    const vmid = Number(/vm-(\d+)-/.exec(volid)?.[1]);
+    const owner = (await api.listResources()).find((candidate) => candidate.kind === "guest" && candidate.vmid === vmid);
+    if (!owner) throw new Error(`failed to find vm by id ${vmid}`);
+    if (owner.node !== node) await api.tasks.wait(await api.qemu.migrate(owner.node, vmid, { target: node }));
+  }
+
+  async #attach({ api, node, vmid, volid, region, replicated }) {
+    if (replicated) await this.#bringOwner({ api, node, volid });
     const { values } = await api.qemu.getConfig(node, vmid);
     if (slotOf(values, volid) !== undefined) return;
     const index = Array.from({ length: 29 }, (_, number) => number + 1).find((number) => values[`scsi${number}`] === undefined);

@@ -13,6 +13,15 @@ export function parseAmount(text: string): number {
   return amount;
 }
 
+/** `statefulset/default/db` */
+export function parseWorkload(text: string): { kind: "StatefulSet" | "Deployment"; namespace: string; name: string } {
+  const [kindText = "", namespace, name, ...rest] = text.split("/");
+  const kind = (["StatefulSet", "Deployment"] as const).find((known) => known.toLowerCase() === kindText.toLowerCase());
+  if (!kind || !namespace || !name || rest.length > 0)
+    throw new InvalidArgumentError("kind/namespace/name, for example statefulset/default/db");
+  return { kind, namespace, name };
+}
+
 /** Whole cores. */
 export function parseCores(text: string): number {
   const cores = Number(text);

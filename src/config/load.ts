@@ -24,7 +24,12 @@ export interface LoadedFederation {
   warnings: ConfigIssue[];
   /** Where the value at a path of the file stands, or the innermost part of the path that the file has. */
   positionOf(path: Path): Position;
+  /** Whether the file itself has the key, where the model cannot tell it from its default. */
+  declares(path: Path): boolean;
 }
+
+/** What only the text of a file knows. */
+type SourceLookup = Pick<LoadedFederation, "positionOf" | "declares">;
 
 /**
  * Reads and checks a file.
@@ -39,9 +44,9 @@ export async function loadFederation(path: string, options: LoadOptions = {}): P
  * @throws FederationConfigError with every finding.
  */
 export function parseFederation(text: string, file: string, options: LoadOptions = {}): LoadedFederation {
-  const { federation, issues, positionOf } = safeParseFederation(text, file, options);
-  if (!federation || !positionOf) throw new FederationConfigError(file, issues);
-  return { federation, warnings: issues, positionOf };
+  const { federation, issues, lookup } = safeParseFederation(text, file, options);
+  if (!federation || !lookup) throw new FederationConfigError(file, issues);
+  return { federation, warnings: issues, ...lookup };
 }
 
 /** As {@link parseFederation}, without throwing: `federation` is absent when there is an error among the issues. */
@@ -49,7 +54,7 @@ export function safeParseFederation(
   text: string,
   file: string,
   options: LoadOptions = {},
-): { federation?: Federation; issues: ConfigIssue[]; positionOf?: LoadedFederation["positionOf"] } {
+): { federation?: Federation; issues: ConfigIssue[]; lookup?: SourceLookup } {
   const { source, issues: syntaxIssues } = readSource(text, file);
   if (!source) return { issues: inFileOrder(syntaxIssues) };
   const kind = options.mode === undefined || options.mode === "auto" ? kindOf(source) : options.mode;
@@ -68,7 +73,11 @@ export function safeParseFederation(
   const issues = inFileOrder([...syntaxIssues, ...shapeFindings.issues, ...findings.issues]);
   const usable = shape.file !== undefined && issues.every(({ severity }) => severity === "warning");
   if (!usable) return { issues };
-  return { federation: toFederation(shape.file!), issues, positionOf: (path) => source.positionOf(path, "value") };
+  return {
+    federation: toFederation(shape.file!),
+    issues,
+    lookup: { positionOf: (path) => source.positionOf(path, "value"), declares: (path) => source.find(path) !== undefined },
+  };
 }
 
 async function readText(path: string): Promise<string> {

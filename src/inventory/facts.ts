@@ -1,6 +1,16 @@
 /** From a live snapshot and the declared federation to the plain data placement works on. */
 import { type Cluster, type Federation, mergeCapacityRules, type PlacementPolicy, type PoolLimits, type ResourcePool } from "../config";
-import type { ClusterFacts, GuestFacts, Inventory, LinkFacts, NodeFacts, PoolPolicy, StorageFacts, SurvivalDemand } from "../placement";
+import type {
+  ClusterFacts,
+  GuestFacts,
+  Inventory,
+  LinkFacts,
+  NodeFacts,
+  PoolPolicy,
+  Rule,
+  StorageFacts,
+  SurvivalDemand,
+} from "../placement";
 import type { GuestRow } from "../proxmox";
 import type { ClusterSnapshot, FederationSnapshot, ReachableCluster } from "./snapshot";
 
@@ -12,12 +22,18 @@ export type KeyOf = (cluster: string, guest: GuestRow) => string | undefined;
 /** @param instantMs for which moment is to be decided: which time windows are open then */
 export function toInventory(snapshot: FederationSnapshot, keyOf: KeyOf, instantMs?: number): Inventory {
   const { federation } = snapshot;
+  const survive = federation.resourcePools.flatMap(demandOf);
   return {
     clusters: federation.clusters.map((cluster) => toClusterFacts(federation, cluster, snapshot.clusters.get(cluster.id)!, keyOf)),
     links: federation.clusters.flatMap(linksOf),
     ...(instantMs === undefined ? {} : { instantMs }),
-    survive: federation.resourcePools.flatMap(demandOf),
+    survive,
+    ...(survive.length === 0 ? {} : { poolRules: poolRulesOf(federation) }),
   };
+}
+
+function poolRulesOf({ resourcePools }: Federation): Record<string, Rule[]> {
+  return Object.fromEntries(resourcePools.map(({ name, placementPolicy }) => [name, placementPolicy.rules]));
 }
 
 function demandOf({ name, clusters, survive = [] }: ResourcePool): SurvivalDemand[] {

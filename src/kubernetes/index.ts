@@ -11,6 +11,7 @@ export {
   type AccessMode,
   type AttachAttributes,
   type ClaimShape,
+  parseFlag,
   REGION_LABEL,
   toClaim,
   toNodeAffinity,

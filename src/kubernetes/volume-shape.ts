@@ -37,6 +37,8 @@ export interface VolumeShape {
    * is replicated to. Absent: every node of the region.
    */
   reachableZones?: readonly string[];
+  /** Zones the disk is replicated to, and the calendar event by which: the plugin moves the owner VM to the pod's zone. */
+  replication?: { zones: readonly string[]; schedule: string };
   /** Secret with key `encryption-passphrase`: the plugin encrypts the disk with LUKS. */
   luks?: { secretName: string; secretNamespace: string };
   /** The only claim that may bind it. */
@@ -72,7 +74,7 @@ export function toPersistentVolume(shape: VolumeShape): PersistentVolume {
         driver: CSI_DRIVER,
         volumeHandle: formatVolumeHandle(shape.handle),
         ...(shape.volumeMode === "Filesystem" ? { fsType: shape.fsType } : {}),
-        volumeAttributes: toVolumeAttributes(shape.handle.storage, shape.attributes),
+        volumeAttributes: toVolumeAttributes(shape.handle.storage, shape.attributes, shape.replication),
         // The plugin opens an encrypted disk when it stages it and again when it grows it.
         ...(secretRef ? { nodeStageSecretRef: secretRef, nodeExpandSecretRef: secretRef } : {}),
       },
@@ -82,13 +84,18 @@ export function toPersistentVolume(shape: VolumeShape): PersistentVolume {
 }
 
 /** Strings all of them. A disk is left out of its guest's backups: restored with the guest it would exist twice. */
-export function toVolumeAttributes(storage: string, attributes: AttachAttributes): Record<string, string> {
+export function toVolumeAttributes(
+  storage: string,
+  attributes: AttachAttributes,
+  replication?: VolumeShape["replication"],
+): Record<string, string> {
   const { cache, aio, ssd, ioThread, diskIops, diskMBps } = attributes;
   const flag = (value: boolean) => (value ? "1" : "0");
   return {
     storage,
     backup: "0",
-    replicate: "0",
+    replicate: flag(replication !== undefined),
+    ...(replication ? { replicateZones: replication.zones.join(","), replicateSchedule: replication.schedule } : {}),
     iothread: flag(ioThread ?? true),
     ...(cache === undefined ? {} : { cache }),
     ...(aio === undefined ? {} : { aio }),
@@ -96,6 +103,11 @@ export function toVolumeAttributes(storage: string, attributes: AttachAttributes
     ...(diskIops === undefined ? {} : { diskIOPS: String(diskIops) }),
     ...(diskMBps === undefined ? {} : { diskMBps: String(diskMBps) }),
   };
+}
+
+/** As Go's `strconv.ParseBool` reads it, which the plugin uses. */
+export function parseFlag(text: string | undefined): boolean {
+  return ["1", "t", "T", "true", "TRUE", "True"].includes(text ?? "");
 }
 
 /**

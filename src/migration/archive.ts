@@ -98,10 +98,13 @@ export function showProgress(pace: Pace, message: string | undefined): void {
 
 /** A backup server checks its archives now and then: one that it found damaged is good for nothing. */
 export function requireSound(archive: Volume): void {
-  if (archive.verification === "failed")
-    throw new Error(
-      `Archive ${archive.volid} is damaged: the backup server's verification of it failed. Remove it there, verify the datastore, then run again.`,
-    );
+  if (archive.verification === "failed") throw damaged(archive);
+}
+
+export function damaged({ volid }: Volume): Error {
+  return new Error(
+    `Archive ${volid} is damaged: the backup server's verification of it failed. Remove it there, verify the datastore, then run again.`,
+  );
 }
 
 /** The same archive under the target's storage id. */

@@ -1,11 +1,13 @@
 /** Moving by an archive: the stopped source is backed up to a store both clusters reach, and restored over a claim. */
 import type { Volume } from "../proxmox";
 import { bandwidthLimit, ensureArchive, RESTORE_TIMEOUT_MS, removeArchives, requireSound, showProgress, waitUntilVisible } from "./archive";
+import { endVerification, verifyForLive } from "./archive-verification";
 import { findGuest } from "./claim";
 import { claimTarget } from "./claim-target";
 import { requireEncrypted } from "./encryption";
 import { stopAndFenceSource } from "./fence";
-import { findLiveRestore, liveOverrides, receiveLive, restoreLive, takeUpLiveRestore } from "./live-restore";
+import { refuseForeignVolumes } from "./foreign-volumes";
+import { findLiveRestore, liveOverrides, receiveLive, restoreLive, takeUpLiveRestore, willRestoreLive } from "./live-restore";
 import { formatDescription, type Mark, type MoveJournal, type MoveStep } from "./mark";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest } from "./marked-guest";
 import type { MoveMethod } from "./move-method";
@@ -23,7 +25,11 @@ export const backupRestore: MoveMethod = {
   name: "backup-restore",
   fencedSteps: new Set(["backing-up", "backed-up", "restoring", "verified", "finishing"]),
   takeUp: takeUpLiveRestore,
-  takeTarget: claimTarget,
+  takeTarget: async (move) => {
+    const target = await claimTarget(move);
+    await refuseForeignVolumes(target);
+    return target;
+  },
   carry: async (move, target) => {
     if (!isRestoredLive(move.begun)) await transfer(move, target);
     if (isRestoredLive(move.begun)) await receiveLive(move, target);
@@ -31,7 +37,8 @@ export const backupRestore: MoveMethod = {
   canRollBack,
   stopWork: (source, _journal, pace) => stopTask(source, "vzdump", pace),
   removeTarget,
-  cleanUp: async (source, { storage, sync, id }, pace, backupServerOf) => {
+  cleanUp: async (source, { storage, sync, verification, id }, pace, backupServerOf) => {
+    await endVerification(source.vmid, { verification, id }, pace, backupServerOf);
     await removeSynced(source.vmid, { sync, id }, pace, backupServerOf);
     if (storage !== undefined) await removeArchives(source, storage, id, pace);
   },
@@ -89,6 +96,7 @@ async function proveWarm(move: MoveState, archive: Volume | undefined, bitsPerSe
   await bringAcross(move, archive, "warm", bitsPerSecond);
   await waitUntilVisible(target, archive, source.vmid, route, move.pace);
   requireSound(archive);
+  if (willRestoreLive(move)) await verifyForLive(move, archive, "warm");
   await move.readSource();
 }
 
@@ -133,6 +141,7 @@ async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsP
   });
   const live = liveOverrides(move);
   if (live) {
+    await verifyForLive(move, archive, "final");
     await restoreLive(move, target, { ...live, ...params("claimed") });
     return;
   }
@@ -168,7 +177,7 @@ async function removeTarget(request: RollbackRequest, journal: MoveJournal, pace
     await stopTask(found, "qmrestore", pace);
     const guest = await readMarkedGuest(found);
     if (guest && (await isStranded(guest, identity, { pool: found.pool, expectedPool: request.targetPool })))
-      request.onStranded?.(strandedAt(found));
+      request.onStranded?.(await strandedAt(found));
     else if (guest && isRestoreWreck(guest, found.pool, request.targetPool)) {
       await reclaimOrphans(found, pace);
       await destroyGuest(found, pace);

@@ -3,7 +3,7 @@ import type { GuestConfig } from "../proxmox";
 import { RESTORE_TIMEOUT_MS } from "./archive";
 import { claimGuest, findGuest } from "./claim";
 import { dataDrivesOf } from "./drives";
-import { formatDescription, type Identity, identityTag, parseDescription, sameIdentity } from "./mark";
+import { carriesMark, formatDescription, type Identity, identityTag, sameIdentity } from "./mark";
 import { type MarkedGuest, MOVING_TAG, readMarkedGuest } from "./marked-guest";
 import { type MoveState, withTag } from "./move-state";
 import { destroyGuest, findActiveTask, type GuestRef, isRunning, putConfig, waitForTask } from "./operations";
@@ -56,7 +56,7 @@ async function findTarget(move: MoveState): Promise<GuestRef | undefined> {
   const guest = await readMarkedGuest(found);
   if (!guest) return findClaim(move);
   if (await isStranded(guest, identity, { pool: found.pool, expectedPool: target.pool })) {
-    move.tellStranded(strandedAt(found));
+    move.tellStranded(await strandedAt(found));
     const { vmid: _stranded, ...place } = move.begun.target;
     await move.change({ target: place, stranded: move.stranded });
     return findClaim(move);
@@ -83,14 +83,12 @@ async function findClaim(move: MoveState): Promise<GuestRef | undefined> {
   await waitForCreates(target, move.pace);
   for (const guest of await findOwnedGuests(target.api, identity, move.pace)) {
     if (guest.mark?.phase === "retired" || guest.mark?.phase === "moving") continue;
-    if (await isStranded(guest, identity, { expectedPool: target.pool })) move.tellStranded(strandedAt(guest.ref));
+    if (await isStranded(guest, identity, { expectedPool: target.pool })) move.tellStranded(await strandedAt(guest.ref));
     else if (!(await isSpoilt(move, guest))) return guest.ref;
   }
   return undefined;
 }
 
 function isClaimOf({ values }: GuestConfig, identity: Identity): boolean {
-  const { mark } = parseDescription(values.description);
-  if (mark === undefined || values.lock === "create") return false;
-  return sameIdentity(mark, identity) && (mark.phase === "claimed" || mark.phase === "restored");
+  return values.lock !== "create" && carriesMark(values.description, identity, ["claimed", "restored"]);
 }

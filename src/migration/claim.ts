@@ -79,7 +79,7 @@ async function withWreck(cause: TaskFailedError, guest: GuestRef): Promise<Error
   const found = await findGuest(guest.api, guest.vmid);
   const config = found && (await found.api.qemu.findConfig(found.node, found.vmid));
   if (config?.values.lock !== "create") return cause;
-  return new Error(`${cause.message}\n${describeStranded(strandedAt(guest))}.`, { cause });
+  return new Error(`${cause.message}\n${describeStranded(await strandedAt(guest))}.`, { cause });
 }
 
 async function isOursWhenDone(spec: ClaimSpec, guest: GuestRef, pace: Pace): Promise<boolean> {

@@ -76,6 +76,8 @@ export interface MigrationSummary {
   downtime: string;
   /** Only of a live restore: what it puts at risk. */
   risk?: string;
+  /** Only of a live restore: who verifies the archive, and when. */
+  verification?: string;
   /** Only where moves have a window. */
   window?: string;
   /** Only where the source is kept: how long. */
@@ -83,7 +85,15 @@ export interface MigrationSummary {
   reason: string;
 }
 
-export function summarizeMove(route: Route, estimate: MoveEstimate, where: { from: string; to: string; reason: string }): MigrationSummary {
+export interface MoveContext {
+  from: string;
+  to: string;
+  reason: string;
+  /** Why no backup server verifies the archive of a live restore; absent: one does. */
+  unverified?: string;
+}
+
+export function summarizeMove(route: Route, estimate: MoveEstimate, where: MoveContext): MigrationSummary {
   const price = estimate.transferPrice === undefined ? "" : `, about ${estimate.transferPrice} for the traffic`;
   const window = describeWindow(route);
   const unknown = "unknown: declare a bandwidth for the path";
@@ -96,7 +106,7 @@ export function summarizeMove(route: Route, estimate: MoveEstimate, where: { fro
     limit: describeLimit(route),
     duration: estimate.durationSeconds === undefined ? unknown : formatRange(estimate.durationSeconds),
     downtime: estimate.downtimeSeconds === undefined ? unknown : formatRange(estimate.downtimeSeconds),
-    ...(route.live ? { risk: describeRisk(estimate) } : {}),
+    ...(route.live ? { risk: describeRisk(estimate), verification: describeVerification(route, where.unverified) } : {}),
     ...(window === undefined ? {} : { window }),
     ...(isRemote(route) ? { source: describeSealing(route) } : {}),
     ...(route.keepSourceMs === undefined || isRemote(route)
@@ -120,6 +130,13 @@ function isRestoreUnheld({ store }: Route): boolean {
 function describeRisk({ durationSeconds }: MoveEstimate): string {
   const most = durationSeconds === undefined ? "" : ` (at most ${roundedDuration(durationSeconds[1] * 1000)})`;
   return `if the restore fails, what the VM wrote since its start there${most} is lost: the source starts again as at its final backup`;
+}
+
+function describeVerification({ verifiedBy, warm }: Route, unverified: string | undefined): string {
+  if (verifiedBy === undefined || unverified !== undefined) return `none: ${unverified ?? "the backup store has no api in backup_stores"}`;
+  return warm
+    ? `${verifiedBy} reads the whole first backup while the VM still runs; a damaged one ends the move`
+    : `${verifiedBy} reads the whole archive while the VM is down; a damaged one ends the move`;
 }
 
 /** Said before anything happens: the move ends with work for an administrator. */

@@ -1,10 +1,12 @@
 export { claimGuest, findGuest } from "./claim";
 export { cleanUpMove } from "./clean-up";
+export { locationOf } from "./datastore";
 export { dataDrivesOf, type GuestDrive, ownerVmidOf } from "./drives";
 export { encryptionFindings } from "./encryption";
 export { estimateMove, type MigrationSummary, type MoveEstimate, summarizeMove } from "./estimate";
 export { type Grant, LinkBudget, type LinkShare } from "./link-budget";
 export {
+  carriesMark,
   describeIdentity,
   type FailoverNote,
   FREE_STACK,
@@ -42,7 +44,7 @@ export {
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, waitForCreates, waitUntilCreated } from "./owned-guests";
 export type { BackupServerOf } from "./pbs-sync";
-export { describeNeed, hasPrivilege, membershipNeeds, missingPrivileges, type Need } from "./permissions";
+export { describeNeed, hasPrivilege, membershipNeeds, missingPrivileges, type Need, nodeMoveNeeds, verificationNeeds } from "./permissions";
 export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom, type SyncFacts } from "./preflight";
 export type { RemoteEndpoint } from "./remote-endpoint";
 export { isRestoreWreck, reclaimOrphans } from "./restore-wreck";

@@ -33,14 +33,22 @@ export class LiveRestoreFailedError extends Error {
   readonly code = "LIVE_RESTORE_FAILED";
 }
 
-/** Whether this move restores live: asked for by the path, a guest that runs, and nothing that its first start would lack. */
+/** What the restore is given if this move restores live, and tells why it does not where that was asked for. */
 export function liveOverrides(move: MoveState): Record<string, string> | undefined {
-  const { route, running, liveShape, name } = move.request;
-  if (!route.live || !running || !liveShape) return undefined;
-  const shape = liveShape(move.source.config);
+  const shape = shapeOf(move);
   if (typeof shape !== "string") return shape;
-  move.pace.report(`${name}: not restored live, since ${shape}`);
+  move.pace.report(`${move.request.name}: not restored live, since ${shape}`);
   return undefined;
+}
+
+export function willRestoreLive(move: MoveState): boolean {
+  return typeof shapeOf(move) === "object";
+}
+
+/** Asked for by the path, a guest that runs, and nothing that its first start would lack; a text: what that is. */
+function shapeOf({ request, source }: MoveState): Record<string, string> | string | undefined {
+  const { route, running, liveShape } = request;
+  return route.live && running && liveShape ? liveShape(source.config) : undefined;
 }
 
 /** @param params of the restore, its mark saying `claimed` */

@@ -50,9 +50,11 @@ export type MoveStep =
 
 export interface StrandedGuest extends GuestAddress {
   node: string;
+  /** Volids that its configuration does not name; absent: none, or a journal of an older version. */
+  volumes?: string[];
 }
 
-/** A place on a backup server of the target's site. */
+/** A place on a backup server whose API we use. */
 export interface SyncedPlace {
   /** Backup store with an API. */
   store: string;
@@ -73,6 +75,8 @@ export interface MoveJournal extends Membership {
   storage?: string;
   /** Where the archive is pulled to; absent: the target reads the source's store. */
   sync?: SyncedPlace;
+  /** Where the server has been asked to verify an archive, and may still be at it. */
+  verification?: SyncedPlace;
   /** Whether the source ran when the move began: it runs again after a rollback. */
   wasRunning: boolean;
   onBoot: boolean;
@@ -188,6 +192,12 @@ function withoutSkippedDisks(text: string): string {
 
 export function sameIdentity(a: Identity, b: Identity): boolean {
   return a.federation === b.federation && a.stack === b.stack && a.kind === b.kind && a.name === b.name;
+}
+
+/** Whether a guest with that description is of that identity, and in one of those phases; absent: in any. */
+export function carriesMark(description: string | undefined, identity: Identity, phases?: readonly Phase[]): boolean {
+  const { mark } = parseDescription(description);
+  return mark !== undefined && sameIdentity(mark, identity) && (phases?.includes(mark.phase) ?? true);
 }
 
 const TAG_PREFIX = "fed-";

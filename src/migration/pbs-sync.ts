@@ -11,10 +11,10 @@ import { type Pace, repeatAfterLostReply } from "./operations";
 import { type Route, type RouteSync, storeOf } from "./route";
 
 /** What of a backup server's API a move needs. */
-export interface SyncServer extends Pick<BackupServerApi, "serverId"> {
-  snapshots: Pick<BackupServerApi["snapshots"], "list" | "find" | "setProtected" | "delete">;
+export interface SyncServer extends Pick<BackupServerApi, "serverId" | "getPermissions"> {
+  snapshots: Pick<BackupServerApi["snapshots"], "list" | "find" | "setProtected" | "verify" | "delete">;
   syncJobs: Pick<BackupServerApi["syncJobs"], "find" | "ensure" | "getState" | "run" | "delete">;
-  tasks: Pick<BackupServerApi["tasks"], "wait" | "stop">;
+  tasks: Pick<BackupServerApi["tasks"], "list" | "wait" | "stop">;
 }
 
 /** Client of a backup store's own API, by the store's name. */
@@ -25,7 +25,8 @@ const SYNC_TIMEOUT_MS = 72 * 3600 * 1000;
 /** A backup of somebody else's that ends while we count is all that makes a second run necessary. */
 const MOST_RUNS = 3;
 
-async function definitionOf(api: ProxmoxApi, storage: string): Promise<{ definition: StorageDefinition; at: BackupLocation }> {
+/** Of a storage of type pbs. @throws when the token does not see where on its server it is */
+export async function definitionOf(api: ProxmoxApi, storage: string): Promise<{ definition: StorageDefinition; at: BackupLocation }> {
   const definition = (await api.listStorageDefinitions()).find((candidate) => candidate.storage === storage);
   const at = definition && locationOf(definition);
   if (!at)
@@ -50,13 +51,13 @@ function jobId(moveId: string): string {
   return `fed-move-${moveId}`;
 }
 
-async function serverOf({ store }: SyncedPlace, backupServerOf: BackupServerOf | undefined): Promise<SyncServer> {
+export async function serverOf({ store }: SyncedPlace, backupServerOf: BackupServerOf | undefined): Promise<SyncServer> {
   if (backupServerOf) return backupServerOf(store);
-  throw new Error(`archives were synced to backup store ${store}, and nobody here can reach its API`);
+  throw new Error(`archives of the move are on backup store ${store}, and nobody here can reach its API`);
 }
 
 /** `pbs:backup/vm/100/2026-01-05T02:00:00Z` */
-function snapshotOf({ volid }: Volume): SnapshotRef {
+export function snapshotOf({ volid }: Volume): SnapshotRef {
   const [, id, time] = /:backup\/vm\/(\d+)\/([^/]+)$/.exec(volid) ?? [];
   const timeSeconds = time === undefined ? Number.NaN : Date.parse(time) / 1000;
   if (id === undefined || Number.isNaN(timeSeconds)) throw new Error(`${volid} is not an archive of a VM on a Proxmox Backup Server`);

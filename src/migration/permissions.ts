@@ -2,7 +2,7 @@
  * Privileges, evaluated by us before anything starts: Proxmox checks several of them only inside the task
  * (live findings 3 and 30). Pure.
  */
-import type { Permissions } from "../proxmox";
+import type { BackupLocation, Permissions } from "../proxmox";
 
 /** `/access/permissions` lists roots, ACL paths and pool members; anything else inherits what propagates from above. */
 export function hasPrivilege(permissions: Permissions, path: string, privilege: string): boolean {
@@ -35,6 +35,25 @@ export function missingPrivileges(permissions: Permissions, needs: Need[]): Need
 
 export function describeNeed(need: Need): string {
   return `${need.privilege} on ${need.paths.join(" or ")} (${need.why})`;
+}
+
+/** What sending a guest to another node of its cluster needs. */
+export function nodeMoveNeeds({ vmid, pool }: { vmid: number; pool?: string }): Need[] {
+  return [{ paths: guestPaths(vmid, pool), privilege: "VM.Migrate", why: "send it to another node" }];
+}
+
+/** What the account of a backup server's API needs to have archives there verified. */
+export function verificationNeeds({ datastore, namespace }: BackupLocation): Need[] {
+  const paths = [backupPath({ datastore, namespace })];
+  return [
+    { paths, privilege: "Datastore.Audit", why: "see the verdict" },
+    { paths, privilege: "Datastore.Verify", why: "verify the archive" },
+  ];
+}
+
+/** ACL path of a place on a backup server. */
+export function backupPath({ datastore, namespace }: BackupLocation): string {
+  return ["/datastore", datastore, namespace].filter((part) => part !== "").join("/");
 }
 
 /** What the source's token needs for a move by backup and restore (live finding 3). */

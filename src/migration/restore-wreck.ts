@@ -5,7 +5,7 @@ import type { MarkedGuest } from "./marked-guest";
 import { type GuestRef, type Pace, putConfig } from "./operations";
 
 /** Volumes are named before the first line of progress. */
-const RESTORE_HEAD_LINES = 200;
+const HEAD_LINES = 200;
 
 /**
  * A failed restore leaves a guest of at most `memory: 128` and orphaned disks, without description or tags (live
@@ -27,22 +27,41 @@ export function isBareRestore({ values }: GuestConfig): boolean {
  * to the guest again they go with it; a token may not delete a volume by itself.
  */
 export async function reclaimOrphans(wreck: GuestRef, pace: Pace): Promise<void> {
-  const { api, node, vmid } = wreck;
-  const restores = await api.tasks.list(node, { vmid, typeFilter: "qmrestore", source: "all" });
-  const set: Record<string, string> = {};
-  for (const { upid } of restores.filter((task) => task.type === "qmrestore")) {
-    for (const line of await api.tasks.getLog(upid, { limit: RESTORE_HEAD_LINES })) {
-      const volid = /^new volume ID is '(.+)'$/.exec(line)?.[1];
-      if (volid === undefined || ownerVmidOf(volid) !== vmid || Object.values(set).includes(volid)) continue;
-      if (await api.storage.findVolume(node, volid)) set[`scsi${Object.keys(set).length}`] = volid;
-    }
-  }
-  await putConfig(wreck, { set }, pace);
+  const volids = await findUnnamedVolumes(wreck);
+  await putConfig(wreck, { set: Object.fromEntries(volids.map((volid, index) => [`scsi${index}`, volid])) }, pace);
 }
 
-/** Disks of an earlier, killed restore become `unusedN` of the guest (live finding 5); an archive carries none. */
+/** Volumes that a create or restore of the guest has made, that are still there, and that its configuration does not name. */
+export async function findUnnamedVolumes(guest: GuestRef): Promise<string[]> {
+  const { api, node, vmid } = guest;
+  const config = await api.qemu.findConfig(node, vmid);
+  const named = new Set(Object.values(config?.values ?? {}).map((line) => line.split(",")[0]));
+  const found: string[] = [];
+  for (const volid of await findMadeVolumes(guest)) if (!named.has(volid) && (await api.storage.findVolume(node, volid))) found.push(volid);
+  return found;
+}
+
+/** As the logs of our creates and restores of this vmid name them; some may be gone. */
+export async function findMadeVolumes({ api, node, vmid }: GuestRef): Promise<string[]> {
+  const made = new Set<string>();
+  const tasks = await api.tasks.list(node, { vmid, source: "all" });
+  for (const { upid } of tasks.filter(({ type }) => type === "qmrestore" || type === "qmcreate")) {
+    for (const line of await api.tasks.getLog(upid, { limit: HEAD_LINES })) {
+      const volid = /^new volume ID is '(.+)'$/.exec(line)?.[1] ?? /: successfully created disk '([^',]+)/.exec(line)?.[1];
+      if (volid !== undefined && ownerVmidOf(volid) === vmid) made.add(volid);
+    }
+  }
+  return [...made];
+}
+
+/**
+ * Disks of an earlier, killed restore become `unusedN` of the guest (live finding 5); an archive carries none. Only those that our
+ * restores have made: what else has the vmid in its name may be another cluster's.
+ */
 export async function freeLeftovers(target: MarkedGuest, pace: Pace): Promise<void> {
   const { values } = target.config;
-  const leftovers = Object.keys(values).filter((key) => /^unused\d+$/.test(key) && ownerVmidOf(values[key]!) === target.ref.vmid);
-  await putConfig(target.ref, { remove: leftovers }, pace);
+  const unused = Object.keys(values).filter((key) => /^unused\d+$/.test(key));
+  if (unused.length === 0) return;
+  const made = await findMadeVolumes(target.ref);
+  await putConfig(target.ref, { remove: unused.filter((key) => made.includes(values[key]!)) }, pace);
 }

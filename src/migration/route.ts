@@ -21,6 +21,8 @@ export interface Route {
   warm?: boolean;
   /** A running guest is started as its restore begins, and runs while its data arrive. Absent: no. */
   live?: boolean;
+  /** Backup store whose server verifies the archive before a live restore. Absent: none has an API. */
+  verifiedBy?: string;
   /** The lowest limit on the way; absent when nothing is declared. */
   bitsPerSecond?: number;
   /** Which declaration set the limit. */
@@ -121,7 +123,7 @@ export function planRoute(federation: Federation, source: string, target: string
       ...(store ? { store } : {}),
       // On a directory store every backup reads and writes everything: a warm pass gains nothing (live finding 16).
       ...(store?.type === "pbs" && (path?.warm ?? true) ? { warm: true } : {}),
-      ...(path?.liveRestore ? { live: true } : {}),
+      ...(path?.liveRestore ? { live: true, ...verifierOf(federation, store) } : {}),
       compression: path?.compression ?? true,
       ...(path?.encryptionRequired ? { encrypted: true } : {}),
       ...windowOf(path, federation),
@@ -132,6 +134,13 @@ export function planRoute(federation: Federation, source: string, target: string
       ...(slowest ? { bitsPerSecond: slowest.bitsPerSecond, limitedBy: slowest.what } : {}),
     },
   };
+}
+
+/** The server that the target restores from. */
+function verifierOf({ backupStores }: Federation, store: RouteStore | undefined): Pick<Route, "verifiedBy"> {
+  const name = store?.sync?.store ?? store?.name;
+  const api = backupStores.find((candidate) => candidate.name === name)?.api;
+  return name === undefined || api === undefined ? {} : { verifiedBy: name };
 }
 
 function windowOf(

@@ -6,7 +6,7 @@
 import { type Identity, type StrandedGuest, sameIdentity } from "./mark";
 import type { MarkedGuest } from "./marked-guest";
 import { findActiveTask, type GuestRef } from "./operations";
-import { isBareRestore } from "./restore-wreck";
+import { findUnnamedVolumes, isBareRestore } from "./restore-wreck";
 
 /** Whether nobody works on it any more. It carries our mark, or is bare, in our pool, and under a vmid that our journal names. */
 export async function isStranded(guest: MarkedGuest, identity: Identity, at: { pool?: string; expectedPool: string }): Promise<boolean> {
@@ -30,14 +30,17 @@ export async function findKilledCreate({ api, node, vmid }: GuestRef): Promise<s
   return last?.exitStatus === KILLED ? last.user : undefined;
 }
 
-export function strandedAt({ api, node, vmid }: GuestRef): StrandedGuest {
-  return { cluster: api.clusterId, node, vmid };
+/** With the disks that go by no command on the guest, since its configuration does not name them. */
+export async function strandedAt(guest: GuestRef): Promise<StrandedGuest> {
+  const volumes = await findUnnamedVolumes(guest);
+  return { cluster: guest.api.clusterId, node: guest.node, vmid: guest.vmid, ...(volumes.length > 0 ? { volumes } : {}) };
 }
 
-export function describeStranded({ cluster, node, vmid }: StrandedGuest): string {
-  return `vm ${vmid} on ${cluster}/${node} is what a killed create or restore has left: stopped, locked (create), and removed by no API token. Its disks take room until an administrator runs "${removalCommand({ vmid })}" on node ${node}`;
+export function describeStranded(guest: StrandedGuest): string {
+  const { cluster, node, vmid } = guest;
+  return `vm ${vmid} on ${cluster}/${node} is what a killed create or restore has left: stopped, locked (create), and removed by no API token. Its disks take room until an administrator runs "${removalCommand(guest)}" on node ${node}`;
 }
 
-export function removalCommand({ vmid }: Pick<StrandedGuest, "vmid">): string {
-  return `qm unlock ${vmid} && qm destroy ${vmid}`;
+export function removalCommand({ vmid, volumes = [] }: Pick<StrandedGuest, "vmid" | "volumes">): string {
+  return [`qm unlock ${vmid}`, `qm destroy ${vmid}`, ...volumes.map((volid) => `pvesm free ${volid}`)].join(" && ");
 }

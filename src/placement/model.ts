@@ -11,6 +11,8 @@ export interface Inventory {
   links: LinkFacts[];
   /** What pools have to survive. Newcomers that would take the room for it are refused; nobody is made to leave. */
   survive?: SurvivalDemand[];
+  /** Rules of pools by name: what binds their live guests after a loss, as far as nobody has asked for the guest itself. */
+  poolRules?: Record<string, Rule[]>;
   /** For which moment is decided, in milliseconds since the epoch: which time windows are open then. Rules with a window need it. */
   instantMs?: number;
 }

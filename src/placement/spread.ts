@@ -49,7 +49,7 @@ function countsFor(ask: Ask, applies: AppliedRule): MemberCounts {
   const tag = applies.rule.value.toLowerCase();
   const placeRules = [...ask.rules.cluster, ...ask.rules.node].filter(({ origin }) => origin === "pool").map(({ text }) => text);
   const key = JSON.stringify([tag, applies.rule.scope, ask.request.pool?.clusters, placeRules]);
-  const counts = shared.get(key) ?? new MemberCounts(ask.world, placesOf(ask, applies.rule.scope), tag);
+  const counts = shared.get(key) ?? new MemberCounts(ask.world, spreadPlaces(ask, applies.rule.scope), tag);
   shared.set(key, counts);
   byRule.set(applies, counts);
   return counts;
@@ -60,7 +60,7 @@ function countsFor(ask: Ask, applies: AppliedRule): MemberCounts {
  * their nodes likewise. A full place counts, because the bound is on the members; one that is cordoned, draining, lost or
  * does not answer does not, because it would keep everybody else from growing.
  */
-function placesOf(ask: Ask, scope: "cluster" | "node" | undefined): (NodeState | ClusterState)[] {
+export function spreadPlaces(ask: Ask, scope: "cluster" | "node" | undefined): (NodeState | ClusterState)[] {
   const clusterRules = ask.rules.cluster.filter(({ origin }) => origin === "pool");
   const nodeRules = ask.rules.node.filter(({ origin, rule }) => origin === "pool" && rule.target !== "storage");
   const clusters = ask.world.clusters.filter(

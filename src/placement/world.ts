@@ -61,8 +61,14 @@ export interface StorageState {
 
 /**
  * @param without key of the request about to be placed: neither its live guest nor an earlier promise of it counts
+ * @param asked requests that are going to be decided: what they demand of the place they have is known from the start
  */
-export function buildWorld(inventory: Inventory, promised: readonly Promised[], without?: string): World {
+export function buildWorld(
+  inventory: Inventory,
+  promised: readonly Promised[],
+  without?: string,
+  asked: readonly PlacementRequest[] = [],
+): World {
   const promises = latestPromises(promised, without);
   const placeTags = new Set<string>();
   const clusterById = new Map<string, ClusterState>();
@@ -96,7 +102,7 @@ export function buildWorld(inventory: Inventory, promised: readonly Promised[], 
     clusters.push(cluster);
     clusterById.set(facts.id, cluster);
   }
-  if (inventory.survive !== undefined && inventory.survive.length > 0) world.survival = new Survival(world, inventory.survive);
+  if (inventory.survive !== undefined && inventory.survive.length > 0) world.survival = new Survival(world, inventory, asked);
   for (const promise of [...promises.values()].sort((left, right) => compareText(left.request.key, right.request.key))) {
     occupy(world, promise.request, promise.placement);
   }

@@ -18,6 +18,8 @@ export interface DeclaredPeer {
   region?: string;
   /** The same: the Kubernetes cluster whose workers it has to be near, if it is new. */
   workers?: { kubeconfig?: string; context?: string };
+  /** The same: its pin says only where it is made. */
+  isReplicated?: boolean;
   args: Record<string, unknown>;
 }
 

@@ -7,6 +7,7 @@ import {
   isIdentityTag,
   isRemote,
   type MigrationSummary,
+  ownerVmidOf,
   type PreflightFacts,
   planRoute,
   preflight,
@@ -15,13 +16,15 @@ import {
   summarizeMove,
   windowRefusal,
 } from "../migration";
-import type { GuestConfig, GuestRow, ProxmoxApi } from "../proxmox";
+import type { GuestConfig, GuestRow, ProxmoxApi, StorageRow } from "../proxmox";
 import { addressesOf, findClashes } from "./address-clashes";
 import { type ClusterFacts, readClusterFacts } from "./cluster-facts";
+import { listImages } from "./images";
 import { readMembershipFacts } from "./membership-facts";
 import { getRemoteEndpoint } from "./remote-endpoint";
 import { type Session, UserError } from "./session";
 import { readSyncFacts } from "./sync-facts";
+import { findUnverified } from "./verification-facts";
 import type { Whereabouts } from "./whereabouts";
 
 export interface MoveIntent {
@@ -71,15 +74,17 @@ export async function planMove(session: Session, intent: MoveIntent): Promise<Pl
   if (findings.length > 0) return { failure: `${where}, but cannot be moved: ${findings.join("; ")}.` };
   const source = await session.cluster(home.cluster);
   const bytes = intent.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+  const unverified = await findUnverified(session, route);
   const migration = summarizeMove(route, estimateMove(route, bytes, source), {
     from: `${home.cluster}/${home.row.node} (${guest})`,
     to: `${placement.cluster}/${placement.node}`,
     reason: intent.reason ?? `its place on ${source.id} no longer holds`,
+    ...(unverified === undefined ? {} : { unverified }),
   });
   return { route, migration };
 }
 
-function withoutLive({ live: _live, ...route }: Route): Route {
+function withoutLive({ live: _live, verifiedBy: _nobody, ...route }: Route): Route {
   return route;
 }
 
@@ -119,12 +124,33 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
     versions: { source: sourceSide.major, target: targetSide.major },
     vmidTaken: guests.some(({ vmid }) => vmid === row.vmid),
     ...(await readMembershipFacts(session, route, { row, placement, storages: storagesOf(intent) })),
+    images: {
+      targetVolids: await findVolumesOf(target, placement.node, row.vmid, there, session),
+      source: sourceSide.storages,
+      target: targetSide.storages,
+    },
     clashes: await findClashes(session, route.target, addressesOf({ ...config.values, ...intent.declared })),
     ...(isRemote(route) ? { remote: await readRemoteFacts(session, route, intent, { sourceSide, targetSide, there }) } : {}),
     ...(migration.preMigrationChecks.includes("ensure_backup_exists") && route.store
       ? { hasBackup: await hasBackup(source, row, route.store.writeStorage) }
       : {}),
   };
+}
+
+/** Each storage is listed once per run, however many guests go there. */
+async function findVolumesOf(
+  api: ProxmoxApi,
+  node: string,
+  vmid: number,
+  rows: readonly StorageRow[],
+  session: Session,
+): Promise<string[]> {
+  const listings = rows
+    .filter(({ content, status }) => status === "available" && content.includes("images"))
+    .map(({ storage }) => listImages(session, { api, node }, storage));
+  return (await Promise.all(listings))
+    .flatMap((volumes) => volumes.map(({ volid }) => volid))
+    .filter((volid) => ownerVmidOf(volid) === vmid);
 }
 
 async function readRemoteFacts(

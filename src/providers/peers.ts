@@ -111,13 +111,19 @@ async function promiseOf(
       : session.promised.get(identityTag({ ...identity, kind: "vm", name: peer.attachedTo }))?.placement;
   if (peer.attachedTo !== undefined && !attachTo) return undefined;
   const company = peer.workers && (await findWorkers(session, peer.workers));
-  const request = requestOf(inRegion(peer, await session.federation()), pool, key, { prior: priorOf(here), attachTo, company });
+  const prior = priorOf(here);
+  const request = requestOf(inRegion(whereItIs(peer, prior), await session.federation()), pool, key, { prior, attachTo, company });
   if (!request) return undefined;
   const result = placeOne(request, await session.inventory(), before);
   if (!result.ok) return undefined;
   const promised = { request, placement: result.placement };
   session.promised.set(key, promised);
   return promised;
+}
+
+/** A replicated volume is made in one zone, and is later where its pod was last. */
+function whereItIs(peer: DeclaredPeer, prior: Placement | undefined): DeclaredPeer {
+  return peer.isReplicated && prior ? { ...peer, args: { ...peer.args, pin: { node: prior.node } } } : peer;
 }
 
 /** A region that is no cluster's stays as it is and is refused as a cluster's id would be. */

@@ -288,7 +288,7 @@ export class Session {
     }
     const startedBy = await findKilledCreate(guest);
     if (startedBy !== undefined && startedBy === (await this.userOf(cluster)))
-      this.pace.report(`warning: ${describeStranded(strandedAt(guest))}.`);
+      this.pace.report(`warning: ${describeStranded(await strandedAt(guest))}.`);
     return false;
   }
 

@@ -79,6 +79,15 @@ export interface ZonedPersistentVolumeArgs {
    * the pool, as for a cluster whose workers are yet to come.
    */
   besideWorkers?: boolean;
+  /**
+   * Zones of the `region` between which Proxmox replicates the disk, on ZFS: pods may run in any of them, and the CSI plugin
+   * takes the disk along. It is made in the first. Instead of `zone`; fixed once the volume exists.
+   */
+  replicate?: pulumi.Input<{
+    zones: pulumi.Input<pulumi.Input<string>[]>;
+    /** Calendar event of Proxmox; what was written since the last run is lost with the node. Default every quarter of an hour. */
+    schedule?: pulumi.Input<string>;
+  }>;
   /** What the storage must be; default: as it is. A volume on a shared storage is of its whole region. */
   shared?: pulumi.Input<boolean>;
   /** Lets the data move when zone or region change. Default false: such a change is refused. */
@@ -97,7 +106,7 @@ export interface ZonedPersistentVolumeArgs {
 
 export interface ZonedVolumePlacement {
   region: string;
-  /** Absent on a storage that the whole cluster shares. */
+  /** Absent on a storage that the whole cluster shares, and of a replicated volume. */
   zone?: string;
   cluster: string;
   node: string;
@@ -155,18 +164,27 @@ export class ZonedPersistentVolume extends FederationResource {
 }
 
 /** What placement weighs is the disk. */
-function declareDisk(name: string, { pool, region, zone, ...args }: ZonedPersistentVolumeArgs) {
+function declareDisk(name: string, { pool, region, zone, replicate, ...args }: ZonedPersistentVolumeArgs) {
   const { size, storageClass, location, residency, adopt } = args;
-  const pin = zone === undefined ? undefined : { node: zone };
-  const workers = zone === undefined ? workersOf(args) : undefined;
+  const node = zone ?? (replicate === undefined ? undefined : firstZone(replicate));
+  const pin = node === undefined ? undefined : { node };
+  const workers = node === undefined ? workersOf(args) : undefined;
   return declareInOrder({
     kind: "disk",
     name: `pv/${name}`,
     pool: poolName(pool),
     region,
     workers,
+    ...(replicate === undefined ? {} : { isReplicated: true }),
     args: { name: args.name ?? name, size, storageClass, location, residency, pin, adopt },
   });
+}
+
+/** Plain where the program says it plainly: only that has a place in the program's order. */
+function firstZone(replicate: NonNullable<ZonedPersistentVolumeArgs["replicate"]>): pulumi.Input<string> {
+  const { zones } = replicate as { zones?: unknown };
+  const [first] = Array.isArray(zones) ? (zones as pulumi.Input<string>[]) : [];
+  return first ?? pulumi.output(replicate).apply((plain) => plain.zones[0] ?? "");
 }
 
 /** Whose workers a new volume without a zone has to be near. */

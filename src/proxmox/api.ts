@@ -358,6 +358,10 @@ export interface ProxmoxApi {
     /** Jobs of the guests that the token may audit; those under removal are left out. */
     list(o?: CallOptions): Promise<ReplicationJob[]>;
     create(job: ReplicationJob, o?: CallOptions): Promise<void>;
+    /** Only asked for: the guest's node removes replicas and job at its next turn, within a minute or so. Absent is success. */
+    remove(job: Pick<ReplicationJob, "vmid" | "job">, o?: CallOptions): Promise<void>;
+    /** Whether the guest has any job, those under removal among them: Proxmox does not destroy it before they are gone. */
+    isReplicated(vmid: number, o?: CallOptions): Promise<boolean>;
   };
 
   /** Any other call. Writes are never repeated. */

@@ -19,12 +19,13 @@ export type Refusal =
   | { code: "NOT_IMPLEMENTED" }
   | { code: "AUTHENTICATION" };
 
-interface Rule {
+export interface Rule {
   pattern: RegExp;
   refusal: (match: RegExpExecArray) => Refusal;
 }
 
-const notFound =
+/** The first group of the pattern names the thing. */
+export const notFound =
   (what: MissingThing) =>
   (match: RegExpExecArray): Refusal => ({ code: "NOT_FOUND", what, id: match[1] ?? "" });
 const always = (refusal: Refusal) => (): Refusal => refusal;

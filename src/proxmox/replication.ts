@@ -1,12 +1,13 @@
-import type { ProxmoxApi, ReplicationJob } from "./api";
+import type { CallOptions, ProxmoxApi, ReplicationJob } from "./api";
 import type { Caller } from "./call";
 import { booleanOf, compact, nonEmptyOf, numberOf, rowsOf, textOf } from "./rows";
 
 /** Replication of a guest's disks to other nodes of its cluster. */
 export function replicationCalls(call: Caller): ProxmoxApi["replication"] {
+  const listRows = async (o: CallOptions | undefined) => rowsOf(await call.get("/cluster/replication", {}, o));
   return {
     async list(o) {
-      return rowsOf(await call.get("/cluster/replication", {}, o)).flatMap((row) => {
+      return (await listRows(o)).flatMap((row) => {
         const vmid = numberOf(row.guest);
         const job = numberOf(row.jobnum);
         // A job that is being removed is none any more.
@@ -25,6 +26,13 @@ export function replicationCalls(call: Caller): ProxmoxApi["replication"] {
     async create({ vmid, job, targetNode, schedule, rateMBps, comment, disabled }, o) {
       const params = { id: `${vmid}-${job}`, type: "local", target: targetNode, schedule, rate: rateMBps, comment };
       await call.change("POST", "/cluster/replication", { ...params, disable: disabled ? true : undefined }, o);
+    },
+    async remove({ vmid, job }, o) {
+      if ((await listRows(o)).some((row) => row.id === `${vmid}-${job}` && nonEmptyOf(row.remove_job) === undefined))
+        await call.change("DELETE", `/cluster/replication/${vmid}-${job}`, {}, o);
+    },
+    async isReplicated(vmid, o) {
+      return (await listRows(o)).some((row) => numberOf(row.guest) === vmid);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { createSecureContext, type TLSSocket } from "node:tls";
 import { buildConnector } from "undici";
 import { TransportFailure } from "./transport-failure";
 
@@ -38,7 +38,8 @@ export function createConnector(tls: TlsOptions, connectTimeoutMs: number): buil
   const byFingerprint = expected.length > 0;
   const connect = buildConnector({
     timeout: connectTimeoutMs,
-    ca: tls.ca,
+    // One for all connections: making it reads every known authority, which takes longer than a handshake.
+    secureContext: createSecureContext({ ca: tls.ca }),
     rejectUnauthorized: !byFingerprint && tls.verify,
     // A resumed session brings no certificate to look at.
     maxCachedSessions: 0,

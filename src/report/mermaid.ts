@@ -35,7 +35,7 @@ export function topologyMermaid(topology: Topology): string {
 function nodeLabel({ name, online, capacity, guests }: TopologyNode): string {
   const memory = guests.reduce((sum, guest) => sum + guest.memoryMiB, 0);
   const fill = capacity.memoryMiB > 0 ? `, memory ${Math.round((memory / capacity.memoryMiB) * 100)} %` : "";
-  const head = escapeMermaid(`${name}${online ? "" : " (offline)"}: ${guests.length} guests${fill}`);
+  const head = escapeMermaid(`${name}${online ? "" : " (offline)"}: ${guests.length} ${guests.length === 1 ? "guest" : "guests"}${fill}`);
   const names = guests.length > NAMED_GUESTS_PER_NODE ? [] : guests.map((guest) => escapeMermaid(guest.name));
   return [head, ...names].join("<br/>");
 }

@@ -92,6 +92,22 @@ describe("a VM whose cluster is lost", () => {
     await expect(scenario.up(more)).rejects.toThrow(/does not hold scsi1: the disk would come back empty/);
   });
 
+  it("is restored under another vmid when a killed restore has left a locked guest, and the command for that is named", async () => {
+    await loseA();
+    scenario.b.storages.bk!.type = "pbs";
+    const isRestore = (name: string) => name === "qemu.create" && scenario.b.guests.has(100);
+    scenario.world.fault = ({ name, cluster }) => (cluster === "b" && isRestore(name) ? "kill-task" : undefined);
+    await expect(scenario.up(WEB)).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    expect(scenario.b.guests.get(100)?.config).toEqual({ memory: "128", lock: "create" });
+    expect(await scenario.up(WEB)).toEqual({ web: "replace" });
+    expect(scenario.world.reports).toContainEqual(
+      expect.stringMatching(/^warning: web: vm 100 on b\/.*"qm unlock 100 && qm destroy 100 && pvesm free fast:vm-100-disk-0" on node/),
+    );
+    expect(scenario.b.guests.get(100)?.config).toEqual({ memory: "128", lock: "create" });
+    expect(scenario.b.guests.get(101)).toMatchObject({ power: "running", config: { name: "web" } });
+  });
+
   it("that is removed from the program meanwhile is refused: nothing stands in its place", async () => {
     await loseA();
     await expect(scenario.destroy()).rejects.toThrow(/cannot be deleted: its cluster a is declared lost/);

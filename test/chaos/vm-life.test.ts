@@ -226,6 +226,20 @@ describe("a VM", () => {
     expect(scenario.world.calls.filter((call) => call.write)).toHaveLength(writes);
   });
 
+  it("is refused a disk that grows beyond its storage before anything happens", async () => {
+    scenario = new ProgramScenario();
+    await scenario.up(web());
+    const sized = (size: string) =>
+      web({
+        disks: [
+          { size, discard: true },
+          { size: "2GiB", storageClass: "slow" },
+        ],
+      });
+    await expect(scenario.preview(sized("900TiB"))).rejects.toThrow(/disks cannot grow: storage fast of a has .* available, .* needed/);
+    await expect(scenario.preview(sized("9GiB"))).resolves.toMatchObject({ web: { step: "update" } });
+  });
+
   it("is refused the loss of a disk before anything happens", async () => {
     scenario = new ProgramScenario();
     await scenario.up(web());

@@ -149,6 +149,15 @@ describe("a volume of the plugin", () => {
     expect((await scenario.preview(there)).step).toBe("same");
   });
 
+  it("is refused growth in the preview for which its storage has no room", async () => {
+    await inUse();
+    await scenario.up(adopting);
+    const { fast } = scenario.a.storages;
+    fast!.usedBytes = fast!.totalBytes - 1024 ** 3;
+    await expect(scenario.preview({ ...adopting, size: "4GiB" })).rejects.toThrow(/cannot grow: storage fast of a\/a1 has .* 2 GiB needed/);
+    expect((await scenario.preview(adopting)).step).toBe("same");
+  });
+
   it("gets an owner only once nobody uses it, and grows detached from then on", async () => {
     await inUse();
     await scenario.up(adopting);
@@ -183,6 +192,18 @@ describe("what is refused, with nothing changed", () => {
       () => Object.assign(volumeOf(PLUGIN_VOLUME).spec!.csi!.volumeAttributes!, { replicate: "true" }),
       {},
       /is replicated by the plugin/,
+    ],
+    [
+      "the command's",
+      () => marked({ federation: scenario.federation.name, stack: "federate", name: "pv/x", generation: 1, adopted: true }),
+      {},
+      /is being taken over by "federate volumes move"/,
+    ],
+    [
+      "one that only says it is the command's",
+      () => marked({ federation: scenario.federation.name, stack: "federate", name: "pv/x", generation: 1 }),
+      {},
+      /vm 9999 on a does not own its disk .* for "federate volumes move"/,
     ],
     [
       "another stack's",

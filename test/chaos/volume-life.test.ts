@@ -91,6 +91,17 @@ describe("a volume", () => {
     await expect(scenario.preview(here)).rejects.toThrow(/disks only grow/);
   });
 
+  it("is refused growth in the preview for which its storage has no room", async () => {
+    await scenario.up(here);
+    const { fast } = scenario.a.storages;
+    fast!.usedBytes = fast!.totalBytes - 1024 ** 3;
+    await expect(scenario.preview({ ...here, size: "4GiB" })).rejects.toThrow(/cannot grow: storage fast of a\/a1 has .* 2 GiB needed/);
+    // What it has is no matter of room.
+    expect((await scenario.preview(here)).step).toBe("same");
+    fast!.usedBytes = 0;
+    expect(await scenario.up({ ...here, size: "4GiB" })).toBe("update");
+  });
+
   it("whose owner somebody has moved goes back to its zone, once nobody uses it", async () => {
     await inUse();
     const owner = [...scenario.a.guests.values()].find((guest) => guest.config.template === "1")!;

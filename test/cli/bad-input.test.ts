@@ -48,6 +48,7 @@ interface Case {
   readsFile: boolean;
   /** Exit codes with one cluster in trouble; absent: it asks no cluster. */
   trouble?: Record<Trouble, ExitCode>;
+  environment?: Record<string, string>;
 }
 
 const UNREACHABLE_OR_REFUSED: Case["trouble"] = {
@@ -84,10 +85,16 @@ const CASES: Record<string, Case> = {
   rebalance: { argv: ["rebalance"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
   // Would run until it is interrupted: only what keeps it from starting is looked at.
   simulate: { argv: ["simulate"], readsFile: true },
-  // Makes the file, and asks on a terminal.
+  // Makes the file, and asks on a terminal: its own test has clusters in trouble.
   init: { argv: ["init"], readsFile: false },
   import: { argv: ["import"], readsFile: true, trouble: UNREACHABLE_OR_REFUSED },
-  rotate: { argv: ["rotate", "--dry-run"], readsFile: true },
+  // A password that no cluster takes: what answers, refuses, and nothing is changed.
+  rotate: {
+    argv: ["rotate"],
+    readsFile: true,
+    trouble: UNREACHABLE_OR_REFUSED,
+    environment: { FEDERATE_ADMIN_PASSWORD: "not the one" },
+  },
   completion: { argv: ["completion", "bash"], readsFile: false },
   // These need a Kubernetes cluster before they ask a Proxmox one.
   "volumes list": { argv: ["volumes", "list"], readsFile: false },
@@ -191,15 +198,15 @@ describe("with a cluster in trouble,", () => {
     ["no rights", async () => undefined, /bad/],
   ];
 
-  describe.each(Object.entries(CASES).flatMap(([name, { argv, trouble }]) => (trouble ? [{ name, argv, trouble }] : [])))(
+  describe.each(Object.entries(CASES).flatMap(([name, given]) => (given.trouble ? [{ name, ...given, trouble: given.trouble }] : [])))(
     "$name",
-    ({ argv, trouble }) => {
+    ({ argv, trouble, environment: own }) => {
       it.each(TROUBLES)("ends with one message when one %s", { timeout: 40_000 }, async (kind, prepare, about) => {
         await prepare();
         const isBlind = kind === "no rights";
         const secrets = isBlind ? blindEnvironment : environment;
         const variables = kind === "wrong token" ? { ...secrets, BAD_TOKEN: "00000000-0000-0000-0000-000000000000" } : secrets;
-        const result = await federate([...argv, "-c", isBlind ? join(directory, "blind.yaml") : file], variables);
+        const result = await federate([...argv, "-c", isBlind ? join(directory, "blind.yaml") : file], { ...variables, ...own });
         expectClear(result, trouble[kind], about);
         expect(result.out + result.err).not.toContain(Object.values(environment)[0]);
       });

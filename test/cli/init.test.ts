@@ -92,6 +92,24 @@ describe("federate init", () => {
     expect((await loadFederation(file)).federation.clusters[0]?.nodes).toEqual([]);
   });
 
+  it.each<[string, object | undefined, string | undefined, RegExp]>([
+    ["answers with a web page", { kind: "html" }, undefined, /no Proxmox VE API|not .*JSON|HTML/i],
+    ["refuses the token", undefined, "00000000-0000-0000-0000-000000000000", /refus|invalid|authentication/i],
+  ])("says so and goes on without facts where the cluster %s", { timeout: 40_000 }, async (what, action, secret, said) => {
+    if (action) await simulated.admin("POST", "/faults", { cluster: "worldstream-prod", times: 0, action });
+    try {
+      const answers = ["acme", ...cluster("ams", endpoint("worldstream-prod"), "OWN_TOKEN"), "no", "pool"];
+      const name = `trouble-${what.split(" ")[0]}.yaml`;
+      const { code, err, file } = await init(name, answers, { OWN_TOKEN: secret ?? simulated.env.WORLDSTREAM_TOKEN });
+      expect([code, err]).toEqual([0, expect.stringMatching(said)]);
+      expect(err).toContain("nodes, storages and bridges are left out of the file");
+      expect(err).not.toMatch(/\n {4}at /);
+      expect((await loadFederation(file)).federation.clusters[0]?.nodes).toEqual([]);
+    } finally {
+      await simulated.admin("DELETE", "/faults");
+    }
+  });
+
   it("stops where the certificate is not the node's, and asks again where an answer makes no sense", async () => {
     const answers = ["Not A Name", "acme", "ams", "http://plain.example", endpoint("worldstream-prod"), "no"];
     const { code, err, file } = await init("mistrust.yaml", answers);

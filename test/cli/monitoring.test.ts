@@ -8,6 +8,35 @@ const REPOSITORY = join(__dirname, "..", "..");
 const read = (...path: string[]) => readFileSync(join(REPOSITORY, ...path), "utf8");
 const namesIn = (text: string) => new Set(text.match(/proxmox_federation_\w+/g));
 
+describe("the series of records", () => {
+  it("give each pool its period of drills, and every declared path a count from the start", async () => {
+    const proof = { pool: "web", index: 0, failuresSince: 0, periodMs: 60 * 86_400_000 };
+    const newest = { at: "2026-01-02T03:04:05Z", name: "web-1", target: "b/b1" };
+    const restores = [
+      { ...proof, state: "tested" as const, newest },
+      { ...proof, pool: "db", state: "never" as const },
+    ];
+    const registry = toRegistry({
+      status: { federation: "acme", clusters: [], records: { restores, ways: [] } },
+      scrapeSeconds: 0,
+      moves: {
+        log: [{ result: "rolled-back", from: { cluster: "b", node: "b1", vmid: 1 }, to: { cluster: "c", node: "c1" } }],
+        paths: [{ sourceCluster: "a", targetCluster: "b" }],
+      },
+    });
+    const lines = (await registry.metrics()).split("\n").filter((line) => /^proxmox_federation_(restore|moves)/.test(line));
+    expect(lines).toEqual([
+      `proxmox_federation_restore_tested_time_seconds{pool="web",federation="acme"} ${Date.parse(newest.at) / 1000}`,
+      'proxmox_federation_restore_test_period_seconds{pool="web",federation="acme"} 5184000',
+      'proxmox_federation_restore_test_period_seconds{pool="db",federation="acme"} 5184000',
+      'proxmox_federation_moves_total{from="a",to="b",result="moved",federation="acme"} 0',
+      'proxmox_federation_moves_total{from="a",to="b",result="rolled-back",federation="acme"} 0',
+      'proxmox_federation_moves_total{from="a",to="b",result="unfinished",federation="acme"} 0',
+      'proxmox_federation_moves_total{from="b",to="c",result="rolled-back",federation="acme"} 1',
+    ]);
+  });
+});
+
 describe("what comes with the metrics", () => {
   const exported = new Set(
     toRegistry({ status: { federation: "acme", clusters: [], records: { restores: [], ways: [] } }, scrapeSeconds: 0 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { lint } from "../../src/cli/validate/lints";
 import { locate } from "../../src/cli/validate/locate";
-import { type Federation, parseFederation } from "../../src/config";
+import { type LoadedFederation, parseFederation } from "../../src/config";
 
 const BASE = `name: acme
 clusters:
@@ -28,16 +28,15 @@ migration_policies:
     - { source_cluster: b, target_cluster: a, max_bandwidth: 500Mbps }
 `;
 
-function federationOf(...changes: [from: string, to: string][]): Federation {
+function federationOf(...changes: [from: string, to: string][]): LoadedFederation {
   const text = changes.reduce((changed, [from, to]) => {
     if (!changed.includes(from)) throw new Error(`the file has no ${from}`);
     return changed.replace(from, to);
   }, BASE);
-  return parseFederation(text, "f.yaml").federation;
+  return parseFederation(text, "f.yaml");
 }
 
-const lines = (federation: Federation) =>
-  lint(federation).map(({ severity, path, message }) => `${severity} ${path.join(".")}: ${message}`);
+const lines = (loaded: LoadedFederation) => lint(loaded).map(({ severity, path, message }) => `${severity} ${path.join(".")}: ${message}`);
 
 describe("lints", () => {
   it("have nothing against a careful file", () => {
@@ -74,6 +73,38 @@ describe("lints", () => {
       [["type: vpn", "type: direct"]],
       "warning clusters.0.network.cross_connects.0.type: the direct link `a` → `b`",
     ],
+    [
+      "moves between providers that nothing encrypts",
+      [["type: vpn", "type: mpls"]],
+      "warning migration_policies.paths.0: moves a → b cross providers, and neither a VPN nor encrypted archives",
+    ],
+    [
+      "a replication target between clusters, which nothing serves",
+      [
+        [
+          "    network:\n",
+          '    storage: { replication_targets: [{ target_cluster: b, target_storage: nvme, schedule: "0 2 * * *" }] }\n    network:\n',
+        ],
+      ],
+      "warning clusters.0.storage.replication_targets.0: this alone replicates nothing from `a` to `b`",
+    ],
+    [
+      "a denied live migration, which forbids none",
+      [["    network:\n", "    capabilities: { live_migration: false }\n    network:\n"]],
+      "warning clusters.0.capabilities.live_migration: this does not keep guests of `a` from being moved",
+    ],
+    [
+      "a denied backup, which forbids none",
+      [["    network:\n", "    capabilities: { backup_enabled: false }\n    network:\n"]],
+      "warning clusters.0.capabilities.backup_enabled: this does not keep guests of `a` from being backed up",
+    ],
+    ...(["primary_cluster: a", "sync_interval: 300", "health_check_interval: 60"] as const).map(
+      (setting): [string, [string, string][], string] => [
+        `the guide's ${setting}, which has no effect`,
+        [["name: acme\n", `name: acme\nfederation: { ${setting} }\n`]],
+        `warning federation.${setting.split(":")[0]}: `,
+      ],
+    ),
     ["archives on a share", [["type: pbs", "type: nfs"]], "warning backup_stores.0.type: archives in backup store `vault` (nfs)"],
     ["a token of root", [["iac@pve!ci", "root@pam!ci"]], "warning clusters.0.connection.token_id: cluster `a` is used as root@pam"],
     [
@@ -117,6 +148,20 @@ describe("lints", () => {
   ])("find %s", (_, changes, expected) => {
     const found = lines(federationOf(...changes));
     expect(found.filter((line) => line.startsWith(expected))).toHaveLength(1);
+  });
+
+  it("leave moves alone for which encryption is required, or whose pool is backed up for the other cluster", () => {
+    const sound = federationOf(
+      ["type: vpn", "type: mpls"],
+      ["target_cluster: b, max_bandwidth", "target_cluster: b, encryption_required: true, max_bandwidth"],
+      ["target_cluster: a, max_bandwidth", "target_cluster: a, encryption_required: true, max_bandwidth"],
+      [
+        "    network:\n",
+        '    storage: { replication_targets: [{ target_cluster: b, target_storage: nvme, schedule: "0 2 * * *" }] }\n    network:\n',
+      ],
+      ["    limits:", '    replication: { schedule: "02:00", store: vault }\n    limits:'],
+    );
+    expect(lines(sound).filter((line) => /encrypted archives|replicates nothing/.test(line))).toEqual([]);
   });
 
   it("leave a fast link alone", () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { currentOf, isFree, toFreeVolume } from "../../src/cli/volumes/free-volume";
 import { nextStep } from "../../src/cli/volumes/move";
 import { type ClusterDisks, findOrphanedDisks, findOrphanedVolumes } from "../../src/cli/volumes/orphans";
 import { type CsiVolume, requireVolume } from "../../src/cli/volumes/volumes";
+import type { Cluster } from "../../src/config";
 import { parseVolumeHandle } from "../../src/kubernetes";
 import { federate } from "./run";
 
@@ -106,12 +108,6 @@ describe("what a move takes", () => {
       true,
       [`ZonedPersistentVolume data ${adoption}${quiesce}. Run`, place],
     ],
-    [
-      "one of no program",
-      {},
-      false,
-      [`It belongs to no Pulumi program. Declare a ZonedPersistentVolume as it is, with ${adoption}. Run`, place],
-    ],
   ])("of %s", (_case, changes, inUse, parts) => {
     const text = nextStep(volume("pv", "eu/a1/lvm/vm-1000-disk-0", changes), target, inUse);
     for (const part of parts) expect(text).toContain(part);
@@ -119,7 +115,84 @@ describe("what a move takes", () => {
   });
 });
 
+describe("the volume that is to be moved", () => {
+  const mark = { federation: "f", stack: "federate", name: "pv/pvc-1", generation: 1 };
+  const cluster = (id: string, classes: Record<string, string>, primary?: string) =>
+    ({ id, storage: { classes, ...(primary === undefined ? {} : { primary }) } }) as unknown as Cluster;
+  const source = cluster("ams", { fast: "lvm", quick: "lvm", slow: "dir" });
+  const plugin = volume("pvc-1", "eu/a1/lvm/vm-9999-pvc-1", {
+    object: {
+      spec: {
+        capacity: { storage: "10Gi" },
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: "proxmox-fast",
+        mountOptions: ["noatime"],
+        claimRef: { namespace: "shop", name: "orders", uid: "u" },
+        csi: {
+          driver: "csi.proxmox.sinextra.dev",
+          volumeHandle: "eu/a1/lvm/vm-9999-pvc-1",
+          fsType: "xfs",
+          nodeStageSecretRef: { namespace: "kube-system", name: "luks" },
+          volumeAttributes: { storage: "lvm", ssd: "true", iothread: "0", cache: "none", diskIOPS: "500", backup: "0" },
+        },
+      },
+    },
+  });
+
+  it("is declared as it is, with a class that means its storage and that the target has", () => {
+    expect(toFreeVolume(plugin, {}, { source, target: cluster("fra", { quick: "nvme" }) })).toEqual({
+      name: "pvc-1",
+      at: { region: "eu", zone: "a1" },
+      unowned: "pvc-1",
+      declared: {
+        name: "pvc-1",
+        size: 10 * 1024 ** 3,
+        storageClass: "quick",
+        storageClassName: "proxmox-fast",
+        volumeMode: "Filesystem",
+        accessMode: "ReadWriteOnce",
+        mountOptions: ["noatime"],
+        fsType: "xfs",
+        attributes: { cache: "none", ssd: true, ioThread: false, diskIops: 500 },
+        luks: { secretName: "luks", secretNamespace: "kube-system" },
+        claim: { namespace: "shop", name: "orders", create: false },
+        kubernetes: {},
+      },
+    });
+  });
+
+  it("is refused without such a class, unless one is named", () => {
+    const target = cluster("fra", { other: "nvme" });
+    expect(() => toFreeVolume(plugin, {}, { source, target })).toThrow(/No storage class .* means storage lvm on ams .*--storage-class/);
+    expect(toFreeVolume(plugin, { storageClass: "other" }, { source, target }).declared.storageClass).toBe("other");
+    const primary = { source: cluster("ams", {}, "lvm"), target: cluster("fra", {}, "nvme") };
+    expect(toFreeVolume(plugin, {}, primary).declared.storageClass).toBe("");
+  });
+
+  it("goes on where an interrupted run has left it", () => {
+    const taken = volume("pvc-1", "eu/a1/lvm/vm-9999-pvc-1", { mark: { ...mark, adopted: true } });
+    const owned = volume("pvc-1-11111111", "eu/a1/lvm/vm-1000-disk-0", { mark: { ...mark, generation: 2 } });
+    const moved = volume("pvc-1-22222222", "us/u1/lvm/vm-2000-disk-0", { mark: { ...mark, generation: 3 } });
+    expect([taken, owned, moved, plugin].map(isFree)).toEqual([true, true, true, true]);
+    expect(isFree(volume("x", "eu/a1/lvm/vm-1-x", { mark: { ...mark, stack: "shop/dev" } }))).toBe(false);
+    expect(currentOf(owned, [taken, owned])).toBe(taken);
+    expect(currentOf(owned, [owned, moved])).toBe(moved);
+    expect(currentOf(plugin, [plugin, moved])).toBe(plugin);
+    expect(toFreeVolume(moved, { storageClass: "fast" }, { source, target: source })).toMatchObject({
+      name: "pvc-1",
+      at: { region: "us" },
+    });
+    expect(toFreeVolume(moved, { storageClass: "fast" }, { source, target: source })).not.toHaveProperty("unowned");
+    expect(toFreeVolume(taken, { storageClass: "fast" }, { source, target: source })).toMatchObject({ unowned: "pvc-1" });
+  });
+});
+
 describe("federate volumes", () => {
+  it("says what a workload has to look like", async () => {
+    const { code, err } = await federate(["volumes", "move", "x", "--to", "eu/a1", "--quiesce", "job/default/x"]);
+    expect([code, err]).toEqual([2, expect.stringContaining("kind/namespace/name")]);
+  });
+
   it("says when the kubeconfig cannot be used, with the code of a usage error", async () => {
     const { code, err } = await federate(["volumes", "list", "--kubeconfig", "/nonexistent/kubeconfig"]);
     expect([code, err]).toEqual([2, expect.stringContaining("/nonexistent/kubeconfig")]);

@@ -134,6 +134,10 @@ describe("values", () => {
       "5 1TiB: clusters[0].storage.backends[0].available: more is available than the capacity. Swap or correct the two.",
     ],
     [
+      inCluster("network", "{ vlan_range: 100-199, networks: { in: { bridge: vmbr0, vlan: 199 }, out: { bridge: vmbr0, vlan: 200 } } }"),
+      "5 200: clusters[0].network.networks.out.vlan: VLAN 200 is outside of the cluster's vlan_range 100-199. Correct one of the two.",
+    ],
+    [
       inCluster("region", "eu/west"),
       '5 eu: clusters[0].region: "eu/west" is not a cluster id. Use letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit.',
     ],

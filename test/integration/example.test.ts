@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { REPOSITORY } from "./support/example-stack";
 
-it.each(["multi-site", "joint-placement"])(
+it.each(["multi-site", "joint-placement", "zoned-storage"])(
   "the program of %s type-checks against the compiled package, as a user's does",
   async (example) => {
     const compiler = join(REPOSITORY, "node_modules", "typescript", "bin", "tsc");

@@ -74,6 +74,17 @@ describe("a PersistentVolume", () => {
     expect(spec?.claimRef).toEqual({ apiVersion: "v1", kind: "PersistentVolumeClaim", namespace: "shop", name: "data" });
   });
 
+  it("that is replicated says so, and lets pods run in all of its zones", () => {
+    const zones = ["ams-1", "ams-2"];
+    const handle = { region: "eu-ams", storage: "tank", volname: "vm-1004-disk-0" };
+    const { spec } = toPersistentVolume({ ...shape, handle, reachableZones: zones, replication: { zones, schedule: "*/30" } });
+    expect(spec?.csi).toMatchObject({
+      volumeHandle: "eu-ams//tank/vm-1004-disk-0",
+      volumeAttributes: { storage: "tank", replicate: "1", replicateZones: "ams-1,ams-2", replicateSchedule: "*/30" },
+    });
+    expect(spec?.nodeAffinity).toEqual(toNodeAffinity({ region: "eu-ams" }, zones));
+  });
+
   it("of a raw device has no filesystem", () => {
     expect(toPersistentVolume({ ...shape, volumeMode: "Block" }).spec?.csi?.fsType).toBeUndefined();
   });

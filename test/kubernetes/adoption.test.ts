@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { EngineReplay } from "../support/engine-replay";
 import { pool } from "../support/stack";
 import { type Checksum, KubernetesSite, statefulSet } from "./support/kubernetes-site";
+import { addPluginVolume, PLUGIN_VOLUME } from "./support/plugin-volume";
 
 const REPOSITORY = `${__dirname}/../..`;
 const GIB = 1024 ** 3;
 const patience = { timeout: 60_000, interval: 200 };
-const claim = { namespace: "default", name: "data" };
-const name = "pvc-7bb09e5d-ebd3-4b13-9ea2-67f25ae8b1c8";
-const volumeHandle = `eu-ams/ams-1/local-lvm/vm-9999-${name}`;
+const { name, volumeHandle, claim } = PLUGIN_VOLUME;
 const quiesce = { kind: "StatefulSet", namespace: "default", name: "db" };
 
 describe("a volume that the plugin has made", () => {
@@ -33,37 +32,7 @@ describe("a volume that the plugin has made", () => {
   beforeAll(async () => {
     site = await KubernetesSite.start();
     stack = new EngineReplay({ cwd: REPOSITORY, env: site.federation.env });
-    const driver = "csi.proxmox.sinextra.dev";
-    await site.storage.createStorageClass({ body: { metadata: { name: "local" }, provisioner: driver, allowVolumeExpansion: true } });
-    const proxmox = await site.proxmox("eu-ams");
-    await proxmox.storage.allocate("ams-1", "local-lvm", { filename: `vm-9999-${name}`, vmid: 9999, sizeBytes: GIB });
-    const inZone = (key: string, value: string) => ({ key: `topology.kubernetes.io/${key}`, operator: "In", values: [value] });
-    await site.core.createPersistentVolume({
-      body: {
-        metadata: { name, annotations: { "pv.kubernetes.io/provisioned-by": driver } },
-        spec: {
-          capacity: { storage: "1Gi" },
-          accessModes: ["ReadWriteOnce"],
-          storageClassName: "local",
-          persistentVolumeReclaimPolicy: "Delete",
-          claimRef: { kind: "PersistentVolumeClaim", ...claim },
-          csi: {
-            driver,
-            volumeHandle,
-            fsType: "ext4",
-            volumeAttributes: { storage: "local-lvm", backup: "0", iothread: "1", replicate: "0" },
-          },
-          nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [inZone("region", "eu-ams"), inZone("zone", "ams-1")] }] } },
-        },
-      },
-    });
-    await site.core.createNamespacedPersistentVolumeClaim({
-      namespace: "default",
-      body: {
-        metadata: claim,
-        spec: { accessModes: ["ReadWriteOnce"], storageClassName: "local", volumeName: name, resources: { requests: { storage: "1Gi" } } },
-      },
-    });
+    await addPluginVolume(site);
     await site.apps.createNamespacedStatefulSet({ namespace: "default", body: statefulSet("db", "data") });
     await vi.waitFor(async () => expect(await podPhase()).toBe("Running"), patience);
   });

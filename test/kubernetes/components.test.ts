@@ -1,15 +1,13 @@
 /** What the components register is what the API server takes: every object sent to a real one, strictly validated. */
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import * as library from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../scripts/kubernetes/control-plane.mjs";
 import { findKubernetes } from "../../scripts/setup/index.mjs";
 import { MultiSiteCluster, ProxmoxCsi, type StorageClassArgs, ZonedStatefulSet } from "../../src/components/kubernetes";
-import { type Program, type Registered, runProgram } from "../components/kubernetes/registered";
+import { runProgram } from "../components/kubernetes/registered";
+import { objectsOf } from "./support/declared-objects";
+import { createStrictly } from "./support/strict-api";
 
 const REPOSITORY = join(__dirname, "../..");
 const CONFIG = { "proxmox-federation:file": join(REPOSITORY, "examples/zoned-storage/federation.yaml") };
@@ -22,13 +20,12 @@ describe("objects of the Kubernetes components", () => {
   let controlPlane: ControlPlane;
   let objects: library.KubernetesObjectApi;
   let core: library.CoreV1Api;
-  let kubeconfig: library.KubeConfig;
 
   beforeAll(async () => {
     const kubernetes = findKubernetes(REPOSITORY);
     if (!kubernetes) throw new Error('The Kubernetes control plane is not built. Run "npm run test:kubernetes", which builds it first.');
     controlPlane = await startControlPlane(kubernetes);
-    kubeconfig = new library.KubeConfig();
+    const kubeconfig = new library.KubeConfig();
     kubeconfig.loadFromFile(controlPlane.kubeconfig);
     objects = library.KubernetesObjectApi.makeApiClient(kubeconfig);
     core = kubeconfig.makeApiClient(library.CoreV1Api);
@@ -40,27 +37,7 @@ describe("objects of the Kubernetes components", () => {
     await controlPlane?.stop();
   });
 
-  /** Pulumi's types are `kubernetes:<group>/<version>:<kind>`, and the core group is called so. */
-  const toObject = ({ type, name, inputs }: Registered): library.KubernetesObject => {
-    const [, group, kind] = type.split(":");
-    const metadata = { name, ...(inputs.metadata as object | undefined) };
-    return { ...inputs, apiVersion: group!.replace(/^core\//, ""), kind, metadata } as library.KubernetesObject;
-  };
-  const isObject = ({ type }: Registered) => type.startsWith("kubernetes:") && !type.includes(":helm.sh/") && !type.endsWith("Patch");
-  const objectsOf = ({ registered }: Program) => registered.filter(isObject).map(toObject);
-  /** Not through the client library, which leaves out every field it does not know before the server could refuse it. */
-  const dryRun = async (object: library.KubernetesObject): Promise<{ status: number; text: string }> => {
-    const api = object.apiVersion === "v1" ? "/api/v1" : `/apis/${object.apiVersion}`;
-    const isNamespaced = object.kind === "Secret" || object.kind === "StatefulSet";
-    const kinds = object.kind === "StorageClass" ? "storageclasses" : `${object.kind?.toLowerCase()}s`;
-    const path = `${api}${isNamespaced ? `/namespaces/${object.metadata?.namespace ?? "default"}` : ""}/${kinds}`;
-    const ca = Buffer.from(kubeconfig.getCurrentCluster()!.caData!, "base64");
-    const headers = { authorization: `Bearer ${controlPlane.token}`, "content-type": "application/json" };
-    const sent = request(`${controlPlane.server}${path}?dryRun=All&fieldValidation=Strict`, { method: "POST", ca, headers });
-    sent.end(JSON.stringify(object));
-    const [response] = (await once(sent, "response")) as [IncomingMessage];
-    return { status: response.statusCode!, text: await text(response) };
-  };
+  const dryRun = (object: library.KubernetesObject) => createStrictly(controlPlane, object, true);
 
   it("takes namespace, secret and StorageClasses of the CSI plugin", async () => {
     const storageClasses: Record<string, StorageClassArgs> = {

@@ -136,7 +136,19 @@ describe("the summary in the preview", () => {
     });
     const beside = summarizeMove({ ...live, live: false, store: { ...storeOf(live), beside: "target" } }, { diskBytes: GIB }, WHERE);
     expect(beside.risk).toBeUndefined();
+    expect(beside.verification).toBeUndefined();
     expect(beside.limit).not.toMatch(/ignores/);
+  });
+
+  it("of a live restore says who verifies the archive and when, or why nobody does", () => {
+    const live: Route = { ...ROUTE, warm: true, live: true, verifiedBy: "vault", store: { ...storeOf(ROUTE), type: "pbs" } };
+    const verification = (route: Route, unverified?: string) =>
+      summarizeMove(route, { diskBytes: GIB }, { ...WHERE, ...(unverified === undefined ? {} : { unverified }) }).verification;
+    expect(verification(live)).toMatch(/^vault reads the whole first backup while the VM still runs/);
+    expect(verification({ ...live, warm: false })).toMatch(/^vault reads the whole archive while the VM is down/);
+    expect(verification(live, "vault does not answer")).toBe("none: vault does not answer");
+    const { verifiedBy: _nobody, ...without } = live;
+    expect(verification(without)).toBe("none: the backup store has no api in backup_stores");
   });
 
   it("of a remote migration says what only an administrator can do afterwards, and that a running guest hardly stops", () => {
@@ -175,6 +187,7 @@ describe("the summary in the preview", () => {
       bitsPerSecond: fc.integer({ min: MBIT, max: 1e12 }),
       ...Object.fromEntries(["warm", "live", "encrypted"].map((key) => [key, fc.boolean()])),
       keepSourceMs: fc.constantFrom(undefined, 7 * 86_400_000),
+      verifiedBy: fc.constantFrom(undefined, "vault-rotterdam"),
     });
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 50 }), routes, (diskBytes, some) => {

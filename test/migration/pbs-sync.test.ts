@@ -105,7 +105,7 @@ it("a journal that names a backup server nobody can reach is not given up", asyn
   now.scenario.world.revive(1_000);
   expect(await attempt(now.scenario, { ...now.changes, backupServerOf: undefined })).toMatchObject({
     ok: false,
-    error: { message: expect.stringContaining("backup store vault-b, and nobody here can reach its API") },
+    error: { message: expect.stringContaining("on backup store vault-b, and nobody here can reach its API") },
   });
   expect(await attempt(now.scenario, now.changes)).toEqual({ ok: true });
   expect([...flawsOfFinished(now.scenario), ...leftAt(now)]).toEqual([]);

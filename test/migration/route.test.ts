@@ -77,6 +77,17 @@ describe("a route", () => {
     expect(plain.ok && plain.route.live).toBeUndefined();
   });
 
+  it.each<[string, BackupStore[], string | undefined]>([
+    ["by the server of the store that both use", [{ ...PBS, api: API }], "vault"],
+    ["by the server that the target restores from", [{ ...OF_A, api: API }, OF_B], "vault-b"],
+    ["by nobody where the store has no API", [PBS], undefined],
+  ])("has what is restored live verified %s", (_what, stores, verifiedBy) => {
+    const live = plan({ paths: [path({ liveRestore: true })], stores });
+    expect(live.ok && live.route.verifiedBy).toBe(verifiedBy);
+    const plain = plan({ paths: [path()], stores });
+    expect(plain.ok && plain.route.verifiedBy).toBeUndefined();
+  });
+
   it.each<[string, string | undefined, "source" | "target" | undefined]>([
     ["beside the source", "a", "source"],
     ["beside the target", "b", "target"],

@@ -10,7 +10,7 @@ import {
   placeOne,
 } from "../../src/placement";
 import { afterApply, inOrder, shuffled } from "./arbitraries";
-import { cluster, GIB, guest, inventory, node, pool, request, storage } from "./builders";
+import { cluster, GIB, guest, inventory, node, pool, request, rule, storage } from "./builders";
 
 const demand = (losses: Loss[], clusters = ["a", "b"]) => [{ pool: "production", clusters, losses }];
 const kept = (cores: number, extra = {}) => guest({ cores, memoryMiB: 0, pool: "production", ...extra });
@@ -163,8 +163,9 @@ describe("a pool that has to survive the loss of any cluster", () => {
     const [first, second, third] = roomy.clusters;
     const full = { ...second!, storages: [storage("main", ["b1"], { totalBytes: 10 * GIB })] };
     const facts = { ...roomy, clusters: [first!, full, third!] };
-    expect(placeOne(asked(2, { disks, pin: { cluster: "a" } }), roomy, []).ok).toBe(true);
-    expect(placeOne(asked(2, { disks, pin: { cluster: "a" } }), facts, []).ok).toBe(false);
+    const rules = [rule("affinity should cluster a", { weight: 100 })];
+    expect(placeOne(asked(2, { disks, rules }), roomy, [])).toMatchObject({ ok: true, placement: { cluster: "a" } });
+    expect(placeOne(asked(2, { disks, rules }), facts, []).ok).toBe(false);
   });
 });
 

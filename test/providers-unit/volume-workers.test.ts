@@ -78,12 +78,6 @@ describe("a volume without a zone", () => {
   );
 });
 
-it("is refused as one that the plugin replicates, with the reason", async () => {
-  await expect(scenario.preview({ attributes: { replicate: true } })).rejects.toThrow(
-    /attributes\.replicate: .*the plugin would migrate and delete the VM that owns the disk/,
-  );
-});
-
 describe("several volumes of one program", () => {
   const names = ["orders", "stock", "users"];
   const peers = names.map((name) => ({ kind: "disk", name: `pv/${name}`, workers: {}, args: { name, size: "3GiB", storageClass: "" } }));

@@ -1,16 +1,20 @@
 /** The backup server of the target's site: it pulls from the source's store when a job of its own is run. */
 
 import type { SyncServer } from "../../src/migration/pbs-sync";
-import type { BackupLocation, Snapshot, SnapshotRef, SyncJob, Upid } from "../../src/proxmox";
+import type { BackupLocation, Snapshot, SnapshotRef, SyncJob, TaskStatus, Upid } from "../../src/proxmox";
 import type { FakeArchive, FakeStore } from "./fake-backups";
 import { notFound, refused } from "./fake-errors";
 import type { FakeWorld } from "./fake-world";
 
 const SYNC_MS = 60_000;
+const VERIFICATION_MS = 60_000;
+const RIGHTS = ["Datastore.Audit", "Datastore.Backup", "Datastore.Modify", "Datastore.Verify"];
 
 export class FakeBackupServer implements SyncServer {
   readonly serverId = "vault-b";
   readonly jobs = new Map<string, SyncJob & { mark: string; lastRun?: Upid }>();
+  /** Of the account its API is used with. */
+  rights = RIGHTS;
 
   /** @param at where the target's storage looks; a job to any other place finds nobody */
   constructor(
@@ -20,6 +24,9 @@ export class FakeBackupServer implements SyncServer {
     private readonly to: FakeStore,
   ) {}
 
+  readonly getPermissions = () =>
+    this.call("getPermissions", false, () => ({ "/datastore": Object.fromEntries(this.rights.map((privilege) => [privilege, true])) }));
+
   readonly snapshots: SyncServer["snapshots"] = {
     list: (at, filter = {}) =>
       this.call("snapshots.list", false, () => this.stored(at).filter(({ id }) => filter.id === undefined || id === filter.id)),
@@ -28,9 +35,25 @@ export class FakeBackupServer implements SyncServer {
       this.call("snapshots.setProtected", true, () => {
         this.archive(ref).protected = isProtected;
       }),
+    verify: (_at, ref) =>
+      this.call("snapshots.verify", true, () => {
+        const archive = this.archive(ref);
+        return this.world.start({
+          cluster: this.serverId,
+          node: "localhost",
+          type: "verify_snapshot",
+          id: verificationId(ref),
+          durationMs: VERIFICATION_MS,
+          finish: () => {
+            archive.verification = archive.rotten ? "failed" : "ok";
+            if (archive.rotten) throw new Error("verification failed - please check the log for details");
+          },
+        });
+      }),
     delete: (_at, ref) =>
       this.call("snapshots.delete", true, () => {
         const archive = this.archive(ref);
+        if (this.verifications().some(({ id }) => id === verificationId(ref))) throw refused(this.context, "unable to acquire lock");
         if (archive.protected) throw refused(this.context, "snapshot is protected");
         this.to.archives.splice(this.to.archives.indexOf(archive), 1);
       }),
@@ -58,6 +81,7 @@ export class FakeBackupServer implements SyncServer {
   };
 
   readonly tasks: SyncServer["tasks"] = {
+    list: () => this.call("tasks.list", false, () => this.verifications()),
     wait: (upid) => this.call("tasks.wait", false, () => this.world.awaitTask(upid, this.context)),
     stop: (upid) => this.call("tasks.stop", true, () => this.world.stopTask(upid)),
   };
@@ -66,6 +90,12 @@ export class FakeBackupServer implements SyncServer {
 
   private call<T>(name: string, write: boolean, effect: () => T): Promise<T> {
     return this.world.call({ cluster: this.serverId, name, write }, this.context, effect);
+  }
+
+  /** Under way. */
+  verifications(): TaskStatus[] {
+    const all = this.world.listTasks(this.serverId, "localhost");
+    return all.filter(({ type, status }) => type === "verify_snapshot" && status === "running");
   }
 
   private run(id: string): Upid {
@@ -102,13 +132,14 @@ export class FakeBackupServer implements SyncServer {
 
   private stored({ datastore, namespace }: BackupLocation): Snapshot[] {
     if (datastore !== this.at.datastore || namespace !== this.at.namespace) return [];
-    return this.to.archives.map(({ vmid, createdAtSeconds, notes, protected: isProtected }) => ({
+    return this.to.archives.map(({ vmid, createdAtSeconds, notes, verification, protected: isProtected }) => ({
       type: "vm",
       id: String(vmid),
       timeSeconds: createdAtSeconds,
       sizeBytes: 1,
       notes,
       protected: isProtected,
+      ...(verification === undefined ? {} : { verification }),
       files: [],
     }));
   }
@@ -118,6 +149,11 @@ export class FakeBackupServer implements SyncServer {
     if (!found) throw notFound(this.context, "snapshot", ref.id);
     return found;
   }
+}
+
+/** As the server writes it into a UPID. */
+function verificationId({ id, timeSeconds }: SnapshotRef): string {
+  return `main-vm-${id}-${timeSeconds.toString(16).toUpperCase().padStart(8, "0")}`;
 }
 
 function isSame(a: SnapshotRef, b: SnapshotRef): boolean {

@@ -20,6 +20,8 @@ export interface FakeArchive {
   protected: boolean;
   /** What the server found when it checked the archive. */
   verification?: "ok" | "failed";
+  /** It cannot be read any more, which shows only when the server verifies it. */
+  rotten?: true;
   createdAtSeconds: number;
   config: Record<string, string>;
   disks: { slot: string; sizeBytes: number; writes: string[] }[];
@@ -29,8 +31,8 @@ export interface FakeArchive {
 export const LOCKING_TASKS = ["qmcreate", "qmrestore", "qmdestroy", "resize", "qmmove", "qmigrate"];
 
 export class FakeBackups extends FakeMachines {
-  /** Restore task → path of its archive, as the task's log tells. */
-  protected readonly restoredFrom = new Map<Upid, string>();
+  /** Restore task → path of its archive and the volumes it has made, as the task's log tells. */
+  protected readonly restored = new Map<Upid, { from: string; volids: () => string[] }>();
   /** Parameters of the last backup that was asked for. */
   lastBackup: ApiParams | undefined;
 
@@ -136,7 +138,7 @@ export class FakeBackups extends FakeMachines {
         else for (const volume of data) this.volumes.delete(volume.volid);
       },
     });
-    this.restoredFrom.set(upid, archive.path);
+    this.restored.set(upid, { from: archive.path, volids: () => data.map(({ volid }) => volid) });
     return upid;
   }
 

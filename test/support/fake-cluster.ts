@@ -25,6 +25,9 @@ import type { FakeWorld } from "./fake-world";
 const GIB = 1024 ** 3;
 
 export class FakeCluster extends FakeMigrations implements ProxmoxApi {
+  /** False: a node that has replicas is down, so that their removal is asked for and not done. */
+  removesReplicas = true;
+
   // --- calls ---------------------------------------------------------------------------------------------------------
 
   getVersion() {
@@ -156,9 +159,7 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
       this.write("qemu.migrate", { node, vmid }, (context) => {
         const guest = this.changeable(node, vmid, context);
         return this.startTask(guest, "qmigrate", {
-          finish: () => {
-            guest.node = params.target;
-          },
+          finish: () => this.bringToNode(guest, params.target),
         });
       }),
     remoteMigrate: (node, vmid, params) =>
@@ -264,8 +265,10 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
     getStatus: (upid) => this.read("tasks.getStatus", {}, () => this.world.taskStatus(upid)),
     getLog: (upid) =>
       this.read("tasks.getLog", {}, () => {
-        const archive = this.restoredFrom.get(upid);
-        return archive === undefined ? [] : [`restore vma archive: zstd -q -d -c /mnt/pve/${archive} | vma extract`];
+        const restored = this.restored.get(upid);
+        if (!restored) return [];
+        const command = `restore vma archive: zstd -q -d -c /mnt/pve/${restored.from} | vma extract`;
+        return [command, ...restored.volids().map((volid) => `new volume ID is '${volid}'`)];
       }),
     list: (node, filter: TaskFilter) =>
       this.read("tasks.list", { vmid: filter.vmid }, () =>
@@ -325,6 +328,13 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
         if (this.guests.get(job.vmid)?.node === job.targetNode) throw refused(context, "Source and target must not be identical");
         this.replicationJobs.push({ ...job });
       }),
+    remove: ({ vmid, job }) =>
+      this.write("replication.remove", { vmid }, () => {
+        if (!this.removesReplicas) return;
+        const index = this.replicationJobs.findIndex((other) => other.vmid === vmid && other.job === job);
+        if (index >= 0) this.replicationJobs.splice(index, 1);
+      }),
+    isReplicated: (vmid) => this.read("replication.isReplicated", { vmid }, () => this.replicationJobs.some((job) => job.vmid === vmid)),
   };
 
   request<T>(): Promise<T> {
@@ -366,6 +376,12 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
     const guest = this.visible(vmid);
     if (guest?.node !== node) throw notFound(context, "guest", vmid);
     return guest;
+  }
+
+  /** Its volumes go along; a job that led there leads back from now on. */
+  bringToNode(guest: FakeGuest, node: string): void {
+    for (const job of this.replicationJobs) if (job.vmid === guest.vmid && job.targetNode === node) job.targetNode = guest.node;
+    guest.node = node;
   }
 
   /** Neither locked nor held by a task. */

@@ -14,6 +14,7 @@ import {
   parseVolumeHandle,
   volidOfHandle,
   type Workload,
+  ZONE_LABEL,
 } from "../../src/kubernetes";
 import type { FakeCluster } from "./fake-cluster";
 import { ProcessKilled } from "./fake-errors";
@@ -40,6 +41,8 @@ export class FakeKubernetes implements KubernetesApi {
   /** Attachments that nobody can undo: their node is gone. */
   readonly stale: { volume: string; node: string }[] = [];
   nodes: KubernetesNode[] = [];
+  /** Where the pod runs, of the nodes that reach its volume; default: the first of them. */
+  chosenNode: string | undefined;
   /** Volids that were blank when a pod mounted them. */
   readonly formatted: string[] = [];
   private mount: Mount | undefined;
@@ -121,13 +124,18 @@ export class FakeKubernetes implements KubernetesApi {
     const name = this.claim.spec?.volumeName ?? "";
     const handle = parseVolumeHandle(this.volumes.get(name)?.spec?.csi?.volumeHandle ?? "");
     const cluster = this.clusters.get(handle.region);
-    const worker = [...(cluster?.guests.values() ?? [])].find(
-      (guest) => guest.vmid >= 900 && (handle.zone === undefined || guest.node === handle.zone),
-    );
+    const zones = zonesOf(this.volumes.get(name));
+    const workers = [...(cluster?.guests.values() ?? [])].filter((guest) => guest.vmid >= 900 && (zones?.includes(guest.node) ?? true));
+    const worker = workers.find((guest) => this.chosenNode === undefined || guest.node === this.chosenNode);
     if (!cluster || !worker) return;
     const volid = volidOfHandle(handle);
     const disk = cluster.volumes.get(volid);
     if (!disk) return;
+    // The plugin first takes the owner of a replicated disk to the node of the pod.
+    const owner = cluster.guests.get(disk.vmid);
+    if (owner && this.volumes.get(name)?.spec?.csi?.volumeAttributes?.replicate === "1") cluster.bringToNode(owner, worker.node);
+    // Local to its node, and elsewhere only by replication.
+    if (owner && zones && owner.node !== worker.node) throw new Error(`${volid} is not on ${worker.node}, where its pod runs`);
     worker.config[WORKER_SLOT] = `${volid},backup=0`;
     this.mount = { volume: name, node: worker.node, cluster, vmid: worker.vmid, volid };
     if (disk.writes.length > 0) return;
@@ -274,6 +282,13 @@ export class FakeKubernetes implements KubernetesApi {
       throw new KubernetesError("UNREACHABLE", error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** Zones that the volume's affinity names; undefined: all of its region. */
+function zonesOf(volume: PersistentVolume | undefined): string[] | undefined {
+  const terms = volume?.spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+  const zones = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.filter(({ key }) => key === ZONE_LABEL));
+  return zones.length === 0 ? undefined : zones.flatMap(({ values = [] }) => values);
 }
 
 /** RFC 7386. */

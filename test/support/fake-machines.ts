@@ -40,7 +40,7 @@ export interface FakeClusterOptions {
 
 const ALL_PERMISSIONS: Permissions = {
   "/": Object.fromEntries(
-    "VM.Audit VM.Backup VM.PowerMgmt VM.Config.Options VM.Config.Memory VM.Allocate Datastore.AllocateSpace SDN.Use"
+    "VM.Audit VM.Backup VM.PowerMgmt VM.Config.Options VM.Config.Memory VM.Allocate VM.Migrate Datastore.AllocateSpace SDN.Use"
       .split(" ")
       .map((privilege) => [privilege, true]),
   ),

@@ -26,7 +26,13 @@ interface Kept {
   outputs: Inputs;
 }
 
-const wire = (value: Inputs): Inputs => JSON.parse(JSON.stringify(value)) as Inputs;
+/** As the engine passes it on: keys in an order of its own. */
+const wire = (value: Inputs): Inputs => JSON.parse(JSON.stringify(value), (_key, part: unknown) => sortKeys(part)) as Inputs;
+
+function sortKeys(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 export class VolumeScenario {
   readonly world = new FakeWorld();
@@ -40,11 +46,17 @@ export class VolumeScenario {
   readonly config = new Map<string, string>();
   private condemned: Kept[] = [];
 
-  constructor() {
+  /** @param moreNodes of cluster a, without a worker */
+  constructor(moreNodes: string[] = []) {
     const make = (id: string) =>
       new FakeCluster(id, this.world, {
-        nodes: [`${id}1`, `${id}2`],
-        storages: { fast: { shared: false }, common: { shared: true }, bk: { store: this.store } },
+        nodes: [`${id}1`, `${id}2`, ...(id === "a" ? moreNodes : [])],
+        storages: {
+          fast: { shared: false },
+          tank: { shared: false, type: "zfspool" },
+          common: { shared: true },
+          bk: { store: this.store },
+        },
       });
     [this.a, this.b] = [make("a"), make("b")];
     forbidTwins(this.world, [this.a, this.b]);
@@ -56,7 +68,7 @@ export class VolumeScenario {
         ["b", this.b],
       ]),
     );
-    const storage = { primary: "fast", classes: { fast: "fast", common: "common" }, backends: [], replicationTargets: [] };
+    const storage = { primary: "fast", classes: { fast: "fast", common: "common", tank: "tank" }, backends: [], replicationTargets: [] };
     this.federation = federation({
       clusters: [cluster("a", { storage }), cluster("b", { storage })],
       resourcePools: [

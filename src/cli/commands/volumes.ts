@@ -1,5 +1,6 @@
-/** Commands about Kubernetes volumes. They change nothing: volumes are moved by the Pulumi program that declares them. */
+/** Commands about Kubernetes volumes. Only `move` changes anything, and only what no Pulumi program owns. */
 import type { Command } from "commander";
+import { parseWorkload } from "../option-values";
 import type { ListOptions } from "../volumes/list";
 import type { LocateOptions } from "../volumes/locate";
 import type { MoveOptions } from "../volumes/move";
@@ -29,10 +30,16 @@ export function addVolumeCommands(program: Command, { io, finish, file }: Comman
     .action(async (volume: string, options: LocateOptions) =>
       finish(await (await import("../volumes/locate.js")).whoUsesVolume(file(), volume, options, io)),
     );
-  command("move", "what moving a volume takes, who uses it, and what its program has to say; moves nothing itself")
+  command("move", "moves a volume that no program owns; of a program's it says what the program has to declare")
     .argument("<volume>", named)
     .requiredOption("--to <region/zone>", "where it is to be")
-    .option("--dry-run", "only tell: exit code 0 where a program can move it")
+    .option("--dry-run", "only tell what would be done, and what stands in the way")
+    .option("--adopt", "take over a volume that nobody owns: its disk gets an owner VM, by which it moves")
+    .option("--quiesce <kind/namespace/name>", "StatefulSet or Deployment that is scaled down meanwhile, and back", parseWorkload)
+    .option("--storage-class <class>", "logical class (default: the one that means its storage)")
+    .option("--pool <name>", "pool whose rules hold (default: federation.default_pool)")
+    .option("--override", "move outside the migration window too")
+    .option("-y, --yes", "do not ask")
     .action(async (volume: string, options: MoveOptions) =>
       finish(await (await import("../volumes/move.js")).moveVolume(file(), volume, options, io)),
     );

@@ -1,17 +1,23 @@
 /** The federation's state as Prometheus metrics. The names are documented in docs/metrics.md and a promise to dashboards. */
 import { Counter, Gauge, Registry } from "prom-client";
+import type { MigrationPath } from "../../config";
 import type { AuditEntry } from "../../providers/audit";
 import type { Capacity } from "../status/capacity";
 import type { ClusterReport, LiveReport, StatusReport } from "../status/report";
 
 const PREFIX = "proxmox_federation_";
+const MOVE_RESULTS: readonly AuditEntry["result"][] = ["moved", "rolled-back", "unfinished"];
 
 export interface Collected {
   status: StatusReport;
   /** How long asking all clusters took. */
   scrapeSeconds: number;
-  /** Moves in the audit log; absent where none is kept. */
-  moves?: readonly Pick<AuditEntry, "result" | "from" | "to">[];
+  /** Absent where no audit log is kept. */
+  moves?: {
+    log: readonly Pick<AuditEntry, "result" | "from" | "to">[];
+    /** The declared ways: they have series from the start. */
+    paths: readonly Pick<MigrationPath, "sourceCluster" | "targetCluster">[];
+  };
 }
 
 export function toRegistry({ status: { federation, clusters, records }, scrapeSeconds, moves: ended }: Collected): Registry {
@@ -41,7 +47,11 @@ export function toRegistry({ status: { federation, clusters, records }, scrapeSe
   const backupLimit = gauge("backup_rpo_seconds", "How old the newest backup of a guest of the pool may become.", ["pool"]);
   const unprotected = gauge("guests_without_backup", "Guests of a pool with scheduled backups that have none.", ["cluster", "pool"]);
   const tested = gauge("restore_tested_time_seconds", "Unix time of the pool's newest successful drill; absent without one.", ["pool"]);
-  for (const { pool, newest } of records.restores) if (newest) tested.set({ pool }, Date.parse(newest.at) / 1000);
+  const due = gauge("restore_test_period_seconds", "How long a successful drill of the pool counts.", ["pool"]);
+  for (const { pool, newest, periodMs } of records.restores) {
+    due.set({ pool }, periodMs / 1000);
+    if (newest) tested.set({ pool }, Date.parse(newest.at) / 1000);
+  }
   const amounts = capacityGauges(gauge);
   const attempts = new Counter({
     name: `${PREFIX}moves_total`,
@@ -49,7 +59,10 @@ export function toRegistry({ status: { federation, clusters, records }, scrapeSe
     labelNames: ["from", "to", "result"],
     registers: [registry],
   });
-  for (const { from, to, result } of ended ?? []) attempts.inc({ from: from.cluster, to: to.cluster, result });
+  // A series that begins at 1 has no increase, and nobody would be alarmed by the first move that fails on a path.
+  for (const { sourceCluster: from, targetCluster: to } of ended?.paths ?? [])
+    for (const result of MOVE_RESULTS) attempts.inc({ from, to, result }, 0);
+  for (const { from, to, result } of ended?.log ?? []) attempts.inc({ from: from.cluster, to: to.cluster, result });
 
   for (const cluster of clusters) {
     const { id } = cluster;

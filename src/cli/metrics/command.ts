@@ -43,7 +43,7 @@ async function collectText(federation: Federation, file: string, clients: Cluste
   const startMs = performance.now();
   const { report: status } = await readStatus(federation, file, clients);
   const scrapeSeconds = (performance.now() - startMs) / 1000;
-  const moves = log === undefined ? undefined : (await readAuditLog(log)).entries;
+  const moves = log === undefined ? undefined : { log: (await readAuditLog(log)).entries, paths: federation.migration.paths };
   return toRegistry({ status, scrapeSeconds, moves }).metrics();
 }
 

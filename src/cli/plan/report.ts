@@ -81,7 +81,9 @@ export function planText({ counts, movedBytes, isProven, changes, schedule, note
   const placed = counts.placed === 0 ? [] : [`${counts.placed} to place`];
   const rejected = counts.rejected === 0 ? [] : [paint("red", `${counts.rejected} without a place`)];
   const proof = isProven === undefined ? [] : [isProven ? "no cheaper plan exists" : "a cheaper plan may exist"];
-  lines.push([`${counted(counts.kept, "guest")} ${counts.kept === 1 ? "stays" : "stay"}`, ...moved, ...placed, ...rejected, ...proof].join(", "));
+  lines.push(
+    [`${counted(counts.kept, "guest")} ${counts.kept === 1 ? "stays" : "stay"}`, ...moved, ...placed, ...rejected, ...proof].join(", "),
+  );
   const going = changes.filter(({ outcome }) => outcome !== "rejected");
   if (going.length > 0)
     lines.push(

@@ -29,9 +29,10 @@ export async function validate(file: string, options: ValidateOptions, io: CliIo
 
 async function checkFile(file: string): Promise<{ federation?: Federation; findings: Finding[] }> {
   try {
-    const { federation, warnings, positionOf } = await loadFederation(file);
+    const loaded = await loadFederation(file);
+    const { federation, warnings, positionOf } = loaded;
     const nowMs = Date.now();
-    const lints = [...lint(federation), ...lintRestores(await readProofs(federation, file, nowMs), nowMs)];
+    const lints = [...lint(loaded), ...lintRestores(await readProofs(federation, file, nowMs), nowMs)];
     return { federation, findings: [...warnings, ...locate(lints, positionOf, file)] };
   } catch (error) {
     if (!(error instanceof FederationConfigError)) throw error;

@@ -3,13 +3,20 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FederatedVM, FederatedVMArgs, RuleArgs } from "../../providers/federated-vm";
 import type { ResourcePool } from "../../providers/resource-pool";
 import { FederatedDeployment } from "../federated-deployment";
-import { formatTalosPatch, type KubeadmNodeRegistration, type NodeIdentity, toNodeIdentity, toNodeRegistration } from "./node-identity";
+import {
+  formatTalosPatch,
+  type KubeadmNodeRegistration,
+  mayKubeletSet,
+  type NodeIdentity,
+  toNodeIdentity,
+  toNodeRegistration,
+} from "./node-identity";
 import { readProgramFederation } from "./program-federation";
 
 /** VMs of one shape. */
 export interface NodeGroupArgs extends Omit<FederatedVMArgs, "pool" | "name" | "identity" | "rules" | "tags"> {
   count: number;
-  /** Of the Kubernetes nodes, besides region and zone. Kubelets may set only some labels of kubernetes.io themselves. */
+  /** Of the Kubernetes nodes, besides region and zone. Those that no kubelet may set itself need {@link MultiSiteClusterArgs.labelNodes}. */
   labels?: Record<string, string>;
   /** Proxmox tags besides the group's own, `<cluster>-<group>`. */
   tags?: string[];
@@ -50,22 +57,26 @@ export interface ClusterNode {
  * their pool, and what each has to tell Kubernetes so that volumes are attached to the right one.
  */
 export class MultiSiteCluster extends pulumi.ComponentResource {
-  /** By name. */
+  /** By host name, `<cluster>-<group>-<number>`. */
   readonly nodes: Readonly<Record<string, ClusterNode>>;
-  /** `cluster/node` by name; known in the preview. */
+  /** `cluster/node`, likewise; known in the preview. */
   readonly placements: pulumi.Output<Record<string, string>>;
 
-  /** @throws Error when a value that decides a placement is an output of another resource */
+  /** @throws Error that names the group's count, name or label that cannot be, or a placement's value that is an output */
   constructor(name: string, args: MultiSiteClusterArgs, options?: pulumi.ComponentResourceOptions) {
     const { clusters } = readProgramFederation().federation;
-    const members = Object.entries(args.groups).flatMap(([group, declared]) => membersOf(name, group, declared));
+    const groups = Object.entries(args.groups);
+    for (const [group, declared] of groups) requireUsable(name, group, declared, args.labelNodes === true);
+    const members = groups.flatMap(([group, declared]) => membersOf(name, group, declared));
     super("proxmox-federation:kubernetes:MultiSiteCluster", name, {}, options);
     const deployment = new FederatedDeployment(
       name,
       { pool: args.pool, vms: Object.fromEntries(members.map(({ member, vm }) => [member, vm])) },
       { parent: this },
     );
-    this.placements = deployment.placements;
+    this.placements = deployment.placements.apply((places) =>
+      Object.fromEntries(Object.entries(places).map(([member, place]) => [`${name}-${member}`, place])),
+    );
     this.nodes = Object.fromEntries(
       members.map(({ member, group, labels }) => {
         const vm = deployment.vms[member]!;
@@ -108,11 +119,20 @@ interface Member {
   vm: Omit<FederatedVMArgs, "pool">;
 }
 
+function requireUsable(cluster: string, group: string, { count, labels = {} }: NodeGroupArgs, labelNodes: boolean): void {
+  const at = `MultiSiteCluster ${cluster}: groups.${group}`;
+  if (!Number.isInteger(count) || count < 0) throw new Error(`${at}.count is ${count}; give a whole number from 0.`);
+  const last = `${cluster}-${group}-${count}`;
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(last))
+    throw new Error(`${at}: a node would be called ${last}, which Kubernetes refuses: at most 63 lower-case letters, digits and -.`);
+  const foreign = Object.keys(labels).find((label) => !mayKubeletSet(label));
+  if (foreign !== undefined && !labelNodes)
+    throw new Error(`${at}.labels: no kubelet may give its node the label ${foreign}. Let Pulumi do it with labelNodes: true.`);
+}
+
 function membersOf(cluster: string, group: string, declared: NodeGroupArgs): Member[] {
   const { count, labels = {}, tags = [], rules = [], spread = "must", ...shape } = declared;
-  if (!Number.isInteger(count) || count < 0)
-    throw new Error(`MultiSiteCluster ${cluster}: groups.${group}.count is ${count}; give a whole number from 0.`);
-  const tag = `${cluster}-${group}`.toLowerCase();
+  const tag = `${cluster}-${group}`;
   const spreadRules: RuleArgs[] = [
     { type: "spread", target: "tag", operator: spread, value: tag, scope: "cluster" },
     { type: "anti-affinity", target: "tag", operator: "should", value: tag, scope: "node" },

@@ -30,26 +30,39 @@ export function toNodeIdentity(
   };
 }
 
+const KUBELET_LABELS = ["kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", REGION_LABEL, ZONE_LABEL];
+
+/** A kubelet that is told another label of Kubernetes' own does not start: only an administrator may give it to a node. */
+export function mayKubeletSet(label: string): boolean {
+  const namespace = label.includes("/") ? label.split("/")[0]! : "";
+  const isOf = (domain: string) => namespace === domain || namespace.endsWith(`.${domain}`);
+  if (!isOf("kubernetes.io") && !isOf("k8s.io")) return true;
+  return KUBELET_LABELS.includes(label) || isOf("node.kubernetes.io") || isOf("kubelet.kubernetes.io");
+}
+
+function kubeletLabels({ labels }: NodeIdentity): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => mayKubeletSet(label)));
+}
+
 /** `nodeRegistration` of kubeadm's InitConfiguration and JoinConfiguration, version v1beta4. */
 export interface KubeadmNodeRegistration {
   name: string;
   kubeletExtraArgs: { name: string; value: string }[];
 }
 
-export function toNodeRegistration({ name, providerId, labels }: NodeIdentity): KubeadmNodeRegistration {
-  const texts = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+export function toNodeRegistration(node: NodeIdentity): KubeadmNodeRegistration {
+  const texts = Object.entries(kubeletLabels(node)).map(([key, value]) => `${key}=${value}`);
   return {
-    name,
+    name: node.name,
     kubeletExtraArgs: [
-      { name: "provider-id", value: providerId },
+      { name: "provider-id", value: node.providerId },
       { name: "node-labels", value: texts.join(",") },
     ],
   };
 }
 
 /** A patch of the machine's configuration for Talos. */
-export function formatTalosPatch({ name, providerId, labels }: NodeIdentity): string {
-  return stringify({
-    machine: { network: { hostname: name }, nodeLabels: labels, kubelet: { extraArgs: { "provider-id": providerId } } },
-  });
+export function formatTalosPatch(node: NodeIdentity): string {
+  const kubelet = { extraArgs: { "provider-id": node.providerId } };
+  return stringify({ machine: { network: { hostname: node.name }, nodeLabels: kubeletLabels(node), kubelet } });
 }

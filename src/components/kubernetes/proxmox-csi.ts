@@ -24,8 +24,18 @@ export interface ProxmoxCsiArgs {
   insecure?: string[];
   /** By the name in Kubernetes; default: `proxmox-<class>` for every logical storage class of the clusters. */
   storageClasses?: Record<string, StorageClassArgs>;
-  /** Further values of the plugin's Helm chart; false: the plugin is installed by other means, with {@link ProxmoxCsi.secretName}. */
-  chart?: { version?: string; values?: pulumi.Inputs } | false;
+  /** False: the plugin is installed by other means, with {@link ProxmoxCsi.secretName}. */
+  chart?: CsiChartArgs | false;
+}
+
+/** The plugin's Helm chart. */
+export interface CsiChartArgs {
+  /** A mirror (`oci://…`), a directory or an archive, for sites that do not reach the plugin's registry. */
+  source?: string;
+  /** Default: the version that the component was made for, unless `source` is given. */
+  version?: string;
+  /** Added to those that the component sets. */
+  values?: pulumi.Inputs;
 }
 
 const CHART = "oci://ghcr.io/sergelogvinov/charts/proxmox-csi-plugin";
@@ -71,15 +81,15 @@ export class ProxmoxCsi extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace, secretName: this.secretName, storageClasses: this.storageClasses });
   }
 
-  private install(name: string, chart: Exclude<ProxmoxCsiArgs["chart"], false | undefined>, child: pulumi.CustomResourceOptions): void {
+  private install(name: string, { source, version, values = {} }: CsiChartArgs, child: pulumi.CustomResourceOptions): void {
     new kubernetes.helm.v3.Release(
       name,
       {
         name: "proxmox-csi-plugin",
-        chart: CHART,
-        version: chart.version ?? CHART_VERSION,
+        chart: source ?? CHART,
+        version: version ?? (source === undefined ? CHART_VERSION : undefined),
         namespace: this.namespace,
-        values: pulumi.all([chart.values ?? {}, this.secretName]).apply(([values, secretName]) => toValues(values, secretName)),
+        values: pulumi.all([values, this.secretName]).apply(([values, secretName]) => toValues(values, secretName)),
       },
       child,
     );

@@ -17,11 +17,22 @@ export interface Zone {
   zone: string;
 }
 
-/** One volume of every replica; what the set decides itself is left out. */
+/** One volume of every replica; what the set decides itself is left out, and what binds a volume to more than one zone. */
 export interface ZonedVolumeTemplate
   extends Omit<
     ZonedPersistentVolumeArgs,
-    "name" | "pool" | "region" | "zone" | "claim" | "quiesce" | "allowMove" | "kubernetes" | "identity" | "adopt" | "besideWorkers"
+    | "name"
+    | "pool"
+    | "region"
+    | "zone"
+    | "replicate"
+    | "claim"
+    | "quiesce"
+    | "allowMove"
+    | "kubernetes"
+    | "identity"
+    | "adopt"
+    | "besideWorkers"
   > {
   accessMode?: "ReadWriteOnce" | "ReadWriteOncePod";
   volumeMode?: "Filesystem" | "Block";
@@ -59,8 +70,8 @@ export interface ZonedStatefulSetArgs {
 }
 
 /**
- * A StatefulSet whose volumes are disks in zones, given or chosen by placement, spread over them. Every replica's claims are there before it, bound
- * to its volumes, so the scheduler puts it where its data is.
+ * A StatefulSet whose volumes are disks in zones, spread over them; the zones are given or chosen by placement. Every
+ * replica's claims are there before it, bound to its volumes, so the scheduler puts it where its data is.
  */
 export class ZonedStatefulSet extends pulumi.ComponentResource {
   /** By the names of their claims, `<volume>-<set>-<replica>`. */

@@ -12,7 +12,7 @@ export function checkSettings(input: CheckInput): void {
     checkIdentity(input, ["clusters", index], cluster);
     checkLocation(input, ["clusters", index], cluster);
     checkStorage(input, ["clusters", index, "storage"], cluster);
-    checkNetwork(input, ["clusters", index, "network"]);
+    checkNetwork(input, ["clusters", index, "network"], cluster);
   }
 }
 
@@ -75,7 +75,17 @@ function checkStorage({ findings }: CheckInput, path: Path, cluster: ClusterFile
   }
 }
 
-function checkNetwork({ findings }: CheckInput, path: Path): void {
+function checkNetwork({ findings }: CheckInput, path: Path, { network }: ClusterFile): void {
+  const { vlan_range: range, networks } = network ?? {};
+  for (const [name, bridge] of Object.entries(networks ?? {})) {
+    if (typeof bridge === "string" || bridge.vlan === undefined || range === undefined) continue;
+    if (bridge.vlan >= range.first && bridge.vlan <= range.last) continue;
+    findings.error(
+      [...path, "networks", name, "vlan"],
+      `VLAN ${bridge.vlan} is outside of the cluster's vlan_range ${range.first}-${range.last}`,
+      "Correct one of the two.",
+    );
+  }
   if (findings.has([...path, "cross_connects"]) && findings.has([...path, "cross_connect"])) {
     findings.error(
       [...path, "cross_connect"],

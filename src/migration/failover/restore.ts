@@ -6,12 +6,14 @@ import type { ApiParams } from "../../proxmox";
 import { showProgress } from "../archive";
 import { claimGuest } from "../claim";
 import { dataDrivesOf } from "../drives";
-import { type FailoverNote, formatDescription, type Identity, identityTag, type Mark, parseDescription, sameIdentity } from "../mark";
+import { refuseForeignVolumes } from "../foreign-volumes";
+import { carriesMark, type FailoverNote, formatDescription, type Identity, identityTag, type Mark } from "../mark";
 import { type MarkedGuest, readMarkedGuest } from "../marked-guest";
 import { type GuestRef, type Pace, putConfig, refuseForeignLock, runTask, waitForTask } from "../operations";
 import { findOwnedGuests, waitForCreates } from "../owned-guests";
 import { TransferProgress } from "../progress";
-import { freeLeftovers, isRestoreWreck } from "../restore-wreck";
+import { freeLeftovers, isBareRestore, isRestoreWreck } from "../restore-wreck";
+import { describeStranded, isStranded, strandedAt } from "../stranded";
 import { differencesAfterRestore } from "../verify";
 import { parseArchivedConfig } from "./archived-config";
 
@@ -45,6 +47,7 @@ export async function restoreLostGuest(request: FailoverRequest, pace: Pace): Pr
     throw new Error(
       `vm ${guest.ref.vmid} on ${target.api.clusterId} was claimed for ${name} and holds ${held.join(", ")}: nothing is restored over it. Look at it, remove it by hand, then run again.`,
     );
+  await refuseForeignVolumes(guest.ref);
   pace.report(`${name}: restoring ${note.archive} on ${target.api.clusterId}/${guest.ref.node}`);
   await restore(request, guest.ref, pace);
   const restored = await readMarkedGuest(guest.ref);
@@ -59,7 +62,7 @@ async function findBegun(request: FailoverRequest, pace: Pace): Promise<MarkedGu
   await waitForCreates(target, pace);
   await waitForRestores(request, pace);
   const owned = (await findOwnedGuests(target.api, identity, pace)).find(({ mark }) => mark?.phase !== "retired");
-  return owned ?? findWreck(request);
+  return owned ?? findWreck(request, pace);
 }
 
 /** Of a killed run: its outcome shows in the guest's configuration. Our token sees its own tasks only. */
@@ -72,16 +75,24 @@ async function waitForRestores({ target, note, name }: FailoverRequest, pace: Pa
 }
 
 /** A restore that failed has wiped the mark: an empty guest of our pool whose restore was of this very archive. */
-async function findWreck({ target, note }: FailoverRequest): Promise<MarkedGuest | undefined> {
+async function findWreck({ target, note, identity, name }: FailoverRequest, pace: Pace): Promise<MarkedGuest | undefined> {
   const { api, pool } = target;
   for (const row of await api.listResources()) {
     if (row.kind !== "guest" || row.guestType !== "qemu" || row.pool !== pool || row.status === "running") continue;
     const guest = await readMarkedGuest({ api, node: row.node, vmid: row.vmid });
-    if (!guest || !isRestoreWreck(guest, row.pool, pool)) continue;
-    for (const task of await api.tasks.list(row.node, { vmid: row.vmid, typeFilter: "qmrestore", source: "all" }))
-      if (task.type === "qmrestore" && (await names(api, task.upid, note.archive))) return guest;
+    if (!guest || !isBareRestore(guest.config) || !(await wasRestoredFrom(guest, note.archive))) continue;
+    if (isRestoreWreck(guest, row.pool, pool)) return guest;
+    // Of a killed worker, under a lock: the restore begins anew under another vmid.
+    if (await isStranded(guest, identity, { pool: row.pool, expectedPool: pool }))
+      pace.report(`warning: ${name}: ${describeStranded(await strandedAt(guest.ref))}.`);
   }
   return undefined;
+}
+
+async function wasRestoredFrom({ ref: { api, node, vmid } }: MarkedGuest, archive: string): Promise<boolean> {
+  for (const task of await api.tasks.list(node, { vmid, typeFilter: "qmrestore", source: "all" }))
+    if (task.type === "qmrestore" && (await names(api, task.upid, archive))) return true;
+  return false;
 }
 
 /** The command of a restore is among the first lines of its log, with the archive's name in it. */
@@ -100,10 +111,7 @@ async function claim(request: FailoverRequest, pace: Pace): Promise<MarkedGuest>
       ...(request.anyVmid ? {} : { preferredVmid: note.from.vmid }),
       vmidRange: target.vmidRange,
       params: { name, memory: 16, pool: target.pool, description: formatDescription(text, markOf(request, "claimed")) },
-      isOurs: ({ values }) => {
-        const { mark } = parseDescription(values.description);
-        return mark !== undefined && sameIdentity(mark, identity) && mark.phase === "claimed";
-      },
+      isOurs: ({ values }) => carriesMark(values.description, identity, ["claimed"]),
     },
     pace,
   );

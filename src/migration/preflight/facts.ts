@@ -41,8 +41,18 @@ export interface PreflightFacts {
   hasBackup?: boolean;
   /** What the backup server says that the archive is to be pulled to; a text: why it cannot be asked. Absent: nothing is synced. */
   sync?: SyncFacts | string;
+  /** Where both clusters keep images; absent: not looked at. */
+  images?: ImagesFacts;
   /** Set for the methods of remote migration. */
   remote?: RemoteFacts;
+}
+
+export interface ImagesFacts {
+  /** Volumes with the guest's vmid in their name, on storages that the target node sees. */
+  targetVolids: readonly string[];
+  /** Definitions that the tokens see. */
+  source: readonly StorageDefinition[];
+  target: readonly StorageDefinition[];
 }
 
 /** What only a remote migration asks for. */

@@ -3,6 +3,7 @@ import type { Route } from "../route";
 import type { PreflightFacts } from "./facts";
 import { driveFindings, guestFindings } from "./guest";
 import { remoteFindings } from "./remote";
+import { sharedImagesFindings } from "./shared-images";
 import { storeFindings } from "./store";
 import { syncFindings } from "./sync";
 import { privilegeFindings, targetFindings } from "./target";
@@ -18,6 +19,7 @@ export function preflight(route: Route, facts: PreflightFacts): string[] {
       ? remoteFindings(route, facts)
       : [...driveFindings(facts), ...(facts.membershipFindings ?? []), ...privilegeFindings(route, facts)]),
     ...targetFindings(route, facts),
+    ...sharedImagesFindings(route, facts),
     ...(route.store ? [...storeFindings(route, facts), ...syncFindings(route, facts)] : []),
     ...(facts.clashes ?? []),
   ];

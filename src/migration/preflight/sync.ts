@@ -1,7 +1,7 @@
 /** Findings about a move between two backup servers: the target's must be able to pull, and to keep what it pulls. Pure. */
 import type { Permissions, Remote, StorageDefinition } from "../../proxmox";
 import { locationOf } from "../datastore";
-import { describeNeed, missingPrivileges, type Need } from "../permissions";
+import { backupPath, describeNeed, missingPrivileges, type Need } from "../permissions";
 import { type Route, type RouteStore, type RouteSync, storeOf } from "../route";
 import type { PreflightFacts } from "./facts";
 
@@ -38,7 +38,7 @@ function unknownLocation(storage: string, cluster: string, definition: StorageDe
 }
 
 function syncNeeds(place: { datastore: string; namespace: string }, farDatastore: string, { remote }: RouteSync): Need[] {
-  const at = [["/datastore", place.datastore, place.namespace].filter((part) => part !== "").join("/")];
+  const at = [backupPath(place)];
   return [
     { paths: at, privilege: "Datastore.Audit", why: "see what has arrived" },
     { paths: at, privilege: "Datastore.Backup", why: "pull the archive" },

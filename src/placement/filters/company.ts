@@ -1,6 +1,6 @@
 import { isAtHome, storageIds } from "../ask";
 import type { Company } from "../model";
-import { findStorage, type NodeState } from "../world";
+import type { NodeState } from "../world";
 import type { NodeFilter } from "./filter";
 
 /** What is to use the request's disks runs where they can be reached. What has a place keeps it without. */
@@ -9,7 +9,7 @@ export const company: NodeFilter = {
   check(ask, node) {
     const wanted = ask.request.company;
     if (wanted === undefined || isAtHome(ask, node)) return [];
-    const shared = storageIds(ask, node.cluster).map((id) => findStorage(node, id ?? "")?.facts);
+    const shared = storageIds(ask, node.cluster).map((id) => node.storages.get(id ?? "")?.facts);
     const reach = shared.length > 0 && shared.every((facts) => facts?.shared) ? shared.flatMap((facts) => facts?.nodes ?? []) : [];
     // On storage that the cluster shares no byte moves when the owner changes nodes.
     if (reach.length > 0 && isAtHome(ask, node.cluster)) return [];

@@ -28,7 +28,7 @@ export interface PlaceManyOptions {
  * @throws RangeError when two requests have the same key
  */
 export function placeMany(requests: readonly PlacementRequest[], inventory: Inventory, options: PlaceManyOptions = {}): PlacementPlan {
-  return planIn(buildWorld(inventory, options.promised ?? []), requests, options);
+  return planIn(buildWorld(inventory, options.promised ?? [], undefined, requests), requests, options);
 }
 
 /** A plan that can still say why. */
@@ -43,7 +43,7 @@ export function placeManyExplained(
   inventory: Inventory,
   options: PlaceManyOptions = {},
 ): ExplainedPlan {
-  const world = buildWorld(inventory, options.promised ?? []);
+  const world = buildWorld(inventory, options.promised ?? [], undefined, requests);
   const plan = planIn(world, requests, options);
   const figures = () => {
     const explainer = new RunExplainer(world);

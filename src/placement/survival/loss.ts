@@ -1,33 +1,37 @@
 import type { Loss as LossKind } from "../model";
 import type { ClusterState, NodeState, World } from "../world";
+import { Aftermath } from "./aftermath";
 import { demandAfterClusterLoss, demandAfterNodeLoss, type Refugee, type StorageDemand } from "./refugee";
-import { type Arrival, findRescue, Rescue, type Shelter } from "./rescue";
+import type { Refusals } from "./refusals";
+import { type Arrival, findRescue, type Homeless, Rescue, type Shelter } from "./rescue";
 
 /** The guests that one loss would take down and that have to survive it, with the proof that they do. */
 export class Loss implements Shelter {
   readonly refugees = new Map<string, Refugee>();
-  private rescue: Rescue | undefined = new Rescue(this);
-  private readonly shelters = new Map<string, readonly NodeState[]>();
+  readonly kind: LossKind;
+  private rescue: Rescue | undefined;
+  /** Who has no place while no rescue of everybody is known. */
+  private homeless: Homeless | undefined;
 
   private constructor(
-    readonly kind: LossKind,
     /** `cluster/node` or the cluster's id. */
     readonly name: string,
-    private readonly lostNodes: ReadonlySet<NodeState>,
-    private readonly lostNode: NodeState | undefined,
-    private readonly candidates: (refugee: Refugee) => readonly NodeState[],
-  ) {}
-
-  static ofNode(node: NodeState): Loss {
-    const others = startingAfter(node.cluster.nodes, node).filter(takesNewcomers);
-    return new Loss("node", node.key, new Set([node]), node, () => others);
+    readonly after: Aftermath,
+    readonly nodes: readonly NodeState[],
+    private readonly lostNode?: NodeState,
+  ) {
+    this.kind = after.kind;
+    this.rescue = new Rescue(this);
   }
 
-  static ofCluster(cluster: ClusterState, world: World): Loss {
-    const others = startingAfter(world.clusters, cluster).filter(({ facts }) => facts.status === "active" && facts.reachable);
-    return new Loss("cluster", cluster.facts.id, new Set(cluster.nodes), undefined, ({ clusters }) =>
-      others.filter(({ facts }) => clusters.includes(facts.id)).flatMap(({ nodes }) => nodes.filter(takesNewcomers)),
-    );
+  static ofNode(node: NodeState, world: World, refusals: Refusals): Loss {
+    const others = startingAfter(node.cluster.nodes, node).filter(takesNewcomers);
+    return new Loss(node.key, new Aftermath(world, node, refusals), others, node);
+  }
+
+  static ofCluster(cluster: ClusterState, world: World, refusals: Refusals): Loss {
+    const others = startingAfter(world.clusters, cluster).flatMap(({ nodes }) => nodes.filter(takesNewcomers));
+    return new Loss(cluster.facts.id, new Aftermath(world, cluster, refusals), others);
   }
 
   /** True when a rescue of everybody is known. */
@@ -35,15 +39,9 @@ export class Loss implements Shelter {
     return this.rescue !== undefined;
   }
 
-  takesDown(node: NodeState): boolean {
-    return this.lostNodes.has(node);
-  }
-
-  nodesFor(refugee: Refugee): readonly NodeState[] {
-    const key = refugee.clusters.join("\n");
-    const known = this.shelters.get(key) ?? this.candidates(refugee);
-    this.shelters.set(key, known);
-    return known;
+  /** Whether the known rescue of everybody depends on guests anywhere. */
+  get needsCompany(): boolean {
+    return this.rescue?.needsCompany === true;
   }
 
   storageDemand(refugee: Refugee, node: NodeState): StorageDemand {
@@ -60,7 +58,7 @@ export class Loss implements Shelter {
   remove(id: string): void {
     this.refugees.delete(id);
     this.rescue?.dismiss(id);
-    if (this.rescue === undefined) this.plan();
+    if (this.rescue?.isSound() !== true) this.plan();
   }
 
   /** Somebody has taken room where this loss's guests may have counted on it. */
@@ -68,23 +66,30 @@ export class Loss implements Shelter {
     if (this.rescue?.outlives(arrival) === false) this.plan();
   }
 
-  /** Somebody has left a node: what was impossible may be possible now. */
+  /** Somebody has left a node: what was impossible may be possible now, and who counted on company may have lost it. */
   onDeparture(): void {
-    if (this.rescue === undefined) this.plan();
+    if (this.rescue?.isSound() !== true) this.plan();
   }
 
-  /** Whether everybody, the newcomer included where this loss takes it down, still finds a place beside the newcomer. */
-  absorbsWith(arrival: Arrival, newcomer: Refugee | undefined): boolean {
-    if (this.rescue === undefined) return false;
-    if (!this.takesDown(arrival.node)) return this.rescue.outlives(arrival) || isRescue(findRescue(this, this.refugees.values(), arrival));
-    if (newcomer === undefined) return true;
-    return this.rescue.couldAdmit(newcomer) || isRescue(findRescue(this, [...this.refugees.values(), newcomer]));
+  /**
+   * Who would find no place if the newcomer were there (and itself had to move where this loss takes it down); `undefined`
+   * when everybody would.
+   */
+  homelessWith(arrival: Arrival, newcomer: Refugee | undefined): Homeless | undefined {
+    if (this.rescue === undefined) return this.homeless;
+    if (!this.after.takesDown(arrival.node)) {
+      return this.rescue.outlives(arrival) ? undefined : homelessIn(findRescue(this, this.refugees.values(), arrival));
+    }
+    if (newcomer === undefined || this.rescue.couldAdmit(newcomer)) return undefined;
+    return homelessIn(findRescue(this, [...this.refugees.values(), newcomer]));
   }
 
   /** What is free, after the newcomer, on all nodes that may take one of the refugees. */
   freeFor(refugees: readonly Refugee[], arrival: Arrival): { cpuMilli: number; memoryMiB: number } {
+    const profiles = [...new Set(refugees.map(({ profile }) => profile))];
     const free = { cpuMilli: 0, memoryMiB: 0 };
-    for (const node of new Set(refugees.flatMap((refugee) => this.nodesFor(refugee)))) {
+    for (const node of this.nodes) {
+      if (!profiles.some((profile) => profile.isOpen(node, this.kind))) continue;
       const shared = arrival.node === node ? arrival : undefined;
       free.cpuMilli += Math.max(0, node.cpuCapacityMilli - node.cpuAllocatedMilli - (shared?.cpuMilli ?? 0));
       free.memoryMiB += Math.max(0, node.memoryCapacityMiB - node.memoryAllocatedMiB - (shared?.memoryMiB ?? 0));
@@ -94,16 +99,17 @@ export class Loss implements Shelter {
 
   private plan(): void {
     const found = findRescue(this, this.refugees.values());
-    this.rescue = isRescue(found) ? found : undefined;
+    this.homeless = homelessIn(found);
+    this.rescue = found instanceof Rescue ? found : undefined;
   }
 }
 
-function isRescue(found: ReturnType<typeof findRescue>): found is Rescue {
-  return found instanceof Rescue;
+function homelessIn(found: Rescue | Homeless): Homeless | undefined {
+  return found instanceof Rescue ? undefined : found;
 }
 
-function takesNewcomers({ facts }: NodeState): boolean {
-  return facts.online && facts.status === "active";
+function takesNewcomers({ facts, cluster }: NodeState): boolean {
+  return facts.online && facts.status === "active" && cluster.facts.reachable;
 }
 
 /** The others in order, beginning behind one of them: so that not all losses count on the same place first. */

@@ -2,6 +2,7 @@ import type { GuestFacts, Placement, PlacementRequest } from "../model";
 import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import type { NodeState, StorageState } from "../world";
+import type { Profile } from "./profile";
 
 /** A guest that has to find room elsewhere when the place it is on is lost. */
 export interface Refugee {
@@ -12,8 +13,7 @@ export interface Refugee {
   memoryMiB: number;
   /** As far as they are known. */
   disks: readonly RefugeeDisk[];
-  /** Clusters of its pool. */
-  clusters: readonly string[];
+  profile: Profile;
 }
 
 interface RefugeeDisk {
@@ -23,40 +23,58 @@ interface RefugeeDisk {
   bytes: number;
 }
 
-export function refugeeOfGuest(guest: GuestFacts, node: NodeState, clusters: readonly string[]): Refugee {
-  const known = guest.disks?.map(({ storage, sizeBytes }) => ({
-    storage,
-    storageClass: classOf(node, storage),
-    bytes: wholeNonNegative(sizeBytes),
-  }));
+/** @param asked the guest as somebody has asked for it, where that is known; amounts are those it has */
+export function refugeeOfGuest(guest: GuestFacts, node: NodeState, profile: Profile, asked: PlacementRequest | undefined): Refugee {
   return {
-    id: guest.key ?? `${node.key} vm ${guest.vmid}`,
-    name: guest.name ?? `vm ${guest.vmid}`,
+    id: guestId(guest, node),
+    name: guestName(guest),
     cpuMilli: cpuMilli(guest.cores),
     memoryMiB: wholeNonNegative(guest.memoryMiB),
-    // Of disks that are not listed one by one only the sum is known, and not on which storage they are.
-    disks: known ?? [{ storageClass: "", bytes: wholeNonNegative(guest.diskBytes) }],
-    clusters,
+    disks:
+      guest.disks === undefined && asked?.prior !== undefined ? disksOfRequest(asked, asked.prior.storages) : disksOfGuest(guest, node),
+    profile,
   };
 }
 
-export function refugeeOfRequest(request: PlacementRequest, storages: Placement["storages"], clusters: readonly string[]): Refugee {
+export function refugeeOfRequest(request: PlacementRequest, storages: Placement["storages"], profile: Profile): Refugee {
   return {
     id: request.key,
     name: request.name,
     cpuMilli: cpuMilli(request.cores),
     memoryMiB: wholeNonNegative(request.memoryMiB),
-    disks: request.disks.map(({ storageClass, sizeBytes }, index) => ({
-      storage: storages[index],
-      storageClass,
-      bytes: wholeNonNegative(sizeBytes),
-    })),
-    clusters,
+    disks: disksOfRequest(request, storages),
+    profile,
   };
 }
 
+export function guestId({ key, vmid }: GuestFacts, node: NodeState): string {
+  return key ?? `${node.key} vm ${vmid}`;
+}
+
+export function guestName({ name, vmid }: GuestFacts): string {
+  return name ?? `vm ${vmid}`;
+}
+
+function disksOfRequest({ disks }: PlacementRequest, storages: Placement["storages"]): RefugeeDisk[] {
+  return disks.map(({ storageClass, sizeBytes }, index) => ({
+    storage: storages[index],
+    storageClass,
+    bytes: wholeNonNegative(sizeBytes),
+  }));
+}
+
+function disksOfGuest(guest: GuestFacts, node: NodeState): RefugeeDisk[] {
+  const known = guest.disks?.map(({ storage, sizeBytes }) => ({
+    storage,
+    storageClass: classOf(node, storage),
+    bytes: wholeNonNegative(sizeBytes),
+  }));
+  // Of disks that are not listed one by one only the sum is known, and not on which storage they are.
+  return known ?? [{ storageClass: "", bytes: wholeNonNegative(guest.diskBytes) }];
+}
+
 /** The class that means this storage there; the default where none does. */
-function classOf(node: NodeState, storage: string): string {
+export function classOf(node: NodeState, storage: string): string {
   const entries = Object.entries(node.cluster.facts.storageClasses);
   return entries.find(([, id]) => id === storage)?.[0] ?? "";
 }
@@ -64,12 +82,14 @@ function classOf(node: NodeState, storage: string): string {
 /** Bytes per storage; `undefined` where a disk has no storage to go to. */
 export type StorageDemand = ReadonlyMap<StorageState, number> | undefined;
 
-/** After the loss of its node: a shared storage is still there, a local disk needs room on the storage of that name. */
+/** After the loss of its node: a shared storage that the target sees is still there, a local disk needs room on the storage of that name. */
 export function demandAfterNodeLoss({ disks }: Refugee, lost: NodeState, target: NodeState): StorageDemand {
   return demandOf(disks, ({ storage }) => {
     if (storage === undefined) return "none";
     const before = lost.storages.get(storage);
-    return before === undefined || before.facts.shared ? "none" : target.storages.get(storage);
+    const there = target.storages.get(storage);
+    if (before === undefined) return "none";
+    return before.facts.shared && there !== undefined ? "none" : there;
   });
 }
 

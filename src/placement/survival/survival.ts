@@ -1,11 +1,14 @@
 import { type Ask, storageIds } from "../ask";
-import type { Loss as LossKind, Placement, PlacementRequest, SurvivalDemand } from "../model";
+import type { Inventory, Loss as LossKind, Placement, PlacementRequest, SurvivalDemand } from "../model";
 import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import type { ClusterState, NodeState, StorageState, World } from "../world";
+import { LiveRequests } from "./guests";
 import { Loss } from "./loss";
-import { type Refugee, refugeeOfGuest, refugeeOfRequest } from "./refugee";
-import type { Arrival } from "./rescue";
+import { type Profile, Profiles } from "./profile";
+import { guestId, type Refugee, refugeeOfGuest, refugeeOfRequest } from "./refugee";
+import { Refusals } from "./refusals";
+import type { Arrival, Homeless } from "./rescue";
 
 /** Why a newcomer would cost a pool its promise to survive a loss. */
 export interface Unsurvived {
@@ -18,44 +21,68 @@ export interface Unsurvived {
   needed: { guests: number; cpuMilli: number; memoryMiB: number };
   /** What is free where they may go, after the newcomer. */
   free: { cpuMilli: number; memoryMiB: number };
+  /** A guest for which no place was found, and what keeps it from each node that is left, as summaries. */
+  homeless: { name: string; obstacles: string[] };
+}
+
+/** A guest that is or has been here, of whose demands something is known. */
+interface Resident {
+  profile: Profile;
+  /** Present for guests of pools that have to survive something. */
+  refugee?: Refugee;
 }
 
 /**
  * What the pools of a world have to survive, kept in step with the guests that come and go. Worked out by constructing a
- * place for every guest of every single loss, so that what is said to be absorbed is.
+ * place for every guest of every single loss under all rules that are known, so that what is said to be absorbed is.
  */
 export class Survival {
   private readonly demands: ReadonlyMap<string, SurvivalDemand>;
   private readonly nodeLosses = new Map<ClusterState, Map<NodeState, Loss>>();
   private readonly clusterLosses = new Map<ClusterState, Loss>();
+  private readonly profiles: Profiles;
+  private readonly refusals = new Refusals();
   /** Guests that have been here, by id: one that comes back is the same. */
-  private readonly known = new Map<string, Refugee>();
+  private readonly known = new Map<string, Resident>();
 
-  /** The world has its live guests and storages, and no promises yet. */
+  /**
+   * The world has its live guests and storages, and no promises yet.
+   *
+   * @param asked requests for live guests, as far as they are known already: for their rules
+   */
   constructor(
     private readonly world: World,
-    demands: readonly SurvivalDemand[],
+    inventory: Inventory,
+    asked: readonly PlacementRequest[],
   ) {
+    const demands = inventory.survive ?? [];
     this.demands = new Map(demands.map((demand) => [demand.pool, demand]));
-    for (const node of world.clusters.flatMap(({ nodes }) => nodes)) {
-      for (const guest of [...node.facts.guests].sort((left, right) => left.vmid - right.vmid)) {
-        const demand = this.demands.get(guest.pool ?? "");
-        if (demand !== undefined && node.counts(guest)) this.shelter(refugeeOfGuest(guest, node, demand.clusters), node, demand);
+    this.profiles = new Profiles(world);
+    const live = new LiveRequests(inventory, demands, asked);
+    const nodes = world.clusters.flatMap((cluster) => cluster.nodes);
+    // First who keeps whom away, then who could go where.
+    for (const node of nodes) this.meet(node, live);
+    for (const node of nodes) {
+      for (const guest of inOrderOfVmid(node)) {
+        const resident = this.known.get(guestId(guest, node));
+        if (resident?.refugee !== undefined && node.counts(guest)) this.endanger(resident.refugee, node, guest.pool);
       }
     }
   }
 
   /** A guest has been put on the node. */
   arrived(request: PlacementRequest, placement: Placement, node: NodeState): void {
-    const demand = this.demandOf(request);
+    const profile = this.profiles.of(request, placement.cluster, placement.storages);
+    const demand = this.demands.get(request.pool?.name ?? "");
+    const refugee = demand === undefined ? undefined : refugeeOfRequest(request, placement.storages, profile);
     // Its disks are on the storages already.
-    const arrival: Arrival = { node, cpuMilli: 0, memoryMiB: 0, storage: storageOf(request, placement.storages, node, 0) };
-    for (const loss of this.lossesCountingOn(node)) loss.onArrival(arrival);
-    if (demand !== undefined) this.shelter(refugeeOfRequest(request, placement.storages, demand.clusters), node, demand);
+    this.settle(request.key, { profile, refugee }, node, request.pool?.name, storageOf(request, placement.storages, node, 0));
   }
 
   /** A guest has been taken off the node. */
   departed(id: string, node: NodeState): void {
+    const resident = this.known.get(id);
+    if (resident !== undefined) this.refusals.add(node, resident.profile.rules.apart, -1);
     this.nodeLosses.get(node.cluster)?.get(node)?.remove(id);
     this.clusterLosses.get(node.cluster)?.remove(id);
     for (const loss of this.lossesCountingOn(node)) loss.onDeparture();
@@ -63,39 +90,68 @@ export class Survival {
 
   /** A guest that departed is on its node again. */
   returned(id: string, node: NodeState, pool: string | undefined): void {
-    const demand = this.demands.get(pool ?? "");
-    const refugee = this.known.get(id);
-    for (const loss of this.lossesCountingOn(node)) loss.onArrival({ node, cpuMilli: 0, memoryMiB: 0, storage: new Map() });
-    if (demand !== undefined && refugee !== undefined) this.shelter(refugee, node, demand);
+    this.settle(id, this.known.get(id), node, pool, new Map());
   }
 
   /** The first loss that could not be absorbed any more with the request on the node; `undefined` when all could. */
   findUnsurvived(ask: Ask, node: NodeState): Unsurvived | undefined {
     const { request } = ask;
-    const demand = this.demandOf(request);
+    const demand = this.demands.get(request.pool?.name ?? "");
     const ids = storageIds(ask, node.cluster).map((id) => id ?? "");
+    const profile = this.profiles.of(request, node.cluster.facts.id, ids);
     const arrival: Arrival = {
       node,
       cpuMilli: cpuMilli(request.cores),
       memoryMiB: wholeNonNegative(request.memoryMiB),
       storage: storageOf(request, ids, node, 1),
+      tags: profile.tags,
+      apart: profile.rules.apart,
+      isThere: false,
     };
-    const newcomer = demand === undefined ? undefined : refugeeOfRequest(request, ids, demand.clusters);
+    // Many requests alike may be decided by one of them, which may have its place already.
+    const newcomer = { ...refugeeOfRequest(request, ids, profile), id: `newcomer ${request.key}` };
     const losses = [...this.lossesCountingOn(node), ...(demand === undefined ? [] : this.ownLosses(node, demand))];
     for (const loss of losses) {
-      const joins = newcomer !== undefined && loss.takesDown(node) && demand?.losses.includes(loss.kind) ? newcomer : undefined;
-      if (!loss.absorbsWith(arrival, joins)) return unsurvived(loss, arrival, joins);
+      const joins = loss.after.takesDown(node) && demand?.losses.includes(loss.kind) ? newcomer : undefined;
+      const homeless = loss.homelessWith(arrival, joins);
+      if (homeless !== undefined) return unsurvived(loss, arrival, joins, homeless);
     }
     return undefined;
   }
 
-  private demandOf({ pool }: PlacementRequest): SurvivalDemand | undefined {
-    return pool === undefined ? undefined : this.demands.get(pool.name);
+  /** Notes what live guests of a node demand. */
+  private meet(node: NodeState, live: LiveRequests): void {
+    for (const guest of inOrderOfVmid(node)) {
+      const request = node.counts(guest) ? live.of(guest, node) : undefined;
+      if (request === undefined) continue;
+      const asked = live.askedFor(guest, node);
+      const profile = this.profiles.of(request, node.cluster.facts.id, asked?.prior?.storages ?? request.disks.map(({ name }) => name));
+      const isProtected = this.demands.has(guest.pool ?? "");
+      const refugee = isProtected ? refugeeOfGuest(guest, node, profile, asked) : undefined;
+      this.known.set(guestId(guest, node), { profile, refugee });
+      this.refusals.add(node, profile.rules.apart, 1);
+    }
   }
 
-  private shelter(refugee: Refugee, node: NodeState, demand: SurvivalDemand): void {
-    this.known.set(refugee.id, refugee);
-    for (const loss of this.ownLosses(node, demand)) loss.add(refugee);
+  private settle(
+    id: string,
+    resident: Resident | undefined,
+    node: NodeState,
+    pool: string | undefined,
+    storage: ReadonlyMap<StorageState, number>,
+  ): void {
+    const { tags = [], rules } = resident?.profile ?? {};
+    const apart = rules?.apart ?? [];
+    if (resident !== undefined) this.known.set(id, resident);
+    this.refusals.add(node, apart, 1);
+    const arrival: Arrival = { node, cpuMilli: 0, memoryMiB: 0, storage, tags, apart, isThere: true };
+    for (const loss of this.lossesCountingOn(node)) loss.onArrival(arrival);
+    if (resident?.refugee !== undefined) this.endanger(resident.refugee, node, pool);
+  }
+
+  private endanger(refugee: Refugee, node: NodeState, pool: string | undefined): void {
+    const demand = this.demands.get(pool ?? "");
+    if (demand !== undefined) for (const loss of this.ownLosses(node, demand)) loss.add(refugee);
   }
 
   /** The losses that would take down a guest of the pool on that node. */
@@ -106,23 +162,33 @@ export class Survival {
   private nodeLoss(node: NodeState): Loss {
     const inCluster = this.nodeLosses.get(node.cluster) ?? new Map<NodeState, Loss>();
     this.nodeLosses.set(node.cluster, inCluster);
-    const loss = inCluster.get(node) ?? Loss.ofNode(node);
+    const loss = inCluster.get(node) ?? Loss.ofNode(node, this.world, this.refusals);
     inCluster.set(node, loss);
     return loss;
   }
 
   private clusterLoss(cluster: ClusterState): Loss {
-    const loss = this.clusterLosses.get(cluster) ?? Loss.ofCluster(cluster, this.world);
+    const loss = this.clusterLosses.get(cluster) ?? Loss.ofCluster(cluster, this.world, this.refusals);
     this.clusterLosses.set(cluster, loss);
     return loss;
   }
 
-  /** Those with somebody to rescue whose rescue may use the node. */
+  /** Those with somebody to rescue whose rescue may use the node, or depends on which guests are there. */
   private lossesCountingOn(node: NodeState): Loss[] {
-    const inCluster = [...(this.nodeLosses.get(node.cluster)?.values() ?? [])];
-    return [...inCluster, ...this.clusterLosses.values()].filter((loss) => loss.refugees.size > 0 && !loss.takesDown(node));
+    const losses = [...this.clusterLosses.values()];
+    for (const [cluster, inCluster] of this.nodeLosses) {
+      const isHere = cluster === node.cluster;
+      for (const loss of inCluster.values()) if (isHere || loss.needsCompany) losses.push(loss);
+    }
+    return losses.filter((loss) => loss.refugees.size > 0 && !loss.after.takesDown(node));
   }
 }
+
+function inOrderOfVmid(node: NodeState): GuestList {
+  return [...node.facts.guests].sort((left, right) => left.vmid - right.vmid);
+}
+
+type GuestList = NodeState["facts"]["guests"];
 
 /** What the request's disks take on the node's storages, each byte counted `times`. */
 function storageOf(request: PlacementRequest, ids: readonly string[], node: NodeState, times: 0 | 1): Map<StorageState, number> {
@@ -134,7 +200,7 @@ function storageOf(request: PlacementRequest, ids: readonly string[], node: Node
   return taken;
 }
 
-function unsurvived(loss: Loss, arrival: Arrival, newcomer: Refugee | undefined): Unsurvived {
+function unsurvived(loss: Loss, arrival: Arrival, newcomer: Refugee | undefined, { refugee, obstacles }: Homeless): Unsurvived {
   const refugees = [...loss.refugees.values(), ...(newcomer === undefined ? [] : [newcomer])];
   return {
     kind: loss.kind,
@@ -142,9 +208,10 @@ function unsurvived(loss: Loss, arrival: Arrival, newcomer: Refugee | undefined)
     absorbedBefore: loss.isAbsorbed,
     needed: {
       guests: refugees.length,
-      cpuMilli: refugees.reduce((sum, refugee) => sum + refugee.cpuMilli, 0),
-      memoryMiB: refugees.reduce((sum, refugee) => sum + refugee.memoryMiB, 0),
+      cpuMilli: refugees.reduce((sum, each) => sum + each.cpuMilli, 0),
+      memoryMiB: refugees.reduce((sum, each) => sum + each.memoryMiB, 0),
     },
     free: loss.freeFor(refugees, arrival),
+    homeless: { name: refugee.name, obstacles },
   };
 }

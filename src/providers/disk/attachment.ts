@@ -28,6 +28,12 @@ export async function findReferences(api: ProxmoxApi, volid: string, ownerVmid: 
   return found.flat();
 }
 
+/** A guest other than the owner that has the volume, in words. */
+export async function describeUser(owner: MarkedGuest, volid: string): Promise<string | undefined> {
+  const [user] = await findReferences(owner.ref.api, volid, owner.ref.vmid);
+  return user && `vm ${user.guest.ref.vmid} on ${owner.ref.api.clusterId} has it attached as ${user.slot}`;
+}
+
 /** The slot it is attached to, or shall be. */
 export async function slotFor(guest: GuestRef, volid: string): Promise<string> {
   const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);

@@ -1,5 +1,6 @@
 /** Creating a disk: new, taken up from an interrupted run, or moved here with its data. */
 import {
+  carriesMark,
   claimGuest,
   findActiveTask,
   formatDescription,
@@ -9,10 +10,8 @@ import {
   type Mark,
   type MarkedGuest,
   type MoveRecord,
-  parseDescription,
   readMarkedGuest,
   rollBackMove,
-  sameIdentity,
   waitForTask,
   writeMark,
 } from "../../migration";
@@ -97,10 +96,7 @@ async function create(context: DiskContext, here: MarkedGuest[]): Promise<Marked
           pool,
           description: formatDescription(spec.description, mark),
         },
-        isOurs: (config) => {
-          const found = parseDescription(config.values.description).mark;
-          return found !== undefined && sameIdentity(found, identity);
-        },
+        isOurs: ({ values }) => carriesMark(values.description, identity),
       },
       session.pace,
     ));

@@ -42,18 +42,34 @@ export async function isNodeLocal(session: Session, clusterId: string, storage: 
   return !snapshot.storages.some((row) => row.storage === storage && row.shared);
 }
 
-/** What the preview says of it. */
+/**
+ * What the preview says of it.
+ * @param move `sizeBytes` 0: every node reaches the volume, which stays where it is
+ */
 export function summarizeNodeMove(move: { from: string; to: string; sizeBytes: number; reason: string }): MigrationSummary {
+  const { from, to, sizeBytes, reason } = move;
+  if (sizeBytes === 0)
+    return {
+      from,
+      to,
+      method: "node migration: the stopped owner VM goes to the other node, and its disk stays on the storage that all nodes share",
+      store: "none",
+      transfer: "nothing",
+      limit: "none",
+      duration: "seconds",
+      downtime: "none",
+      reason,
+    };
   return {
-    from: move.from,
-    to: move.to,
+    from,
+    to,
     method: "node migration: Proxmox copies the disk of the stopped owner VM to the other node and frees the source afterwards",
     store: "none: the nodes talk to each other",
-    transfer: `up to ${formatSize(move.sizeBytes)}`,
+    transfer: `up to ${formatSize(sizeBytes)}`,
     limit: "none: the copy stays inside the cluster",
     duration: "as long as the copy takes",
     downtime: "as long as the copy takes",
-    reason: move.reason,
+    reason,
   };
 }
 

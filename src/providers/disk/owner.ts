@@ -4,6 +4,7 @@
  */
 import { dataDrivesOf, type GuestRef, type MarkedGuest, type Pace, putConfig } from "../../migration";
 import { parseVolid, type Volume } from "../../proxmox";
+import { listImages } from "../images";
 import type { Session } from "../session";
 
 /** Where a volume is listed. */
@@ -23,10 +24,7 @@ export function volidOf(owner: MarkedGuest): string | undefined {
  * is asked for by itself, since it may have been made since.
  */
 export async function findListedVolume(session: Session, { api, node }: Listed, volid: string): Promise<Volume | undefined> {
-  const { storage } = parseVolid(volid);
-  const listing = await session.once(`images ${api.clusterId}/${node}/${storage}`, () =>
-    api.storage.listContent(node, storage, { content: "images" }),
-  );
+  const listing = await listImages(session, { api, node }, parseVolid(volid).storage);
   return listing.find((volume) => volume.volid === volid) ?? api.storage.findVolume(node, volid);
 }
 

@@ -1,6 +1,6 @@
 /** `check` of a disk: validates, places beside the guest it is attached to, and says what a move will do. */
 import type { ResourcePool } from "../../config";
-import { identityTag } from "../../migration";
+import { identityTag, readMarkedGuest } from "../../migration";
 import { type Company, explainLine, type Placement, placeOne } from "../../placement";
 import { planOldCopies } from "../failover/old-copies";
 import { findLostHome, planFailover } from "../failover/plan";
@@ -9,12 +9,14 @@ import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { findReturn } from "../return";
+import { findShortage } from "../room";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
+import { isBehindVolume } from "../volume/disk-inputs";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
 import { doubtBackup } from "./failover";
-import { isNodeLocal, summarizeNodeMove } from "./node-move";
-import { OWNER_SLOT } from "./owner";
+import { planNodeMove } from "./node-move-plan";
+import { listedSizeBytes, OWNER_SLOT, volidOf } from "./owner";
 import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, type DiskInputs } from "./state";
@@ -99,22 +101,35 @@ async function planDisk(
     Object.assign(inputs, await findReturn(session, here.home, inputs, before));
     return planDiskMove(session, spec, pool, inputs, here, result.explanation.moveReason);
   }
-  if (
-    spec.attachTo &&
-    here.home &&
-    here.home.row.node !== placement.node &&
-    (await isNodeLocal(session, placement.cluster, placement.storages[0]!))
-  )
-    inputs.migration = summarizeNodeMove({
-      from: `${here.home.cluster}/${here.home.row.node}`,
-      to: `${placement.cluster}/${placement.node}`,
-      sizeBytes: inputs.__sizeBytes,
-      reason: "it is on node-local storage and goes to the VM that is to use it",
-    });
+  const shortage = await findGrowthShortage(session, spec, before, inputs);
+  if (shortage !== undefined) return { failure: shortage };
+  // A volume of Kubernetes has more to do when its node changes, and does that itself.
+  if (!isBehindVolume(identity.name)) {
+    const nodeMove = await planNodeMove(session, { spec, inputs, pool: pool.name, home: here.home, reason: result.explanation.moveReason });
+    if (nodeMove && "failure" in nodeMove) return nodeMove;
+    if (nodeMove) inputs.migration = nodeMove.migration;
+  }
   if (here.unfinished) inputs.recovery = `the interrupted move to ${here.unfinished.target.cluster} is rolled back`;
   const cleanup = [old.cleanup, describeExpired(here, session.pace.nowMs())].filter((text) => text !== undefined).join("; ");
   if (cleanup !== "") inputs.cleanup = cleanup;
   return { inputs };
+}
+
+/** @returns why it cannot grow in place by as much as is declared */
+async function findGrowthShortage(
+  session: Session,
+  spec: DiskSpec,
+  before: DiskInputs | undefined,
+  { placement, __live: live, __sizeBytes: wantedBytes }: DiskInputs,
+): Promise<string | undefined> {
+  if (!before || !live || live.cluster !== placement.cluster || wantedBytes <= before.__sizeBytes) return undefined;
+  const owner = await readMarkedGuest({ api: await session.client(live.cluster), node: live.node, vmid: live.vmid });
+  const volid = owner && volidOf(owner);
+  // It may have grown already, through the guest that uses it or in an interrupted run.
+  const haveBytes = volid === undefined ? before.__sizeBytes : await listedSizeBytes(session, owner!.ref, volid);
+  const at = { cluster: live.cluster, node: live.node, storage: placement.storages[0]! };
+  const shortage = await findShortage(session, at, wantedBytes - haveBytes);
+  return shortage && `Disk ${spec.name} cannot grow: ${shortage}. Free space there, or declare less.`;
 }
 
 /** The preview of any update hides the guest's vmid, and only another cluster changes it. */

@@ -5,13 +5,13 @@ import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
 import { destroyExpiredSources } from "../predecessors";
 import { type Session, UserError } from "../session";
-import { detachVolume, findReferences } from "./attachment";
+import { describeUser, detachVolume } from "./attachment";
 import { attachAndDescribe, type DiskContext, diskContext, requireOwner, undoUnfinishedMove } from "./create";
 import { growVolume } from "./grow";
 import { awaitNodeMove, isNodeLocal, moveToNode } from "./node-move";
 import { volidOf } from "./owner";
 import { releaseOldCopy } from "./release";
-import { readDiskOutputs } from "./state";
+import { readDiskInputs, readDiskOutputs } from "./state";
 
 /** An owner is no guest that could be shut down. */
 const NEVER_RUNS = { timeoutSeconds: 60, force: false };
@@ -19,11 +19,11 @@ const NEVER_RUNS = { timeoutSeconds: 60, force: false };
 export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await diskContext(session, newInputs);
   const olds = readDiskOutputs(oldOutputs);
-  if (context.spec.attachTo) await awaitNodeMove(session, context.identity);
+  await awaitNodeMove(session, context.identity);
   const owner = await findOwner(context, olds.__at.cluster, olds.ownerVmid);
   await undoUnfinishedMove(context, owner);
   await detachFromFormer(context, owner);
-  const { ref } = await bringToGuest(context, await requireOwner(owner.ref));
+  const { ref } = await bringToNode(context, await requireOwner(owner.ref));
   await growVolume(context, await requireOwner(ref));
   const settled = await requireOwner(ref);
   await writeMark(settled, { mark: settled.mark!, text: context.spec.description }, session.pace);
@@ -57,18 +57,31 @@ async function detachFromFormer(context: DiskContext, owner: MarkedGuest): Promi
   await writeMark(owner, { mark }, session.pace);
 }
 
-/** A volume on node-local storage can only be used on its own node: the owner goes where the guest is. */
-async function bringToGuest({ session, spec }: DiskContext, owner: MarkedGuest): Promise<MarkedGuest> {
+/** Attached, the owner goes where the guest is, unless all nodes reach the volume; else where the plan has said. */
+async function bringToNode(context: DiskContext, owner: MarkedGuest): Promise<MarkedGuest> {
+  const { session, spec } = context;
+  const { cluster } = readDiskInputs(context.inputs).placement;
   const volid = volidOf(owner);
-  if (!spec.attachTo || volid === undefined) return owner;
+  const node = await wantedNode(context, owner, volid);
+  if (node === undefined || node === owner.ref.node || owner.ref.api.clusterId !== cluster) return owner;
+  refuseForeignLock(owner.ref, owner.config);
+  const used = volid === undefined ? undefined : await describeUser(owner, volid);
+  if (used !== undefined)
+    throw new UserError(
+      `Disk ${spec.name} cannot go from ${cluster}/${owner.ref.node} to ${node}: ${used}. Detach it there, then run again.`,
+    );
+  return moveToNode(session, owner.ref, node, spec.name);
+}
+
+async function wantedNode(
+  { session, spec, inputs }: DiskContext,
+  owner: MarkedGuest,
+  volid: string | undefined,
+): Promise<string | undefined> {
+  const { placement, migration } = readDiskInputs(inputs);
+  if (!spec.attachTo) return migration && placement.node;
   const { cluster, vmid } = spec.attachTo;
   const guest = await session.locate(cluster, vmid);
-  if (!guest || guest.node === owner.ref.node || !(await isNodeLocal(session, cluster, parseVolid(volid).storage))) return owner;
-  refuseForeignLock(owner.ref, owner.config);
-  const [user] = await findReferences(owner.ref.api, volid, owner.ref.vmid);
-  if (user)
-    throw new UserError(
-      `Disk ${spec.name} cannot go from ${cluster}/${owner.ref.node} to ${guest.node}, where vm ${vmid} is: vm ${user.guest.ref.vmid} has it attached as ${user.slot}. Detach it there, then run again.`,
-    );
-  return moveToNode(session, owner.ref, guest.node, spec.name);
+  if (!guest || volid === undefined || guest.node === owner.ref.node) return undefined;
+  return (await isNodeLocal(session, cluster, parseVolid(volid).storage)) ? guest.node : undefined;
 }

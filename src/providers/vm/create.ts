@@ -3,6 +3,7 @@
  * interruption it ends in the same place.
  */
 import {
+  carriesMark,
   claimGuest,
   findActiveTask,
   formatDescription,
@@ -11,9 +12,7 @@ import {
   type Mark,
   type MarkedGuest,
   type MoveRecord,
-  parseDescription,
   readMarkedGuest,
-  sameIdentity,
   waitForTask,
   writeMark,
 } from "../../migration";
@@ -167,18 +166,13 @@ async function createNew(context: VmContext, generation: number): Promise<Marked
       node: placement.node,
       vmidRange: cluster.vmidRange,
       params: { ...creationParams(desired), pool, description: formatDescription(desired.text, mark) },
-      isOurs: (config) => isOwnDescription(config.values.description, identity),
+      isOurs: ({ values }) => carriesMark(values.description, identity),
     },
     session.pace,
   );
   const marked = await readMarkedGuest(guest);
   if (!marked) throw new Error(`vm ${guest.vmid} on ${placement.cluster} disappeared right after its creation. Run again.`);
   return marked;
-}
-
-function isOwnDescription(description: string | undefined, identity: Identity): boolean {
-  const { mark } = parseDescription(description);
-  return mark !== undefined && sameIdentity(mark, identity);
 }
 
 /** Everything in one request; without tags, which PVE 9.2 refuses from a token whose rights come from the pool. */

@@ -10,6 +10,7 @@ import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
 import { findReturn } from "../return";
+import { findShortage } from "../room";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
@@ -66,6 +67,8 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   }
   const lost = lostDisks(before, inputs);
   if (lost.length > 0) return { failures: lost };
+  const shortages = await growthShortages(session, before, inputs);
+  if (shortages.length > 0) return { failures: shortages };
   const restart = restartNeeded(before, inputs);
   if (restart !== undefined) inputs.restart = restart;
   const lostHome = await findLostHome(session, identity, here, before);
@@ -136,6 +139,27 @@ function lostDisks(before: VmInputs | undefined, inputs: VmInputs): CheckFailure
       },
     ];
   });
+}
+
+/** What disks grow by in place and their storages do not have; new disks are placement's business. */
+async function growthShortages(
+  session: Session,
+  before: VmInputs | undefined,
+  { placement, __live: live, __desired }: VmInputs,
+): Promise<CheckFailure[]> {
+  // Elsewhere there is to be room for whole disks, which is asked for in another way.
+  if (!before || !live || live.cluster !== placement.cluster || live.node !== placement.node) return [];
+  const added = new Map<string, number>();
+  for (const [slot, { storage, sizeBytes }] of Object.entries(__desired.disks)) {
+    const had = before.__desired.disks[slot];
+    if (had?.storage === storage) added.set(storage, (added.get(storage) ?? 0) + sizeBytes - had.sizeBytes);
+  }
+  const found = await Promise.all(
+    [...added].map(([storage, bytes]) => findShortage(session, { cluster: live.cluster, node: live.node, storage }, bytes)),
+  );
+  return found.flatMap((shortage) =>
+    shortage === undefined ? [] : [{ property: "disks", reason: `the disks cannot grow: ${shortage}. Free space there, or declare less` }],
+  );
 }
 
 function restartNeeded(before: VmInputs | undefined, inputs: VmInputs): string | undefined {

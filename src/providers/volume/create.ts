@@ -9,6 +9,7 @@ import { type Session, UserError } from "../session";
 import { findWhereabouts } from "../whereabouts";
 import { adoptInPlace } from "./adoption/in-place";
 import { findUnfinished, takeOwnership } from "./adoption/own";
+import { receiveVolume } from "./adoption/receive";
 import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume } from "./finish";
 import { raiseGeneration } from "./generation";
@@ -20,8 +21,9 @@ import { findReleaseNote, releaseVolume, restoreUse } from "./release";
 import { type AdoptedVolume, ownsDisk, readVolumeInputs } from "./state";
 
 export async function createVolume(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
-  const { placement, __adopted } = readVolumeInputs(inputs);
+  const { placement, __adopted, __handedOver } = readVolumeInputs(inputs);
   if (__adopted) return adopt(session, inputs, __adopted);
+  if (__handedOver !== undefined) return receiveVolume(session, inputs, __handedOver);
   const context = await volumeContext(session, inputs);
   const registrations = await listRegistrations(context.kubernetes, context.identity);
   const unfinished = findUnfinished(registrations);

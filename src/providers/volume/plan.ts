@@ -1,4 +1,5 @@
 /** `check` of a volume: where its disk goes, and whether it may go there now. */
+import { isDeepStrictEqual } from "node:util";
 import type { Federation } from "../../config";
 import { isKubernetesError, type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
 import type { Company } from "../../placement";
@@ -12,8 +13,9 @@ import { adoptionOf, planAdoption } from "./adoption/plan";
 import { identityOfVolume } from "./context";
 import { toDiskInputs } from "./disk-inputs";
 import { kubernetesOf, listRegistrationsOnce, type Registration } from "./kubernetes";
-import { describePlace, pinOf, regionOfCluster, samePlace, storageReach } from "./place";
+import { describePlace, regionOfCluster, samePlace, storageReach } from "./place";
 import { findReleaseNote, findUse } from "./release";
+import { pinOfDisk, refuseReplication } from "./replica-plan";
 import { FIXED_KEYS, type VolumeSpec, volumeSchema } from "./spec";
 import { COMPUTED_KEYS, type VolumeInputs, type VolumePlacement } from "./state";
 import { describeUse } from "./usage";
@@ -44,7 +46,8 @@ export async function checkVolume(session: Session, olds: Inputs, news: Inputs):
   if (adopt && late) return unplaced(own, news);
   if (adopt) return finish(own, news, fixed, await planAdoption(session, { spec: parsed.data, news, before, federation, identity, adopt }));
   const company = await companyOf(session, parsed.data, own);
-  const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pinOf(federation, parsed.data), company));
+  const pin = await pinOfDisk(session, federation, parsed.data, identity);
+  const disk = await checkDisk(session, before?.__disk ?? {}, toDiskInputs(news, parsed.data, pin, company));
   if (disk.failures.length > 0) return { inputs: news, failures: disk.failures };
   if (disk.inputs.placement === UNKNOWN) return unplaced(own, news);
   return finish(
@@ -57,7 +60,7 @@ export async function checkVolume(session: Session, olds: Inputs, news: Inputs):
 
 /** With a zone the program has decided; without one the volume goes where pods can use it. */
 async function companyOf(session: Session, spec: VolumeSpec, own: Inputs): Promise<Company | undefined> {
-  if (spec.zone !== undefined || !spec.besideWorkers) return undefined;
+  if (spec.zone !== undefined || spec.replicate || !spec.besideWorkers) return undefined;
   if (!hasUnknown(own.kubernetes)) return findWorkers(session, spec.kubernetes);
   session.pace.report(`warning: volume ${spec.name} is placed without regard to the Kubernetes workers: its cluster is not known yet`);
   return undefined;
@@ -75,12 +78,18 @@ function unplaced(own: Inputs, news: Inputs): Checked {
 /** Kubernetes fixes these when the PersistentVolume is made, or the filesystem on the disk does. */
 function refuseChange(before: VolumeInputs | undefined, fixed: Inputs, own: Inputs): CheckFailure | undefined {
   if (!before) return undefined;
+  // The engine orders keys in its own way.
   for (const key of FIXED_KEYS)
-    if (JSON.stringify(before.__fixed[key]) !== JSON.stringify(fixed[key]))
+    if (!isDeepStrictEqual(before.__fixed[key], fixed[key]))
       return {
         property: key,
         reason: `cannot be changed once the volume exists (it was ${JSON.stringify(before.__fixed[key] ?? null)}): declare another volume and copy the data`,
       };
+  if (own.replicate !== undefined && own.region !== before.placement.region)
+    return {
+      property: "region",
+      reason: `a replicated volume does not change its region (it is in ${before.placement.region}): declare another volume there and copy the data`,
+    };
   const claimOf = (inputs: Inputs) => inputs.claim as { namespace: string; name: string } | undefined;
   const [former, claim] = [claimOf(before as unknown as Inputs), claimOf(own)];
   if (!former || hasUnknown(claim) || (claim?.namespace === former.namespace && claim.name === former.name)) return undefined;
@@ -105,7 +114,16 @@ interface Planning {
 
 async function planVolume(session: Session, planning: Planning): Promise<Planned> {
   const { spec, news, before, federation, disk, late, company } = planning;
-  const { placement: at, migration, failover, recovery, cleanup, __live: live } = readDiskInputs(disk);
+  const {
+    placement: at,
+    migration,
+    failover,
+    recovery,
+    cleanup,
+    __live: live,
+    __pool: pool,
+    __sizeBytes: sizeBytes,
+  } = readDiskInputs(disk);
   const storage = at.storages[0]!;
   const reach = await storageReach(session, at.cluster, storage);
   const { shared } = reach;
@@ -113,9 +131,15 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
     return {
       failure: `Volume ${spec.name} is declared as ${spec.shared ? "shared" : "not shared"}, but storage ${storage} of ${at.cluster} is ${shared ? "shared by its nodes" : "local to each node"}: choose another storageClass, or leave shared out`,
     };
+  const isNew = !before && !live;
+  const addedBytes = isNew ? sizeBytes : before ? sizeBytes - readDiskInputs(before.__disk).__sizeBytes : 0;
+  const unreplicated = await refuseReplication(session, { spec, cluster: at.cluster, storage, pool, isNew, addedBytes });
+  if (unreplicated !== undefined) return { failure: `Volume ${spec.name}: ${unreplicated}` };
+  // Its zone is of no account where pods of several zones reach it.
+  const zoned = !shared && !spec.replicate;
   const placement: VolumePlacement = {
     region: regionOfCluster(federation, at.cluster),
-    ...(shared ? {} : { zone: at.node }),
+    ...(zoned ? { zone: at.node } : {}),
     ...at,
     why: before && before.placement.cluster === at.cluster && before.placement.node === at.node ? before.placement.why : at.why,
   };
@@ -130,7 +154,7 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   const livePlace = live && {
     cluster: live.cluster,
     region: regionOfCluster(federation, live.cluster),
-    ...(shared ? {} : { zone: live.node }),
+    ...(zoned ? { zone: live.node } : {}),
   };
   // An interrupted run has moved it to another cluster: what the state says is a retired source.
   const hasMoved = before !== undefined && livePlace !== undefined && livePlace.cluster !== before.placement.cluster;

@@ -37,7 +37,7 @@ async function persistentVolumeOf(context: VolumeContext, disk: Inputs): Promise
   const { placement } = readVolumeInputs(inputs);
   const { volid, sizeBytes, __generation: generation } = readDiskOutputs(disk);
   const handle = handleOf(placement, volid);
-  const { zones } = await storageReach(session, placement.cluster, handle.storage);
+  const zones = spec.replicate?.zones ?? (await storageReach(session, placement.cluster, handle.storage)).zones;
   return toPersistentVolume({
     name: persistentVolumeName(spec.name, identity, generation),
     handle,
@@ -49,6 +49,7 @@ async function persistentVolumeOf(context: VolumeContext, disk: Inputs): Promise
     mountOptions: spec.mountOptions,
     attributes: spec.attributes,
     ...(zones ? { reachableZones: zones } : {}),
+    ...(spec.replicate ? { replication: spec.replicate } : {}),
     luks: spec.luks,
     claim: spec.claim,
     mark: markOfVolume(identity, generation),

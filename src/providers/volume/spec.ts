@@ -15,7 +15,7 @@ const volumeName = z
     "must be usable as a Kubernetes and a guest name: lower-case letters, digits and -, at most 54",
   );
 
-export const volumeSchema = z.strictObject({
+const volumeShape = z.strictObject({
   name: volumeName,
   pool: z.string().optional(),
   size: sizeInput,
@@ -44,13 +44,7 @@ export const volumeSchema = z.strictObject({
       ioThread: z.boolean().optional(),
       diskIops: z.int().positive().optional(),
       diskMBps: z.int().positive().optional(),
-      // The plugin moves the VM that owns a replicated disk, and deletes it with its jobs: never one that carries our mark.
-      replicate: z
-        .never({
-          error:
-            "is not possible for a volume of a program: the plugin would migrate and delete the VM that owns the disk. Use a storage that the nodes share, or a StorageClass of the plugin with replicate",
-        })
-        .optional(),
+      replicate: z.never({ error: "is said by replicate: { zones } of the volume itself" }).optional(),
     })
     .default({}),
   claim: z
@@ -74,6 +68,16 @@ export const volumeSchema = z.strictObject({
       message: "give either persistentVolume or volumeHandle",
     })
     .optional(),
+  /** Zones of its region that Proxmox replicates the disk to; pods may run in any of them. It is made in the first. */
+  replicate: z
+    .strictObject({
+      zones: z.array(z.string().min(1)).min(2, "name at least two zones"),
+      /** Calendar event of Proxmox. */
+      schedule: z.string().min(1).max(128).default("*/15"),
+    })
+    .refine(({ zones }) => new Set(zones).size === zones.length, { path: ["zones"], message: "names a zone twice" })
+    .refine(({ zones }) => !zones.some((zone) => zone.includes(",")), { path: ["zones"], message: "the name of a zone has no comma" })
+    .optional(),
   /** What the storage must be; absent: as it is. */
   shared: z.boolean().optional(),
   /** A new volume without a zone goes only where a Kubernetes worker runs. */
@@ -89,7 +93,29 @@ export const volumeSchema = z.strictObject({
     .optional(),
 });
 
+/** Of a replicated volume these are decided by `replicate` itself. */
+const replicated = (value: z.output<typeof volumeShape>, context: z.RefinementCtx) => {
+  if (!value.replicate) return;
+  const refuse = (property: "region" | "zone" | "adopt" | "shared", message: string) =>
+    context.addIssue({ code: "custom", path: [property], message });
+  if (value.region === undefined) refuse("region", "is needed with replicate: its zones are nodes of one region");
+  if (value.zone !== undefined) refuse("zone", "goes without replicate: a replicated volume is made in the first of replicate.zones");
+  if (value.adopt) refuse("adopt", "goes without replicate: a volume is taken over as it is");
+  if (value.shared === true) refuse("shared", "a storage that the nodes share needs no replication");
+};
+
+export const volumeSchema = volumeShape.superRefine(replicated);
+
 export type VolumeSpec = z.output<typeof volumeSchema>;
 
 /** What is fixed once a PersistentVolume exists: Kubernetes refuses the change, or the data would not fit it any more. */
-export const FIXED_KEYS = ["storageClassName", "fsType", "volumeMode", "accessMode", "mountOptions", "attributes", "luks"] as const;
+export const FIXED_KEYS = [
+  "storageClassName",
+  "fsType",
+  "volumeMode",
+  "accessMode",
+  "mountOptions",
+  "attributes",
+  "luks",
+  "replicate",
+] as const;

@@ -38,6 +38,8 @@ export interface VolumeInputs {
   /** What is taken over, and what that does to it. */
   adoption?: string;
   __adopted?: AdoptedVolume;
+  /** PersistentVolume that `federate volumes move` hands over, with its owner. */
+  __handedOver?: string;
   /** Checked inputs of the disk behind the volume; empty while `__adopted` has no owner. */
   __disk: Inputs;
   /** See `FIXED_KEYS`, with defaults. */

@@ -8,11 +8,12 @@ import { hasUnknown, type Inputs, withoutUndefined } from "../inputs";
 import { isReturn } from "../return";
 import { type Session, UserError } from "../session";
 import { giveUp, readInPlace } from "./adoption/in-place";
-import { identityOfVolume, type VolumeContext, volumeContext } from "./context";
+import { identityOfVolume, specOf, type VolumeContext, volumeContext } from "./context";
 import { guestUseOf } from "./guest-use";
 import { listRegistrations, type Registration } from "./kubernetes";
 import { isLostRegion } from "./lost-region";
 import { samePlace } from "./place";
+import { describeReplicationDrift, removeReplication } from "./replication";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";
 import { describeUse, findKubernetesUse } from "./usage";
@@ -62,6 +63,7 @@ export async function readVolume(session: Session, id: string, props: Inputs): P
   const drift = [
     ...(misplaced ? [`its disk is on node ${readDiskOutputs(disk.props).__at.node} instead of ${olds.placement.zone}`] : []),
     ...((disk.props.drift as string[] | undefined) ?? []),
+    ...(await readReplicationDrift(session, disk.props, props)),
     ...(await readDrift(session, props)),
   ];
   const outputs = withoutUndefined({
@@ -72,6 +74,14 @@ export async function readVolume(session: Session, id: string, props: Inputs): P
     ...(drift.length > 0 ? { drift } : {}),
   });
   return { id, props: outputs };
+}
+
+async function readReplicationDrift(session: Session, disk: Inputs, props: Inputs): Promise<string[]> {
+  const { replicate } = specOf(props);
+  const { __at, ownerVmid: vmid } = readDiskOutputs(disk);
+  // One that was not refreshed keeps what the state says.
+  if (!replicate || !(await session.reachable(__at.cluster))) return [];
+  return describeReplicationDrift(session, { api: await session.client(__at.cluster), node: __at.node, vmid }, replicate);
 }
 
 async function readDrift(session: Session, props: Inputs): Promise<string[]> {
@@ -114,7 +124,16 @@ export async function deleteVolume(session: Session, props: Inputs): Promise<voi
   if (diskServes) return;
   // Nothing can attach it any more; what was attached in between still has it.
   await refuseWhileUsed(context, own);
+  await removeReplicas(context);
   await deleteDisk(session, __disk);
+}
+
+async function removeReplicas({ session, spec, inputs, identity }: VolumeContext): Promise<void> {
+  if (!spec.replicate) return;
+  const { ownerVmid, placement } = readVolumeOutputs(inputs);
+  const found = await session.locate(placement.cluster, ownerVmid);
+  const owner = found && (await readMarkedGuest(found));
+  if (found && owner?.mark && sameIdentity(owner.mark, identity)) await removeReplication(found, spec.name, session.pace);
 }
 
 /** The disk stays where nobody can reach it; Kubernetes forgets it, once something stands in its place. */

@@ -108,6 +108,8 @@ export interface BackupServerApi {
     setProtected(at: BackupLocation, ref: SnapshotRef, isProtected: boolean, o?: CallOptions): Promise<void>;
     getNotes(at: BackupLocation, ref: SnapshotRef, o?: CallOptions): Promise<string>;
     setNotes(at: BackupLocation, ref: SnapshotRef, notes: string, o?: CallOptions): Promise<void>;
+    /** Starts a task that reads the whole snapshot; its verdict shows in {@link Snapshot.verification}. One with a verdict is left as it is. */
+    verify(at: BackupLocation, ref: SnapshotRef, o?: CallOptions): Promise<Upid>;
     /** One that is gone already is fine; a protected one is refused. */
     delete(at: BackupLocation, ref: SnapshotRef, o?: CallOptions): Promise<void>;
   };

@@ -1,15 +1,5 @@
 /** What a backup server's refusals mean: mostly a 400 with a text, whatever happened. */
-import type { Refusal } from "../classify";
-import type { MissingThing } from "../errors";
-
-interface Rule {
-  pattern: RegExp;
-  refusal: (match: RegExpExecArray) => Refusal;
-}
-
-const notFound =
-  (what: MissingThing) =>
-  (match: RegExpExecArray): Refusal => ({ code: "NOT_FOUND", what, id: match[1] ?? "" });
+import { notFound, type Refusal, type Rule } from "../classify";
 
 const rules: Rule[] = [
   { pattern: /^no such datastore '([^']+)'$/, refusal: notFound("datastore") },

@@ -31,6 +31,7 @@ export function snapshotCalls(call: Caller): BackupServerApi["snapshots"] {
       call.change("PUT", path(at, "protected"), { ...params(at, ref), protected: isProtected }, options),
     getNotes: async (at, ref, options) => textOf(await call.get(path(at, "notes"), params(at, ref), options)) ?? "",
     setNotes: (at, ref, notes, options) => call.change("PUT", path(at, "notes"), { ...params(at, ref), notes }, options),
+    verify: (at, ref, options) => call.start("POST", path(at, "verify"), params(at, ref), options),
     delete: async (at, ref, options) => {
       try {
         await call.change("DELETE", path(at, "snapshots"), params(at, ref), options);

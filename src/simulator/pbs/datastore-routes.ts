@@ -216,9 +216,20 @@ function verify(call: PbsCall): string {
         (wanted.timeSeconds === undefined || found.timeSeconds === wanted.timeSeconds),
     );
   const ignoreVerified = call.params["ignore-verified"] !== false && wanted.id === undefined;
-  return call.startTask("verify", datastore.name, (task) =>
-    verifySnapshots(call.world.blockBytes, datastore, select(), ignoreVerified, task),
-  );
+  const [type, id] = verificationTask(datastore.name, namespace, wanted);
+  return call.startTask(type, id, (task) => verifySnapshots(call.world.blockBytes, datastore, select(), ignoreVerified, task));
+}
+
+/** Type and id of its task: `verify_snapshot` of `main:ns/ams/vm/100/65A0C3F0`. */
+function verificationTask(
+  store: string,
+  namespace: string,
+  { type, id, timeSeconds }: { type?: string; id?: string; timeSeconds?: number },
+): [string, string] {
+  const levels = namespace === "" ? [] : namespace.split("/").flatMap((level) => ["ns", level]);
+  if (type === undefined || id === undefined) return ["verify", [store, ...(namespace === "" ? [] : [levels.join("/")])].join(":")];
+  const time = timeSeconds === undefined ? [] : [timeSeconds.toString(16).toUpperCase().padStart(8, "0")];
+  return [time.length === 0 ? "verify_group" : "verify_snapshot", `${store}:${[...levels, type, id, ...time].join("/")}`];
 }
 
 /** Reads every chunk; one that is gone makes its snapshot a failed one. */

@@ -106,7 +106,8 @@ export class BackupServer {
     const match = this.router.find(method, target.path);
     const template = match?.route.path;
     requests.count(server.id, method, template ?? "(unknown path)");
-    const fault = faults.strike({ cluster: server.id, method, path: target.path, template });
+    const description = { cluster: server.id, method, path: target.path, template };
+    const fault = faults.strike(description);
     await this.applyEarlyFault(fault);
     const open = match !== undefined && publicRoutes.has(`${method} ${match.route.path}`);
     const authid = open ? "" : this.identify(request, fault);
@@ -114,6 +115,7 @@ export class BackupServer {
     if (!match) throw new ApiError(404, `Path '${request.url?.split("?")[0]}' not found.`);
     const { route, pathVariables } = match;
     const reply = await performPbsCall(world, { server, route, pathVariables, parameters, authid, taskFault: taskFaultOf(fault) });
+    await faults.onDone(description, reply.data);
     if (fault?.kind === "reset-after-commit") throw new ConnectionReset();
     return reply;
   }

@@ -71,13 +71,15 @@ export class Administrator {
         await this.call(home!, at!, "DELETE", `/nodes/${at}/storage/${volid.split(":")[0]}/content/${volid}`);
         done.push(`pvesm free ${volid} on ${home}`);
       }
-      const [, vmid, cluster, node] =
-        /vm (\d+) on ([^/\s]+)\/(\S+) is what a killed .*"qm unlock \1 && qm destroy \1"/s.exec(message) ?? [];
+      const [, vmid, cluster, node, freed = ""] =
+        /vm (\d+) on ([^/\s]+)\/(\S+) is what a killed .*"qm unlock \1 && qm destroy \1((?: && pvesm free [^\s"]+)*)"/s.exec(message) ?? [];
       const guest = cluster === undefined ? undefined : this.world.state.clusters[cluster]?.guests[vmid!];
       if (guest?.config.lock !== "create") continue;
       delete guest.config.lock;
       await this.call(cluster!, node!, "DELETE", `/nodes/${node}/qemu/${vmid}`);
-      done.push(`qm unlock ${vmid} && qm destroy ${vmid} on ${cluster}`);
+      for (const [, left] of freed.matchAll(/pvesm free (\S+)/g))
+        await this.call(cluster!, node!, "DELETE", `/nodes/${node}/storage/${left!.split(":")[0]}/content/${left}`);
+      done.push(`qm unlock ${vmid} && qm destroy ${vmid}${freed} on ${cluster}`);
     }
     return done;
   }

@@ -5,7 +5,9 @@ import type { SweptCall } from "./faults";
 /** Times and process ids are in the names of tasks and archives. */
 export function keyOf({ cluster, method, path }: CallDescription): string {
   const plain = path
-    .replaceAll(/UPID:([^:]*):[^:]*:[^:]*:[^:]*:([^:]*):([^:]*):[^/]*/g, "UPID:$1:$2:$3")
+    // A backup server's has one number more.
+    .replaceAll(/UPID:([^:]*)(?::[0-9A-F]{8,16}){3,4}:([^:]*):([^:]*):[^/]*/g, "UPID:$1:$2:$3")
+    .replaceAll(/fed-move-[0-9a-f]+/g, "MOVE")
     .replaceAll(/\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g, "TIME")
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "TIME");
   return `${cluster} ${method} ${plain}`;
@@ -31,7 +33,8 @@ export class CallRecorder {
 
   arrived(call: CallDescription): void {
     const key = keyOf(call);
-    const [, node] = /^\/nodes\/([^/]+)/.exec(call.path) ?? [];
+    // The only node of a backup server goes down with it.
+    const [, node] = /^\/nodes\/(?!localhost\b)([^/]+)/.exec(call.path) ?? [];
     const [, vmid] = /\/qemu\/(\d+)/.exec(call.path) ?? [];
     const record: SweptCall = {
       index: this.calls.length + 1,

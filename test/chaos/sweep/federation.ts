@@ -1,26 +1,60 @@
-/** The federation the sweep breaks: two clusters of two and three nodes of both eras, and a store both reach. */
+/** The federation the sweep breaks: two clusters of two and three nodes of both eras, and what archives go by. */
 import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
+import type { Simulator } from "../../../src/simulator";
 import { EXAMPLE_FEDERATION } from "../../support/simulated-federation";
 
 export const HOME = "worldstream-prod";
 export const AWAY = "databarn-dr";
 export const POOL = "production-pool";
 
-/** The example without its third cluster; the store is a directory on NFS, or a backup server. */
-export async function sweptFederation(store: "nfs" | "pbs"): Promise<string> {
+/** A directory that both clusters reach on NFS, a backup server that both reach, or one at each site of which one pulls from the other. */
+export type SweptStore = "nfs" | "pbs" | "two-pbs";
+
+const STORE_OF: Record<string, string> = { [HOME]: "vault-home", [AWAY]: "vault-away" };
+const TOKEN = "mover@pbs!move";
+
+/** The example without its third cluster. */
+export async function sweptFederation(store: SweptStore): Promise<string> {
   const document = parseDocument(await readFile(EXAMPLE_FEDERATION, "utf8"));
   document.deleteIn(["clusters", 2]);
   document.deleteIn(["clusters", 0, "network", "cross_connects", 1]);
   document.deleteIn(["resource_pools", 1]);
   for (const path of [3, 2]) document.deleteIn(["migration_policies", "paths", path]);
-  const storages =
-    store === "nfs"
-      ? { [HOME]: "vault", [AWAY]: "vault" }
-      : {
-          [HOME]: { storage: "pbs", from: { [AWAY]: "pbs-databarn" } },
-          [AWAY]: { storage: "pbs", from: { [HOME]: "pbs-worldstream" } },
-        };
-  document.set("backup_stores", document.createNode([{ name: "vault", type: store, storages }]));
+  document.set("backup_stores", document.createNode(storesOf(store)));
   return document.toString();
+}
+
+function storesOf(store: SweptStore): object[] {
+  if (store === "nfs") return [{ name: "vault", type: store, storages: { [HOME]: "vault", [AWAY]: "vault" } }];
+  if (store === "two-pbs") return [ownStore(HOME, AWAY), ownStore(AWAY, HOME)];
+  const storages = {
+    [HOME]: { storage: "pbs", from: { [AWAY]: "pbs-databarn" } },
+    [AWAY]: { storage: "pbs", from: { [HOME]: "pbs-worldstream" } },
+  };
+  return [{ name: "vault", type: store, storages }];
+}
+
+function ownStore(own: string, other: string): object {
+  const name = STORE_OF[own]!;
+  const token = { token_id: TOKEN, token_secret_env: name.toUpperCase().replace("-", "_") };
+  return {
+    name,
+    type: "pbs",
+    storages: { [own]: { storage: "pbs", from: { [other]: "arrivals" } } },
+    api: { url: `https://${name}.example`, ...token, ca_file: "x.pem", datastore: "main" },
+  };
+}
+
+/** What the administrator of each backup server does once: the other one may be pulled from. */
+export function introduceBackupServers({ backupServers, world }: Pick<Simulator, "backupServers" | "world">): void {
+  for (const [to, from] of [
+    [AWAY, HOME],
+    [HOME, AWAY],
+  ]) {
+    const source = backupServers.find(({ id }) => id === `pbs-${STORE_OF[from!]}`);
+    const target = world.state.backupServers?.[`pbs-${STORE_OF[to!]}`];
+    if (!source || !target) continue;
+    target.remotes[STORE_OF[from!]!] = { host: source.id, authId: TOKEN, password: source.tokens[TOKEN]! };
+  }
 }

@@ -3,11 +3,11 @@ import { setClusterStatus } from "../../../src/cli/simulated-config";
 import type { PropertyMap } from "../../support/property-values";
 import type { DesiredResource } from "../../support/replay-model";
 import { disk, pool, vm } from "../../support/stack";
-import { HOME, POOL } from "./federation";
+import { HOME, POOL, type SweptStore } from "./federation";
 
 export interface Scenario {
   name: string;
-  store: "nfs" | "pbs";
+  store: SweptStore;
   /** What stands before; empty: nothing. */
   before: DesiredResource[];
   /** What is declared from then on: the disturbed `up`, and the one after it. */
@@ -46,6 +46,7 @@ export const SCENARIOS: Scenario[] = [
   },
   { name: "vm move cold", store: "nfs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
   { name: "vm move warm", store: "pbs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
+  { name: "vm move between backup servers", store: "two-pbs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
   { name: "vm delete", store: "nfs", before: [...pools, web()], after: pools },
   { name: "disk create", store: "nfs", before: pools, after: [...pools, data("1GiB")] },
   { name: "disk grow", store: "nfs", before: [...pools, data("1GiB")], after: [...pools, data("2GiB")] },

@@ -1,4 +1,5 @@
 /** Disturbs one scenario at every API call with every fault, runs it again, and looks whether all is as it should be. */
+import type { FederationState } from "../../../src/simulator";
 import { OperationFailedError, type StackState } from "../../support/replay-model";
 import type { SharedClock } from "../../support/shared-clock/shared-clock";
 import { CallCounter, CallRecorder, keyOf } from "./calls";
@@ -161,7 +162,7 @@ function disturb(scene: Scene, { call, fault }: Point, clock: SharedClock): { wa
     hit = arrived;
     if (fault === "kill-before") void scene.kill();
     if (fault === "node-down") administrator.powerOff(call.cluster, call.node!);
-    if (fault === "cluster-down") world.state.clusters[call.cluster]!.down = true;
+    if (fault === "cluster-down") setDown(world.state, call.cluster, true);
     if (fault === "node-down" || fault === "cluster-down") void simulator.applyStatus();
     return actionOf(fault, call);
   };
@@ -180,7 +181,7 @@ function disturb(scene: Scene, { call, fault }: Point, clock: SharedClock): { wa
       faults.onCall = () => undefined;
       faults.onDone = done;
       if (hung !== undefined) await world.tasks.stop(hung);
-      if (fault === "cluster-down") world.state.clusters[call.cluster]!.down = false;
+      if (fault === "cluster-down") setDown(world.state, call.cluster, false);
       if (fault === "node-down") await administrator.powerOn(call.cluster, call.node!);
       if (fault === "node-down" || fault === "cluster-down") await simulator.applyStatus();
       // Requests of a process that is gone do not concern the next one.
@@ -189,8 +190,16 @@ function disturb(scene: Scene, { call, fault }: Point, clock: SharedClock): { wa
   };
 }
 
+/** A cluster, or a backup server. */
+function setDown({ clusters, backupServers }: FederationState, id: string, down: boolean): void {
+  const found = clusters[id] ?? backupServers?.[id];
+  if (!found) throw new Error(`There is neither a cluster nor a backup server ${id}.`);
+  found.down = down;
+}
+
 function runningTasks({ simulator: { world } }: Scene): number {
-  return Object.keys(world.state.clusters).reduce((sum, id) => sum + world.tasks.listRunning(id).length, 0);
+  const owners = [...Object.keys(world.state.clusters), ...Object.keys(world.state.backupServers ?? {})];
+  return owners.reduce((sum, id) => sum + world.tasks.listRunning(id).length, 0);
 }
 
 function copyOf({ resources, pendingCreates }: StackState): StackState {

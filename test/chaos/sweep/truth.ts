@@ -27,7 +27,7 @@ export interface Truth {
   archives: string[];
   /** Pools, and for each name the number of guests in all clusters: on which of them they are may differ. */
   pools: string[];
-  /** HA, replication and backup jobs. */
+  /** HA, replication, backup jobs, and sync jobs of backup servers. */
   jobs: string[];
   runningTasks: string[];
 }
@@ -63,17 +63,25 @@ export function truthOf(state: FederationState): Truth {
       ),
     ),
     pools: poolsOf(state),
-    jobs: Object.entries(state.clusters).flatMap(([id, { ha, replication, backupJobs }]) =>
-      [ha.resources, ha.rules, replication, backupJobs].flatMap((kind) =>
-        Object.entries(kind).map(([name, value]) => `${id} ${name} ${JSON.stringify(value)}`),
-      ),
+    jobs: [
+      ...Object.entries(state.clusters).map(([id, { ha, replication, backupJobs }]) => ({
+        id,
+        kinds: [ha.resources, ha.rules, replication, backupJobs],
+      })),
+      ...backupServersOf(state).map(({ id, syncJobs }) => ({ id, kinds: [syncJobs] })),
+    ].flatMap(({ id, kinds }) =>
+      kinds.flatMap((kind) => Object.entries(kind).map(([name, value]) => `${id} ${name} ${JSON.stringify(value)}`)),
     ),
-    runningTasks: Object.values(state.clusters).flatMap(({ tasks }) =>
+    runningTasks: [...Object.values(state.clusters), ...backupServersOf(state)].flatMap(({ tasks }) =>
       Object.values(tasks)
         .filter((task) => task.endMs === undefined)
         .map((task) => `${task.type} ${task.id} on ${task.node}`),
     ),
   };
+}
+
+function backupServersOf({ backupServers = {} }: FederationState) {
+  return Object.values(backupServers);
 }
 
 function poolsOf({ clusters }: FederationState): string[] {
@@ -93,24 +101,33 @@ export function fingerprint(state: FederationState, engineState: unknown): strin
     rest: [pools, ha, replication, backupJobs, Object.values(nodes).map(({ status }) => status), down],
     tasks: Object.values(tasks).map(({ type, id, node, exitStatus }) => [type, id, node, exitStatus]),
   }));
+  const servers = backupServersOf(state).map(({ syncJobs, down, tasks }) => [
+    syncJobs,
+    down,
+    Object.values(tasks).map(({ type, id, exitStatus }) => [type, id, exitStatus]),
+  ]);
   const backends = Object.values(state.backends).map(({ id, volumes }) => [
     id,
     Object.entries(volumes).map(([name, { createdAtMs: _created, ...rest }]) => [name, rest]),
   ]);
-  return hash(timeless(JSON.stringify([clusters, backends, engineState])));
+  return hash(timeless(JSON.stringify([clusters, servers, backends, engineState])));
 }
 
 /** Without moments, process ids and random ids. */
 export function timeless(text: string): string {
-  return text
-    .replaceAll(/UPID:([^:]*):[^:]*:[^:]*:[^:]*:([^:]*):([^:]*):/g, "UPID:$1:$2:$3:")
-    .replaceAll(/\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g, "TIME")
-    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "TIME")
-    .replaceAll(/(?<=[^0-9])1[78]\d{8}(?:\d{3})?(?=[^0-9])/g, "TIME")
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
-    .replaceAll(/BC:24:11(?::[0-9A-F]{2}){3}/g, "MAC")
-    .replaceAll(/(?<=\\*"id\\*":\\*")[0-9a-f]{8,}/g, "ID")
-    .replaceAll(/(?<=move )[0-9a-f]{8,}/g, "ID");
+  return (
+    text
+      // A backup server's has one number more.
+      .replaceAll(/UPID:([^:]*)(?::[0-9A-F]{8,16}){3,4}:([^:]*):([^:]*):/g, "UPID:$1:$2:$3:")
+      .replaceAll(/fed-move-[0-9a-f]+/g, "MOVE")
+      .replaceAll(/\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g, "TIME")
+      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "TIME")
+      .replaceAll(/(?<=[^0-9])1[78]\d{8}(?:\d{3})?(?=[^0-9])/g, "TIME")
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
+      .replaceAll(/BC:24:11(?::[0-9A-F]{2}){3}/g, "MAC")
+      .replaceAll(/(?<=\\*"id\\*":\\*")[0-9a-f]{8,}/g, "ID")
+      .replaceAll(/(?<=move )[0-9a-f]{8,}/g, "ID")
+  );
 }
 
 function drivesOf(guest: GuestState): [string, string][] {

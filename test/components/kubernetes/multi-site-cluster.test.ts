@@ -76,7 +76,29 @@ describe("MultiSiteCluster", () => {
     });
   });
 
-  it("refuses a count that is none", async () => {
-    await expect(declare({ groups: { worker: { ...SHAPE, count: -1 } } })).rejects.toThrow(/groups\.worker\.count is -1/);
+  it("leaves labels that no kubelet may set to Pulumi", async () => {
+    const labels = { "node-role.kubernetes.io/worker": "", "node.kubernetes.io/class": "big", "example.com/rack": "7" };
+    const groups = { worker: { ...SHAPE, count: 1, labels } };
+    await expect(declare({ groups })).rejects.toThrow(/no kubelet may give its node the label node-role\.kubernetes\.io\/worker/);
+    const { result, ofType } = await declare({ groups, labelNodes: true });
+    const { nodeRegistration, talosPatch } = result[0]!;
+    const told = nodeRegistration.kubeletExtraArgs.find(({ name }) => name === "node-labels")!.value;
+    const { machine } = parse(talosPatch) as { machine: { nodeLabels: Record<string, string> } };
+    for (const names of [told.split(",").map((text) => text.split("=")[0]), Object.keys(machine.nodeLabels)])
+      expect(names.sort()).toEqual([
+        "example.com/rack",
+        "node.kubernetes.io/class",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+      ]);
+    expect(ofType(":NodePatch")[0]?.inputs).toMatchObject({ metadata: { labels } });
+  });
+
+  it.each([
+    ["a count that is none", { worker: { ...SHAPE, count: -1 } }, /groups\.worker\.count is -1/],
+    ["a name that no node can have", { Worker: { ...SHAPE, count: 1 } }, /would be called k8s-Worker-1, which Kubernetes refuses/],
+    ["a name longer than a label", { ["w".repeat(58)]: { ...SHAPE, count: 10 } }, /at most 63 lower-case letters/],
+  ])("refuses %s", async (_case, groups, message) => {
+    await expect(declare({ groups })).rejects.toThrow(message);
   });
 });

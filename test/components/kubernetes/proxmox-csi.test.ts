@@ -120,6 +120,12 @@ describe("ProxmoxCsi", () => {
     expect((await declare({ chart: false })).ofType(":Release")).toEqual([]);
   });
 
+  it("takes the chart from elsewhere on request, in the version that is there", async () => {
+    const { ofType } = await declare({ chart: { source: "./charts/proxmox-csi-plugin-0.5.9.tgz" } });
+    expect(ofType(":Release")[0]?.inputs).toMatchObject({ chart: "./charts/proxmox-csi-plugin-0.5.9.tgz", namespace: "csi-proxmox" });
+    expect(ofType(":Release")[0]?.inputs).not.toHaveProperty("version");
+  });
+
   it("makes a StorageClass per storage class and per name that the storage has", async () => {
     const { ofType, result } = await declare({}, [[["clusters", 1, "storage", "classes", "fast"], "zfs"]]);
     expect(result.storageClasses).toEqual(["proxmox-common", "proxmox-fast-local-lvm", "proxmox-fast-zfs"]);

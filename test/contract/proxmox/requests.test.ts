@@ -90,6 +90,8 @@ const calls: Record<string, [(client: ProxmoxApi) => Promise<unknown>, unknown]>
     (c) => c.replication.create({ vmid: 100, job: 0, targetNode: "n2", schedule: "*/15", rateMBps: 10, comment: "x", disabled: true }),
     null,
   ],
+  "replication.remove": [(c) => c.replication.remove({ vmid: 100, job: 0 }), [{ id: "100-0", guest: 100 }]],
+  "replication.isReplicated": [(c) => c.replication.isReplicated(100), []],
 };
 
 const job: BackupJob = {

@@ -50,10 +50,11 @@ export class KubernetesSite {
     readonly token: string,
   ) {}
 
-  static async start(): Promise<KubernetesSite> {
+  /** @param change of the example's federation.yaml */
+  static async start(change: (text: string) => string = (text) => text): Promise<KubernetesSite> {
     const kubernetes = findKubernetes(REPOSITORY);
     if (!kubernetes) throw new Error('The Kubernetes control plane is not built. Run "npm run test:kubernetes", which builds it first.');
-    const text = await readFile(join(REPOSITORY, "examples/zoned-storage/federation.yaml"), "utf8");
+    const text = change(await readFile(join(REPOSITORY, "examples/zoned-storage/federation.yaml"), "utf8"));
     const federation = await startSimulatedFederation({ text });
     const controlPlane = await startControlPlane(kubernetes);
     const kubeconfig = new library.KubeConfig();

@@ -99,6 +99,12 @@ describe("snapshots", () => {
     const ref = { type: "vm", id: "100", timeSeconds: noon } as const;
     const [found] = await ams.snapshots.list(amsMain, { id: "100" });
     expect(found).toMatchObject({ ...ref, owner: "root@pam", protected: false, files: expect.arrayContaining(["drive-scsi0.img.fidx"]) });
+    const upid = await ams.snapshots.verify(amsMain, ref);
+    await ams.tasks.wait(upid, { timeoutMs: 20_000 });
+    expect((await ams.snapshots.find(amsMain, ref))?.verification).toBe("ok");
+    const [task] = await ams.tasks.list({ typeFilter: "verify" });
+    const time = ref.timeSeconds.toString(16).toUpperCase().padStart(8, "0");
+    expect(task).toMatchObject({ upid, id: expect.stringMatching(new RegExp(`vm-${ref.id}-${time}$`)) });
     await ams.snapshots.setProtected(amsMain, ref, true);
     await ams.snapshots.setNotes(amsMain, ref, "first line\nsecond line");
     expect(await ams.snapshots.find(amsMain, ref)).toMatchObject({ protected: true, notes: "first line" });

@@ -1,5 +1,5 @@
 /** Migration paths: limits, windows, and methods that the link does not carry. */
-import type { Federation, MigrationPath } from "../../../config";
+import type { CrossConnect, Federation, MigrationPath } from "../../../config";
 import { type Lint, warn } from "../finding";
 
 /** Live methods and stretched clusters want less than this between their ends; the guide's figure. */
@@ -13,6 +13,7 @@ export function lintMigration(federation: Federation): Lint[] {
       ...bandwidth(path, way, at),
       ...window(path, way, at),
       ...compression(federation, path, way, at),
+      ...encryption(federation, path, way, at),
       ...method(federation, path, way, at),
     ];
   });
@@ -34,6 +35,21 @@ function compression(federation: Federation, path: MigrationPath, way: string, a
   return [warn([...at, "compression_enabled"], `moves ${way} cross providers uncompressed`, "Remove compression_enabled: false.")];
 }
 
+/** A VPN, or a link that says nothing about itself, is left alone: what it does is not known here. */
+function encryption(federation: Federation, path: MigrationPath, way: string, at: Lint["path"]): Lint[] {
+  const [source, target] = [providerOf(federation, path.sourceCluster), providerOf(federation, path.targetCluster)];
+  if (path.encryptionRequired || source === undefined || source === target) return [];
+  const links = linksBetween(federation, path.sourceCluster, path.targetCluster);
+  if (links.some(({ type }) => type === undefined || type === "vpn")) return [];
+  return [
+    warn(
+      at,
+      `moves ${way} cross providers, and neither a VPN nor encrypted archives are asked for`,
+      "Set encryption_required: true, and use a Proxmox Backup Server with a client key.",
+    ),
+  ];
+}
+
 function method(federation: Federation, path: MigrationPath, way: string, at: Lint["path"]): Lint[] {
   if (path.method !== "storage") return [];
   const latencyMs = latencyBetween(federation, path.sourceCluster, path.targetCluster);
@@ -49,13 +65,18 @@ function method(federation: Federation, path: MigrationPath, way: string, at: Li
 
 /** The larger of what the two ends declare. */
 export function latencyBetween(federation: Federation, source: string, target: string): number | undefined {
-  const declared = federation.clusters.flatMap((cluster) =>
-    cluster.network.crossConnects.flatMap((link) => {
+  const declared = linksBetween(federation, source, target).flatMap(({ latencyMs }) => latencyMs ?? []);
+  return declared.length === 0 ? undefined : Math.max(...declared);
+}
+
+/** As either end declares them. */
+function linksBetween(federation: Federation, source: string, target: string): CrossConnect[] {
+  return federation.clusters.flatMap((cluster) =>
+    cluster.network.crossConnects.filter((link) => {
       const ends = [cluster.id, link.targetCluster];
-      return ends.includes(source) && ends.includes(target) ? (link.latencyMs ?? []) : [];
+      return ends.includes(source) && ends.includes(target);
     }),
   );
-  return declared.length === 0 ? undefined : Math.max(...declared);
 }
 
 function providerOf(federation: Federation, id: string): string | undefined {

@@ -7,14 +7,16 @@ import {
   findVolumeMark,
   type KubernetesApi,
   type PersistentVolume,
+  parseFlag,
   parseStorageQuantity,
   parseVolumeHandle,
   sameVolume,
   type VolumeHandle,
   volidOfHandle,
 } from "../../../kubernetes";
-import { type Identity, ownerVmidOf } from "../../../migration";
+import { FREE_STACK, type Identity, ownerVmidOf, readMarkedGuest } from "../../../migration";
 import { FormatError, type ProxmoxApi } from "../../../proxmox";
+import { volidOf } from "../../disk/owner";
 import { type Session, UserError } from "../../session";
 import { guestUseOf } from "../guest-use";
 import { clusterOfRegion, storageReach } from "../place";
@@ -38,6 +40,8 @@ export interface Adoptee {
   shared: boolean;
   /** It carries the volume's own mark already. */
   ours: boolean;
+  /** A guest of `federate volumes move` owns the disk, and is handed over with it. */
+  handedOver: boolean;
 }
 
 /** @throws UserError when there is no such volume, it is somebody else's, or PersistentVolume and disk do not belong together */
@@ -48,16 +52,17 @@ export async function findAdoptee(session: Session, api: KubernetesApi, adopt: A
   const what = `adopt: PersistentVolume ${name}`;
   const volumeHandle = volume.spec?.csi?.volumeHandle ?? "";
   const handle = requireHandle(volume, what);
-  const ours = requireFree(volume, what, identity);
+  const { ours, handedOver } = requireFree(volume, what, identity);
   refuseRivals(all, volume, handle, what);
   const cluster = clusterOfRegion(await session.federation(), handle.region);
   const { node, shared } = await requireStorage(session, cluster, handle, what);
   const proxmox = await session.client(cluster);
   const volid = volidOfHandle(handle);
   const sizeBytes = await requireDisk(proxmox, node, volid, volume, what);
-  const adoptee: Adoptee = { volume, name, volumeHandle, handle, cluster, node, volid, sizeBytes, shared, ours };
-  // Ours already: pods come and go as they like.
-  if (!ours) {
+  const adoptee: Adoptee = { volume, name, volumeHandle, handle, cluster, node, volid, sizeBytes, shared, ours, handedOver };
+  if (handedOver) await requireFreeOwner(session, adoptee, what, identity);
+  // Ours already, or with an owner: pods come and go as they like.
+  else if (!ours) {
     await refuseOwnedDisk(proxmox, adoptee, what);
     await refuseUnexpectedUse(session, api, adoptee, what);
   }
@@ -86,7 +91,7 @@ function requireHandle({ metadata, spec }: PersistentVolume, what: string): Volu
   if (spec?.csi?.driver !== CSI_DRIVER)
     throw new UserError(`${what} is not of the driver ${CSI_DRIVER}${spec?.csi ? `, but of ${spec.csi.driver}` : ""}.`);
   if (metadata?.deletionTimestamp !== undefined) throw new UserError(`${what} is being deleted.`);
-  if (isReplicated(spec.csi.volumeAttributes))
+  if (parseFlag(spec.csi.volumeAttributes?.replicate))
     throw new UserError(
       `${what} is replicated by the plugin (replicate: "1"): its owner VM and replication jobs are the plugin's, which moves it itself. It is not taken over by this version.`,
     );
@@ -98,19 +103,32 @@ function requireHandle({ metadata, spec }: PersistentVolume, what: string): Volu
   }
 }
 
-/** As Go's `strconv.ParseBool` reads it, which the plugin uses. */
-function isReplicated(attributes: Record<string, string> = {}): boolean {
-  return ["1", "t", "T", "true", "TRUE", "True"].includes(attributes.replicate ?? "");
-}
-
-/** @returns whether it is this volume's already */
-function requireFree(volume: PersistentVolume, what: string, identity: Identity): boolean {
+/** One that nobody owns, this volume's own, or one of the command: that hands over what it has moved. */
+function requireFree(volume: PersistentVolume, what: string, identity: Identity): Pick<Adoptee, "ours" | "handedOver"> {
   const mark = findVolumeMark(volume);
-  if (!mark) return false;
-  if (sameVolume(mark, identity)) return true;
+  if (!mark) return { ours: false, handedOver: false };
+  // Ours without an owner of ours, and not taken over as it was: the handing over was interrupted.
+  if (sameVolume(mark, identity)) return { ours: true, handedOver: mark.adopted !== true };
+  if (mark.federation === identity.federation && mark.stack === FREE_STACK) {
+    if (!mark.adopted) return { ours: false, handedOver: true };
+    throw new UserError(`${what} is being taken over by "federate volumes move": repeat that command first, until it has moved.`);
+  }
   throw new UserError(
     `${what} belongs to ${mark.name} of stack ${mark.stack} (federation ${mark.federation}). Remove it from that stack first: for an adopted volume "pulumi destroy" of the resource there leaves volume and disk as they are.`,
   );
+}
+
+/** The guest that owns the disk must be the command's too, and at rest. */
+async function requireFreeOwner(session: Session, { cluster, volid }: Adoptee, what: string, { federation }: Identity): Promise<void> {
+  const vmid = ownerVmidOf(volid);
+  const found = vmid === undefined ? undefined : await session.locate(cluster, vmid);
+  const owner = found && (await readMarkedGuest(found));
+  const { mark } = owner ?? {};
+  const free = mark?.federation === federation && mark.stack === FREE_STACK && mark.kind === "disk" && mark.phase === "settled";
+  if (!owner || !free || volidOf(owner) !== volid)
+    throw new UserError(
+      `${what}: vm ${vmid} on ${cluster} does not own its disk ${volid} for "federate volumes move", or is under way. Repeat that command first, until it has moved.`,
+    );
 }
 
 /** Two PersistentVolumes of one disk would be mounted at once. */

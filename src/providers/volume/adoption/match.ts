@@ -1,6 +1,6 @@
 /** Whether a PersistentVolume is what the program declares. Pure. */
 import type { PersistentVolume } from "../../../kubernetes";
-import { type ObjectName, toVolumeAttributes } from "../../../kubernetes";
+import { type ObjectName, parseFlag, toVolumeAttributes } from "../../../kubernetes";
 import type { VolumeSpec } from "../spec";
 import type { Adoptee } from "./adoptee";
 
@@ -55,7 +55,7 @@ function compareAttributes(spec: VolumeSpec, found: Record<string, string>): Dif
 /** The plugin reads flags as Go does, and takes a missing one for its default. */
 function meaning(name: string, value: string | undefined): unknown {
   if (name !== "iothread" && name !== "ssd") return value ?? null;
-  return value === undefined ? name === "iothread" : ["1", "t", "T", "true", "TRUE", "True"].includes(value);
+  return value === undefined ? name === "iothread" : parseFlag(value);
 }
 
 function luksOf({ luks }: VolumeSpec): ObjectName | null {

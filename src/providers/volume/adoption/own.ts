@@ -5,6 +5,7 @@
  */
 import { formatVolumeHandle, parseVolumeHandle, type VolumeHandle, volidOfHandle } from "../../../kubernetes";
 import {
+  carriesMark,
   claimGuest,
   dataDrivesOf,
   destroyGuest,
@@ -14,11 +15,9 @@ import {
   identityTag,
   type Mark,
   type MarkedGuest,
-  parseDescription,
   putConfig,
   readMarkedGuest,
   runTask,
-  sameIdentity,
   waitForTask,
   writeMark,
 } from "../../../migration";
@@ -112,10 +111,7 @@ async function claimEmpty({ session, spec, inputs }: VolumeContext, identity: Id
         description: formatDescription(spec.description, mark),
         ...more,
       },
-      isOurs: (config) => {
-        const found = parseDescription(config.values.description).mark;
-        return found !== undefined && sameIdentity(found, identity);
-      },
+      isOurs: ({ values }) => carriesMark(values.description, identity),
     },
     session.pace,
   );

@@ -10,6 +10,7 @@ import { diskSchema } from "../../disk/spec";
 import { type Inputs, UNKNOWN } from "../../inputs";
 import { alreadyPlanned } from "../../peers";
 import { resolvePool } from "../../pool/resolve";
+import { findShortage } from "../../room";
 import type { Session } from "../../session";
 import { toDiskInputs } from "../disk-inputs";
 import { kubernetesOf } from "../kubernetes";
@@ -66,8 +67,13 @@ export async function planAdoption(session: Session, planning: Planning): Promis
   const { persistentVolume: former } = before?.__adopted ?? {};
   if (former !== undefined && former !== adoptee.name)
     return { failure: `Volume ${spec.name} is PersistentVolume ${former}; another one (${adoptee.name}) is another resource.` };
-  const refusal = describeMismatch(spec, adoptee) ?? refusePlace(planning, adoptee) ?? (await refuseByRules(session, planning, adoptee));
+  const refusal =
+    describeMismatch(spec, adoptee) ??
+    refusePlace(planning, adoptee) ??
+    (await refuseByRules(session, planning, adoptee)) ??
+    (await refuseGrowth(session, spec, adoptee));
   if (refusal !== undefined) return { failure: `Volume ${spec.name}: ${refusal}` };
+  if (adoptee.handedOver) return planHandover(session, planning, adoptee);
   return adopt.takeOwnership ? planOwnership(session, planning, adoptee) : { inputs: inputsInPlace(planning, adoptee) };
 }
 
@@ -92,18 +98,9 @@ function inputsInPlace(planning: Planning, adoptee: Adoptee): Omit<VolumeInputs,
 
 /** The same disk under a name of its owner's: from then on it grows, moves and is deleted like every other volume's. */
 async function planOwnership(session: Session, planning: Planning, adoptee: Adoptee): Promise<Planned> {
-  const { spec, news } = planning;
-  const placement = placementOf(planning, adoptee);
-  const { cluster, node, storages, why } = placement;
-  // What is there already is no new demand on the storage: `prior` says so.
-  const disk = await checkDisk(
-    session,
-    { placement: { cluster, node, storages, why }, __sizeBytes: 0 },
-    toDiskInputs(news, spec, { cluster, node }),
-  );
-  const [failure] = disk.failures;
-  if (failure) return { failure: failure.reason };
-  if (disk.inputs.placement === UNKNOWN) return { failure: `Volume ${spec.name}: its place is not known yet.` };
+  const { spec } = planning;
+  const disk = await planDiskThere(session, planning, adoptee);
+  if ("failure" in disk) return disk;
   const use = describeUse(await findKubernetesUse(await kubernetesOf(session, spec.kubernetes), adoptee.volume, spec.quiesce));
   if (use !== undefined && !spec.quiesce)
     return {
@@ -119,6 +116,36 @@ async function planOwnership(session: Session, planning: Planning, adoptee: Adop
       __disk: disk.inputs,
     },
   };
+}
+
+/** The command has given it an owner: only the marks change. */
+async function planHandover(session: Session, planning: Planning, adoptee: Adoptee): Promise<Planned> {
+  const disk = await planDiskThere(session, planning, adoptee);
+  if ("failure" in disk) return disk;
+  return {
+    inputs: {
+      placement: placementOf(planning, adoptee),
+      adoption: `${describe(adoptee)} is handed over by "federate volumes move" with its owner VM: only the marks change`,
+      __handedOver: adoptee.name,
+      __disk: disk.inputs,
+    },
+  };
+}
+
+/** What is there already is no new demand on the storage. */
+async function planDiskThere(session: Session, planning: Planning, adoptee: Adoptee): Promise<{ inputs: Inputs } | { failure: string }> {
+  const { spec, news } = planning;
+  const { cluster, node, storages, why } = placementOf(planning, adoptee);
+  const disk = await checkDisk(
+    session,
+    // `prior` says so.
+    { placement: { cluster, node, storages, why }, __sizeBytes: 0 },
+    toDiskInputs(news, spec, { cluster, node }),
+  );
+  const [failure] = disk.failures;
+  if (failure) return { failure: failure.reason };
+  if (disk.inputs.placement === UNKNOWN) return { failure: `Volume ${spec.name}: its place is not known yet.` };
+  return { inputs: disk.inputs };
 }
 
 function placementOf({ federation, before }: Planning, { cluster, node, shared, volid }: Adoptee): VolumePlacement {
@@ -167,6 +194,11 @@ async function refuseByRules(session: Session, { spec, news, identity }: Plannin
   return wanted === storage
     ? undefined
     : `it is on storage ${storage}, and its storage class means ${wanted}: declare the class of the storage it is on`;
+}
+
+async function refuseGrowth(session: Session, spec: VolumeSpec, { cluster, node, volid, sizeBytes }: Adoptee): Promise<string | undefined> {
+  const shortage = await findShortage(session, { cluster, node, storage: parseVolid(volid).storage }, spec.size - sizeBytes);
+  return shortage && `it cannot grow: ${shortage}. Free space there, or declare less`;
 }
 
 function describe({ name, volumeHandle, sizeBytes, volume }: Adoptee): string {

@@ -4,7 +4,8 @@ const { ProxmoxCsi, ZonedStatefulSet } = require("proxmox-federation/kubernetes"
 // Installing the plugin's chart is the Kubernetes plugin's business, and the stand-in has none.
 const csi = new ProxmoxCsi("csi", { chart: false, storageClasses: { "proxmox-fast": { storageClass: "fast", ssd: true } } });
 const pool = new ResourcePool("kubernetes");
-const zones = process.env.ZONES.split(",").map((place) => {
+/** Without ZONES placement decides. */
+const zones = process.env.ZONES?.split(",").map((place) => {
   const [region, zone] = place.split("/");
   return { region, zone };
 });
@@ -12,7 +13,7 @@ const container = { name: "main", image: "none.invalid/none", volumeMounts: [{ n
 const database = new ZonedStatefulSet(
   "db",
   {
-    replicas: 2,
+    replicas: Number(process.env.REPLICAS ?? 2),
     zones,
     pool,
     volumes: { data: { size: "1GiB", storageClass: "fast" } },
