@@ -21,4 +21,5 @@ export {
   type VolumeMode,
   type VolumeShape,
   ZONE_LABEL,
+  zonesOf,
 } from "./volume-shape";

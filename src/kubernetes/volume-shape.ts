@@ -124,6 +124,13 @@ export function toNodeAffinity(
   return { required: { nodeSelectorTerms: zones ? zones.map(inZone) : [{ matchExpressions: [inRegion] }] } };
 }
 
+/** The zones that a PersistentVolume's affinity names; undefined: all of its region. */
+export function zonesOf({ spec }: PersistentVolume): string[] | undefined {
+  const terms = spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+  const inZones = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.filter(({ key }) => key === ZONE_LABEL));
+  return inZones.length === 0 ? undefined : inZones.flatMap(({ values = [] }) => values);
+}
+
 export interface ClaimShape {
   namespace: string;
   name: string;

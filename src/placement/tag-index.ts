@@ -1,53 +1,64 @@
+import type { Rule } from "./model";
+import { PairCounts } from "./pair-counts";
 import type { ClusterState, NodeState } from "./world";
 
 /** Where the guests with one tag are, and where they may not go. */
 export class TagPlaces {
-  /** By number of the node; no zeros. */
-  private readonly onNodes = new Map<number, number>();
   /** Kept from the first question on: most rules look at single nodes, and there may be as many tags as guests. */
   private inClusters: Map<ClusterState, number> | undefined;
-  /** Guests of this run that refuse the tag, likewise. */
-  private refusedOn: Map<number, number> | undefined;
+  /** Guests of this run that refuse the tag in their whole cluster, likewise. */
   private refusedIn: Map<ClusterState, number> | undefined;
 
-  /** How many guests with the tag are there. */
-  countOn(place: NodeState | ClusterState): number {
-    if (!("nodes" in place)) return this.onNodes.get(place.index) ?? 0;
+  /**
+   * @param tag its number
+   * @param onNodes how many guests with a tag are on a node, by the numbers of both
+   * @param refusedOn guests of this run that refuse a tag on their node, by the same numbers
+   */
+  constructor(
+    private readonly tag: number,
+    private readonly onNodes: PairCounts,
+    private readonly refusedOn: PairCounts,
+  ) {}
+
+  countOn(node: NodeState): number {
+    return this.onNodes.get(this.tag, node.index);
+  }
+
+  countIn(cluster: ClusterState): number {
     this.inClusters ??= new Map();
-    let count = this.inClusters.get(place);
+    let count = this.inClusters.get(cluster);
     if (count === undefined) {
-      count = place.nodes.reduce((sum, node) => sum + this.countOn(node), 0);
-      this.inClusters.set(place, count);
+      count = cluster.nodes.reduce((sum, node) => sum + this.countOn(node), 0);
+      this.inClusters.set(cluster, count);
     }
     return count;
   }
 
+  /** How many guests with the tag a rule of that scope sees from the node. */
+  countAround(node: NodeState, scope: Rule["scope"]): number {
+    return scope === "cluster" ? this.countIn(node.cluster) : this.countOn(node);
+  }
+
   add(node: NodeState, change: 1 | -1): void {
-    addTo(this.onNodes, node.index, change);
+    this.onNodes.add(this.tag, node.index, change);
     const inCluster = this.inClusters?.get(node.cluster);
     if (inCluster !== undefined) this.inClusters?.set(node.cluster, inCluster + change);
   }
 
-  /** A guest that came to the place (1) or left it (-1) keeps newcomers with the tag away from it. */
-  refuse(place: NodeState | ClusterState, change: 1 | -1): void {
-    if ("nodes" in place) {
+  /** A guest that came to the node (1) or left it (-1) keeps newcomers with the tag away from it, or from its cluster. */
+  refuse(node: NodeState, scope: Rule["scope"], change: 1 | -1): void {
+    if (scope === "cluster") {
       this.refusedIn ??= new Map();
-      addTo(this.refusedIn, place, change);
+      this.refusedIn.set(node.cluster, (this.refusedIn.get(node.cluster) ?? 0) + change);
     } else {
-      this.refusedOn ??= new Map();
-      addTo(this.refusedOn, place.index, change);
+      this.refusedOn.add(this.tag, node.index, change);
     }
   }
 
   isRefusedOn(node: NodeState): boolean {
-    return this.refusedOn?.has(node.index) === true || this.refusedIn?.has(node.cluster) === true;
+    if (this.refusedOn.get(this.tag, node.index) > 0) return true;
+    return this.refusedIn !== undefined && (this.refusedIn.get(node.cluster) ?? 0) > 0;
   }
-}
-
-function addTo<Key>(counts: Map<Key, number>, key: Key, change: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + change;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
 }
 
 /**
@@ -56,6 +67,8 @@ function addTo<Key>(counts: Map<Key, number>, key: Key, change: 1 | -1): void {
  */
 export class TagIndex {
   private readonly places = new Map<string, TagPlaces>();
+  private readonly onNodes = new PairCounts();
+  private readonly refusedOn = new PairCounts();
   private isCounted = false;
 
   /** @param clusters complete by the time of the first question */
@@ -71,7 +84,7 @@ export class TagIndex {
   of(tag: string): TagPlaces {
     let places = this.places.get(tag);
     if (places === undefined) {
-      places = new TagPlaces();
+      places = new TagPlaces(this.places.size, this.onNodes, this.refusedOn);
       this.places.set(tag, places);
     }
     return places;
@@ -90,6 +103,6 @@ export class TagIndex {
 
 /** How many guests with that (lower-case) tag are on the node or in the cluster. */
 export function countTag(place: NodeState | ClusterState, tag: string): number {
-  const { tags } = "nodes" in place ? place : place.cluster;
-  return tags.counted(tag).countOn(place);
+  if ("nodes" in place) return place.tags.counted(tag).countIn(place);
+  return place.cluster.tags.counted(tag).countOn(place);
 }

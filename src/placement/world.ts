@@ -172,7 +172,7 @@ export function guard(node: NodeState, { key, name, pool }: PlacementRequest, ap
 /** Whom the guest keeps away does not come near it (1), or may again (-1). */
 export function refuseTags({ node, rules }: Guard, change: 1 | -1): void {
   const { cluster } = node;
-  for (const { rule } of rules) cluster.tags.of(rule.value.toLowerCase()).refuse(rule.scope === "cluster" ? cluster : node, change);
+  for (const { rule } of rules) cluster.tags.of(rule.value.toLowerCase()).refuse(node, rule.scope, change);
 }
 
 /**

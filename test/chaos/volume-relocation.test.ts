@@ -68,7 +68,7 @@ describe("a volume that no program owns", () => {
   it.each(ELSEWHERE)("goes to another %s, and on from there", async (_kind, to) => {
     await inUse();
     const plan = await planRelocation(scenario.newSession(), await find(PLUGIN_VOLUME, to), to);
-    expect(plan.adoption).toMatch(/gets an owner VM: the disk is renamed and nothing is copied/);
+    expect(plan.adoption).toMatch(/gets an owner VM: its disk is renamed, not copied/);
     expect(plan.migration).toMatchObject({ to: `${to.region}/${to.zone}`, reason: "asked for by federate volumes move" });
     // A plan changes nothing.
     expect([scenario.owners(), [...scenario.a.volumes.keys()]]).toEqual([[], [PLUGIN_VOLID]]);
@@ -132,7 +132,7 @@ describe("a program that adopts what the command has moved", () => {
     const [handle] = [...scenario.kubernetes.volumes.values()].map(({ spec }) => spec?.csi?.volumeHandle);
     const { step, inputs } = await scenario.preview(declared());
     expect(step).toBe("create");
-    expect(inputs.adoption).toMatch(/is handed over by "federate volumes move" with its owner VM: only the marks change/);
+    expect(inputs.adoption).toMatch(/is handed over by "federate volumes move": only marks change$/);
     expect(await scenario.up(declared())).toBe("create");
     expect(scenario.state!.outputs.volumeHandle).toBe(handle);
     await expectOwned();

@@ -73,7 +73,7 @@ describe("a replicated volume", () => {
       ],
     });
     expect(nodeAffinity?.required?.nodeSelectorTerms).toEqual(["a1", "a2", "a3"].map(inZone));
-    // With `Delete` the plugin would destroy the owner together with its jobs.
+    // Owner and jobs are not the plugin's to delete.
     expect(persistentVolumeReclaimPolicy).toBe("Retain");
     expect(owner().config).toMatchObject({ template: "1", protection: "1" });
   });

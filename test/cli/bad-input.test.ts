@@ -163,7 +163,10 @@ describe("with a cluster in trouble,", () => {
     // A refused token is answered after three seconds, as by Proxmox.
     const started = await startSimulator({ layout, timeScale: 20 });
     const path = join(directory, name);
-    await writeFile(path, pointAtSimulator(FEDERATION, started.clusters));
+    const text = pointAtSimulator(FEDERATION, started.clusters);
+    await writeFile(path, text);
+    // Who answers slowly on a busy machine does not hang.
+    await writeFile(patient(path), text.replace(/timeout: 1s/g, "timeout: 20s"));
     const secrets = started.clusters.map(({ id, tokens }) => [`${id.toUpperCase()}_TOKEN`, Object.values(tokens)[0]!]);
     return { started, path, secrets: Object.fromEntries(secrets) as Record<string, string> };
   }
@@ -185,6 +188,8 @@ describe("with a cluster in trouble,", () => {
     await fetch(`${simulator.adminUrl}/faults`, { method: "DELETE" });
   });
 
+  const patient = (path: string) => path.replace(/\.yaml$/, "-patient.yaml");
+
   async function order(action: Record<string, unknown>): Promise<void> {
     const body = JSON.stringify({ cluster: "bad", times: 0, action });
     const reply = await fetch(`${simulator.adminUrl}/faults`, { method: "POST", body });
@@ -201,12 +206,13 @@ describe("with a cluster in trouble,", () => {
   describe.each(Object.entries(CASES).flatMap(([name, given]) => (given.trouble ? [{ name, ...given, trouble: given.trouble }] : [])))(
     "$name",
     ({ argv, trouble, environment: own }) => {
-      it.each(TROUBLES)("ends with one message when one %s", { timeout: 40_000 }, async (kind, prepare, about) => {
+      it.each(TROUBLES)("ends with one message when one %s", { timeout: 90_000 }, async (kind, prepare, about) => {
         await prepare();
         const isBlind = kind === "no rights";
         const secrets = isBlind ? blindEnvironment : environment;
         const variables = kind === "wrong token" ? { ...secrets, BAD_TOKEN: "00000000-0000-0000-0000-000000000000" } : secrets;
-        const result = await federate([...argv, "-c", isBlind ? join(directory, "blind.yaml") : file], { ...variables, ...own });
+        const path = isBlind ? join(directory, "blind.yaml") : file;
+        const result = await federate([...argv, "-c", kind === "hangs" ? path : patient(path)], { ...variables, ...own });
         expectClear(result, trouble[kind], about);
         expect(result.out + result.err).not.toContain(Object.values(environment)[0]);
       });

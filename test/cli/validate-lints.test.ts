@@ -75,7 +75,10 @@ describe("lints", () => {
     ],
     [
       "moves between providers that nothing encrypts",
-      [["type: vpn", "type: mpls"]],
+      [
+        ["type: vpn", "type: mpls"],
+        ["type: pbs", "type: nfs"],
+      ],
       "warning migration_policies.paths.0: moves a → b cross providers, and neither a VPN nor encrypted archives",
     ],
     [
@@ -153,6 +156,7 @@ describe("lints", () => {
   it("leave moves alone for which encryption is required, or whose pool is backed up for the other cluster", () => {
     const sound = federationOf(
       ["type: vpn", "type: mpls"],
+      ["type: pbs", "type: nfs"],
       ["target_cluster: b, max_bandwidth", "target_cluster: b, encryption_required: true, max_bandwidth"],
       ["target_cluster: a, max_bandwidth", "target_cluster: a, encryption_required: true, max_bandwidth"],
       [
@@ -162,6 +166,10 @@ describe("lints", () => {
       ["    limits:", '    replication: { schedule: "02:00", store: vault }\n    limits:'],
     );
     expect(lines(sound).filter((line) => /encrypted archives|replicates nothing/.test(line))).toEqual([]);
+  });
+
+  it("leave moves alone that go through a backup server, which speaks TLS", () => {
+    expect(lines(federationOf(["type: vpn", "type: mpls"])).filter((line) => line.includes("encrypted archives"))).toEqual([]);
   });
 
   it("leave a fast link alone", () => {

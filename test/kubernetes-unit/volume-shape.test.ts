@@ -7,6 +7,7 @@ import {
   toPersistentVolume,
   toReboundClaim,
   type VolumeShape,
+  zonesOf,
 } from "../../src/kubernetes";
 
 const mark = { federation: "acme", stack: "shop/prod", name: "pv/data", generation: 2 };
@@ -83,6 +84,8 @@ describe("a PersistentVolume", () => {
       volumeAttributes: { storage: "tank", replicate: "1", replicateZones: "ams-1,ams-2", replicateSchedule: "*/30" },
     });
     expect(spec?.nodeAffinity).toEqual(toNodeAffinity({ region: "eu-ams" }, zones));
+    expect(zonesOf({ spec })).toEqual(zones);
+    expect(zonesOf({ spec: { nodeAffinity: toNodeAffinity({ region: "eu-ams" }) } })).toBeUndefined();
   });
 
   it("of a raw device has no filesystem", () => {

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { checkNodeFailover, findConflict, PlacementSession, placeOne, whatIf } from "../../src/placement";
+import {
+  checkNodeFailover,
+  findConflict,
+  type GuestFacts,
+  type Inventory,
+  type PlacementRequest,
+  PlacementSession,
+  placeOne,
+  whatIf,
+} from "../../src/placement";
 import { cluster, GIB, guest, inventory, node, pool, request, rule, storage } from "./builders";
 
 describe("whatIf", () => {
@@ -78,6 +87,30 @@ describe("checkNodeFailover", () => {
       { cluster: "a", node: "n1", verdict: "fragmented", homeless: ["x"], bound: ["bound"] },
       { cluster: "a", node: "n2", verdict: "fragmented", homeless: ["y"], bound: [] },
     ]);
+  });
+});
+
+describe("checkNodeFailover trades no must", () => {
+  const two = (first: Partial<GuestFacts>[], second: Partial<GuestFacts>[], storages = [storage("main", ["n1", "n2"])]) => {
+    const at = (name: string, guests: Partial<GuestFacts>[]) => node(name, { guests: guests.map((each) => guest(each)) });
+    return inventory(cluster("a", [at("n1", first), at("n2", second)], { storages }));
+  };
+  const lossOfFirst = (requests: PlacementRequest[], facts: Inventory) => checkNodeFailover(requests, facts)[0]?.homeless;
+  const web = request("web", { tags: ["web"] });
+
+  it("neither of those that stay: what they keep away by rules of their own stays away", () => {
+    const facts = two([{ key: "web", name: "web", tags: ["web"] }], [{ key: "alone", name: "alone" }]);
+    const alone = request("alone", { rules: [rule("anti-affinity must tag web")] });
+    expect(lossOfFirst([web, alone], facts)).toEqual(["web"]);
+    expect(lossOfFirst([web], facts)).toEqual([]);
+  });
+
+  it("nor a pin, nor a storage that the other node does not see", () => {
+    const disks = [{ name: "scsi0", storageClass: "", sizeBytes: GIB }];
+    const facts = two([{ key: "web", name: "web" }], []);
+    expect(lossOfFirst([{ ...web, pin: { node: "n1" } }], facts)).toEqual(["web"]);
+    expect(lossOfFirst([{ ...web, disks }], two([{ key: "web", name: "web" }], [], [storage("main", ["n1"])]))).toEqual(["web"]);
+    expect(lossOfFirst([{ ...web, disks }], facts)).toEqual([]);
   });
 });
 

@@ -46,9 +46,9 @@ describe("a pool that has to survive the loss of any node, with rules between gu
     const alone = asked("alone", {
       rules: [rule("anti-affinity must tag web")],
       prior: { cluster: "a", node: "a2", storages: [] },
-      pool: production(),
+      pool: pool({ name: "other" }),
     });
-    const facts = demanding(inventory(cluster("a", nodes([], [{ key: "alone" }]))), ["node"]);
+    const facts = demanding(inventory(cluster("a", nodes([], [{ key: "alone", pool: "other" }]))), ["node"]);
     const web = asked("web", { tags: ["web"], pool: production() });
     expect(placeMany([alone, web], facts).counts).toMatchObject({ kept: 1, rejected: 1 });
     expect(placeMany([web], facts).counts).toMatchObject({ placed: 1 });

@@ -14,7 +14,7 @@ import {
   parseVolumeHandle,
   volidOfHandle,
   type Workload,
-  ZONE_LABEL,
+  zonesOf,
 } from "../../src/kubernetes";
 import type { FakeCluster } from "./fake-cluster";
 import { ProcessKilled } from "./fake-errors";
@@ -124,7 +124,7 @@ export class FakeKubernetes implements KubernetesApi {
     const name = this.claim.spec?.volumeName ?? "";
     const handle = parseVolumeHandle(this.volumes.get(name)?.spec?.csi?.volumeHandle ?? "");
     const cluster = this.clusters.get(handle.region);
-    const zones = zonesOf(this.volumes.get(name));
+    const zones = zonesOf(this.volumes.get(name) ?? {});
     const workers = [...(cluster?.guests.values() ?? [])].filter((guest) => guest.vmid >= 900 && (zones?.includes(guest.node) ?? true));
     const worker = workers.find((guest) => this.chosenNode === undefined || guest.node === this.chosenNode);
     if (!cluster || !worker) return;
@@ -282,13 +282,6 @@ export class FakeKubernetes implements KubernetesApi {
       throw new KubernetesError("UNREACHABLE", error instanceof Error ? error.message : String(error));
     }
   }
-}
-
-/** Zones that the volume's affinity names; undefined: all of its region. */
-function zonesOf(volume: PersistentVolume | undefined): string[] | undefined {
-  const terms = volume?.spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
-  const zones = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.filter(({ key }) => key === ZONE_LABEL));
-  return zones.length === 0 ? undefined : zones.flatMap(({ values = [] }) => values);
 }
 
 /** RFC 7386. */

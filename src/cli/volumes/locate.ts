@@ -1,7 +1,7 @@
 /** `federate volumes where` and `used-by`: one volume in Kubernetes and on its Proxmox cluster. Changes nothing. */
 import { type Cluster, type Federation, roundedSize } from "../../config";
 import { withinDeadline } from "../../inventory";
-import { type VolumeHandle, volidOfHandle } from "../../kubernetes";
+import { type VolumeHandle, volidOfHandle, zonesOf } from "../../kubernetes";
 import { ownerVmidOf } from "../../migration";
 import { GuestUse } from "../../providers/volume/guest-use";
 import { describeUse, findKubernetesUse, type VolumeUse } from "../../providers/volume/usage";
@@ -25,8 +25,10 @@ export interface VolumePlace {
   volumeHandle: string;
   cluster: string;
   region: string;
-  /** Absent: every node of the region reaches it. */
+  /** Absent: several nodes reach it. */
   zone?: string;
+  /** Those that pods may run in; absent: every one of the region. */
+  zones?: string[];
   volid: string;
   /** Vmid in the disk's name. */
   ownerVmid?: number;
@@ -92,6 +94,7 @@ function clusterOf({ clusters }: Federation, volume: string, { region }: VolumeH
 async function placeOf(volume: CsiVolume, handle: VolumeHandle, cluster: Cluster, api: ProxmoxApi): Promise<VolumePlace> {
   const volid = volidOfHandle(handle);
   const ownerVmid = ownerVmidOf(volid);
+  const zones = zonesOf(volume.object);
   const owner = (await api.listResources()).find((row) => row.kind === "guest" && row.vmid === ownerVmid);
   return {
     volume: volume.name,
@@ -99,6 +102,7 @@ async function placeOf(volume: CsiVolume, handle: VolumeHandle, cluster: Cluster
     cluster: cluster.id,
     region: handle.region,
     ...(handle.zone === undefined ? {} : { zone: handle.zone }),
+    ...(zones ? { zones } : {}),
     volid,
     ...(ownerVmid === undefined ? {} : { ownerVmid }),
     ...(owner?.kind === "guest" ? { ownerNode: owner.node } : {}),
@@ -114,7 +118,7 @@ function placeText(place: VolumePlace): string {
   return table([
     ["volume", place.volume],
     ["cluster", `${place.cluster} (region ${place.region})`],
-    ["zone", place.zone ?? "all of the region"],
+    ["zone", place.zone ?? place.zones?.join(", ") ?? "all of the region"],
     ["disk", `${place.volid}, ${roundedSize(place.sizeBytes)}`],
     ["owned by", owner],
     ["claim", place.claim ?? "none"],

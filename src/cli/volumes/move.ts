@@ -67,7 +67,8 @@ export async function moveVolume(file: string, wanted: string, options: MoveOpti
     const { volume, to, report } = await findMove(session, wanted, options);
     const tell = (more: Partial<MoveReport>) => {
       const told = { ...report, ...more };
-      writeResult(io.stdout, options.format, told, () => reportText(told));
+      const outcome = told.moved ? `moved: ${told.volumeHandle}` : "Nothing was changed.";
+      writeResult(io.stdout, options.format, told, () => [reportText(told), outcome, ...(told.next ? [told.next] : [])].join("\n"));
     };
     const onlyTold = options.dryRun === true ? EXIT.ok : EXIT.finding;
     if (!isFree(volume)) {
@@ -175,14 +176,12 @@ export function nextStep({ name, mark }: CsiVolume, { region, zone }: { region: 
   return `${declared} region: "${region}", zone: "${zone}", allowMove: true${quiesce}; "pulumi preview" shows the move, "pulumi up" makes it.`;
 }
 
-function reportText({ volume, from, to, sizeBytes, usedBy, adoption, migration, moved, volumeHandle, next }: MoveReport): string {
+function reportText({ volume, from, to, sizeBytes, usedBy, adoption, migration }: MoveReport): string {
   const summary = Object.entries(migration ?? {}).map(([key, value]) => `  ${`${key}:`.padEnd(10)} ${String(value)}`);
   return [
     `${volume}: ${from} → ${to}, ${roundedSize(sizeBytes)}`,
     ...(usedBy === undefined ? [] : [`in use: ${usedBy}`]),
     ...(adoption === undefined ? [] : [adoption]),
     ...summary,
-    moved ? `moved: ${volumeHandle}` : "not moved by this command.",
-    ...(next === undefined ? [] : [next]),
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 import { placeMany } from "../many/place-many";
-import type { ClusterFacts, GuestFacts, Inventory, NodeFacts, PlacementRequest } from "../model";
+import type { ClusterFacts, GuestFacts, Inventory, NodeFacts, PlacementRequest, Promised } from "../model";
 import { compareText } from "../order";
 import { buildWorld } from "../world";
 
@@ -19,8 +19,8 @@ export interface NodeFailover {
 }
 
 /**
- * N+1 for every node of the reachable clusters. Guests of ours keep their rules; of others only size and tags are known.
- * Disks on shared storage stay where they are and cost nothing.
+ * N+1 for every node of the reachable clusters. Guests of ours keep their rules and pins, those that restart and those that
+ * stay; of others only size and tags are known. Disks on shared storage stay where they are and cost nothing.
  */
 export function checkNodeFailover(requests: readonly PlacementRequest[], inventory: Inventory): NodeFailover[] {
   const byKey = new Map(requests.map((request) => [request.key, request]));
@@ -39,10 +39,19 @@ function failoverOf(cluster: ClusterFacts, node: NodeFacts, byKey: ReadonlyMap<s
   const rest = { ...cluster, status: "active" as const, nodes: cluster.nodes.filter((other) => other !== node) };
   const alone: Inventory = { clusters: [rest], links: [] };
   const wanted = movable.map((guest) => restartRequest(guest, cluster, byKey));
-  const plan = placeMany(wanted, alone);
+  // Who stays keeps others away by its own rules too, and these are known by its request only.
+  const promised = rest.nodes.flatMap((other) => other.guests.flatMap((guest) => stayingAt(guest, other, cluster, byKey)));
+  const plan = placeMany(wanted, alone, { promised });
   const homeless = plan.decisions.filter(({ outcome }) => outcome === "rejected").map(({ name }) => name);
   const verdict = homeless.length === 0 ? "absorbed" : hasSumFor(wanted, alone) ? "fragmented" : "short";
   return { cluster: cluster.id, node: node.name, verdict, homeless, bound: node.guests.filter(isBound).map(nameOf) };
+}
+
+/** A guest of ours that is not lost, with its rules, where it is; none for others. */
+function stayingAt(guest: GuestFacts, node: NodeFacts, cluster: ClusterFacts, byKey: ReadonlyMap<string, PlacementRequest>): Promised[] {
+  if (guest.key === undefined || !byKey.has(guest.key)) return [];
+  const request = { ...restartRequest(guest, cluster, byKey), disks: [] };
+  return [{ request, placement: { cluster: cluster.id, node: node.name, storages: [] } }];
 }
 
 /** The guest as something to be started on another node of its cluster. */
@@ -62,7 +71,9 @@ function restartRequest(guest: GuestFacts, cluster: ClusterFacts, byKey: Readonl
   if (own === undefined) return bare;
   // It is in its cluster and pool already: neither limits nor the way it was created matter, its company does.
   const pool = own.pool === undefined ? undefined : { ...own.pool, limits: {}, clusters: [cluster.id] };
-  return { ...bare, rules: own.rules, pool, networks: own.networks };
+  // Disks on shared storage take no room again, but their node has to see it.
+  const disks = own.disks.filter(({ storageClass }) => Object.hasOwn(cluster.storageClasses, storageClass));
+  return { ...bare, rules: own.rules, pool, networks: own.networks, pin: own.pin, disks: disks.map((disk) => ({ ...disk, sizeBytes: 0 })) };
 }
 
 /** Whether the loss of one cluster can be absorbed by the others. */

@@ -6,31 +6,10 @@ import type { Shape } from "./shape";
 /** Covers what rounding may take from a bound. */
 const MARGIN = 1e-6;
 
-/** The figures of one resource, with the least of each run of positions, and what they may be at most. */
-interface Limited {
-  used: Float64Array;
-  least: Float64Array;
-  most: number;
-}
-
-/** The first position at which neither figure is above its limit; `end` where there is none. */
-function nextWithin(first: Limited, second: Limited, start: number, end: number): number {
-  // Loops without calls: millions of nodes pass through here every second.
-  const { used: firstUsed, least: firstLeast, most: firstMost } = first;
-  const { used: secondUsed, least: secondLeast, most: secondMost } = second;
-  let position = start;
-  while (position < end) {
-    const run = position >> RUN_BITS;
-    const next = (run + 1) << RUN_BITS;
-    if (firstLeast[run]! <= firstMost && secondLeast[run]! <= secondMost) {
-      const last = next < end ? next : end;
-      for (; position < last; position++) {
-        if (firstUsed[position]! <= firstMost && secondUsed[position]! <= secondMost) return position;
-      }
-    }
-    position = next;
-  }
-  return end;
+/** How full, in thousandths, cores and memory of a node may be at most. */
+interface Limit {
+  cpu: number;
+  memory: number;
 }
 
 /** However full, and not even an empty node. */
@@ -52,13 +31,11 @@ export class BoundedScanChooser implements Chooser {
   /** Where the best was before the best was found. */
   private secondPosition = 0;
   private softMost = 0;
-  private readonly cpu: Limited;
-  private readonly memory: Limited;
+  /** How full a node of the current block may be for the guest to get the best score so far there, and a higher one. */
+  private readonly equal: Limit = { cpu: NONE, memory: NONE };
+  private readonly higher: Limit = { cpu: NONE, memory: NONE };
 
-  constructor(private readonly figures: NodeFigures) {
-    this.cpu = { used: figures.cpuUsed, least: figures.cpuLeast, most: NONE };
-    this.memory = { used: figures.memoryUsed, least: figures.memoryLeast, most: NONE };
-  }
+  constructor(private readonly figures: NodeFigures) {}
 
   /** @param excluded a candidate that does not count */
   choose(shape: Shape, excluded = -1): number | undefined {
@@ -86,8 +63,8 @@ export class BoundedScanChooser implements Chooser {
   /** In falling order of the tie-breaks: of equals only the first needs to be looked at. */
   private scan(block: Block): void {
     const { start, end } = block;
-    this.limit(block, this.bestScore);
-    if (nextWithin(this.cpu, this.memory, start, end) >= end) return;
+    this.limit(block);
+    if (this.nextWithin(this.equal, start, end) >= end) return;
     // From here on the sum of the hashes does not overflow and is higher than before.
     const turn = this.firstBelow(2 ** 32 - (this.shape.kind.hash >>> 0), start, end);
     this.scanFalling(block, turn, end);
@@ -96,30 +73,56 @@ export class BoundedScanChooser implements Chooser {
 
   private scanFalling(block: Block, start: number, end: number): void {
     if (start === end) return;
-    const { shape } = this;
     const { indexes, hashes } = this.figures;
-    this.limit(block, this.bestScore);
     // Those before win against the best so far with an equal score, those after only with a higher one.
-    let turn = this.firstBelow(hashes[start]! - (shape.tie(indexes[start]!) - this.bestTie), start, end);
-    let position = start;
-    while (position < end) {
-      position = nextWithin(this.cpu, this.memory, position, turn);
-      if (position < turn) {
-        const hasWon = this.consider(position);
-        position += 1;
-        if (!hasWon) continue;
-      }
-      this.limit(block, this.bestScore + 1);
-      turn = end;
+    const turn = this.firstBelow(hashes[start]! - (this.shape.tie(indexes[start]!) - this.bestTie), start, end);
+    let position = this.nextWithin(this.equal, start, turn);
+    while (position < turn && !this.consider(position)) position = this.nextWithin(this.equal, position + 1, turn);
+    if (position < turn) {
+      this.limit(block);
+      position += 1;
+    }
+    this.scanHigher(block, position, end);
+  }
+
+  private scanHigher(block: Block, start: number, end: number): void {
+    for (let position = this.nextWithin(this.higher, start, end); position < end; ) {
+      if (this.consider(position)) this.limit(block);
+      position = this.nextWithin(this.higher, position + 1, end);
     }
   }
 
-  /** Sets how full a node of the block may be for the guest to get a score there. */
-  private limit(block: Block, score: number): void {
+  /** The first position at which neither cores nor memory are fuller than allowed; `end` where there is none. */
+  private nextWithin(limit: Limit, start: number, end: number): number {
+    // Loops without calls: millions of nodes pass through here every second.
+    const { cpuUsed, cpuLeast, memoryUsed, memoryLeast } = this.figures;
+    const { cpu, memory } = limit;
+    let position = start;
+    while (position < end) {
+      const run = position >> RUN_BITS;
+      const next = (run + 1) << RUN_BITS;
+      if (cpuLeast[run]! <= cpu && memoryLeast[run]! <= memory) {
+        const last = next < end ? next : end;
+        for (; position < last; position++) {
+          if (cpuUsed[position]! <= cpu && memoryUsed[position]! <= memory) return position;
+        }
+      }
+      position = next;
+    }
+    return end;
+  }
+
+  /** Sets how full a node of the block may be for the best score so far, and for a higher one. */
+  private limit(block: Block): void {
     const { size } = this.shape;
-    const most = this.mostUsed(block, score);
-    this.cpu.most = most - (size.cpu * 1000) / block.largestCpu;
-    this.memory.most = most - (size.memoryMiB * 1000) / block.largestMemoryMiB;
+    const cpu = (size.cpu * 1000) / block.largestCpu;
+    const memory = (size.memoryMiB * 1000) / block.largestMemoryMiB;
+    const equal = this.mostUsed(block, this.bestScore);
+    this.equal.cpu = equal - cpu;
+    this.equal.memory = equal - memory;
+    const higher = this.mostUsed(block, this.bestScore + 1);
+    this.higher.cpu = higher - cpu;
+    this.higher.memory = higher - memory;
   }
 
   /** The first position from `start` until before `end` whose hash is lower; `end` where there is none. */

@@ -87,9 +87,9 @@ function refuseDuplicates(requests: readonly PlacementRequest[]): void {
 }
 
 function hasAscendingKeys(requests: readonly PlacementRequest[]): boolean {
-  let before: string | undefined;
-  for (const { key } of requests) {
-    if (before !== undefined && before >= key) return false;
+  for (let index = 1, before = requests[0]?.key; index < requests.length; index++) {
+    const { key } = requests[index]!;
+    if (before! >= key) return false;
     before = key;
   }
   return true;
@@ -98,7 +98,8 @@ function hasAscendingKeys(requests: readonly PlacementRequest[]): boolean {
 function summarize(decisions: Decision[]): PlacementPlan {
   const counts = { kept: 0, placed: 0, moved: 0, rejected: 0 };
   let movedBytes = 0;
-  for (const { outcome, moveBytes } of decisions) {
+  for (let index = 0; index < decisions.length; index++) {
+    const { outcome, moveBytes } = decisions[index]!;
     counts[outcome] += 1;
     if (outcome === "moved") movedBytes += moveBytes ?? 0;
   }

@@ -84,7 +84,7 @@ export class Shape {
   isWelcome(index: number): boolean {
     const { ask, candidates, apart, own } = this.kind;
     const node = candidates.nodes[index]!;
-    for (const { guests, scope } of apart) if (guests.countOn(scope === "cluster" ? node.cluster : node) > 0) return false;
+    for (const { guests, scope } of apart) if (guests.countAround(node, scope) > 0) return false;
     for (const tag of own) if (tag.isRefusedOn(node)) return false;
     if (ask.rules.together.length > 0 && guestAffinity.check(ask, node).length > 0) return false;
     if (ask.rules.spread.length > 0 && ask.rules.spread.some((applies) => skewBeyond(ask, applies, node) !== undefined)) return false;

@@ -13,15 +13,25 @@ export class Signatures {
   private readonly texts = new Map<string, number>();
   private readonly links = new Map<number, number>();
   private readonly shared = new Map<object, number>();
-  private last: { fields: KindFields; kind: number } | undefined;
+  /** The fields of the request before, and the numbers of its kind with and without its tags. */
+  private readonly last = noFields();
+  private lastUntagged = -1;
+  private lastKind = -1;
 
   /** Everything but the amounts and the prior place. */
   ofKind(request: PlacementRequest): number {
-    // Requests tend to come in runs of one kind; comparing with the one before is the cheapest answer there is.
-    if (this.last !== undefined && isSameKind(this.last.fields, request)) return this.last.kind;
-    const kind = this.chainOf(request);
-    this.last = { fields: kindFields(request), kind };
-    return kind;
+    const { last } = this;
+    // Requests tend to come in runs of one kind; comparing with the one before is the cheapest answer there is. Where each
+    // guest has tags of its own, the rest is still the same.
+    const isUntaggedKnown = this.lastUntagged >= 0 && isSameButTags(last, request);
+    if (isUntaggedKnown && isSameList(last.tags, request.tags)) return this.lastKind;
+    if (!isUntaggedKnown) {
+      this.lastUntagged = this.untagged(request);
+      remember(last, request);
+    }
+    last.tags = request.tags;
+    this.lastKind = this.tagged(this.lastUntagged, request.tags);
+    return this.lastKind;
   }
 
   /** The kind of a request that has to find a new place: where it leaves makes a difference. */
@@ -35,12 +45,11 @@ export class Signatures {
     return pool === undefined ? -1 : this.shareNumber(pool);
   }
 
-  private chainOf(request: PlacementRequest): number {
+  private untagged(request: PlacementRequest): number {
     let chain = 0;
     if (request.pool !== undefined) chain = this.extend(chain, 1, this.shareNumber(request.pool));
     for (const disk of request.disks) chain = this.extend(chain, 2, this.textNumber(disk.storageClass));
     for (const network of request.networks) chain = this.extend(chain, 3, this.textNumber(network));
-    for (const tag of request.tags) chain = this.extend(chain, 4, this.textNumber(tag));
     for (const place of request.residency) chain = this.extend(chain, 5, this.textNumber(place));
     if (request.image !== undefined) chain = this.extend(chain, 6, this.textNumber(request.image));
     if (request.template !== undefined) chain = this.extend(chain, 7, this.textNumber(request.template));
@@ -49,6 +58,12 @@ export class Signatures {
     if (request.pin?.node !== undefined) chain = this.extend(chain, 10, this.textNumber(request.pin.node));
     if (request.rules.length > 0) chain = this.extend(chain, 11, this.shareNumber(request.rules));
     if (request.company !== undefined) chain = this.extend(chain, 13, this.shareNumber(request.company));
+    return chain;
+  }
+
+  private tagged(untagged: number, tags: readonly string[]): number {
+    let chain = untagged;
+    for (let index = 0; index < tags.length; index++) chain = this.extend(chain, 4, this.textNumber(tags[index]!));
     return chain;
   }
 
@@ -73,27 +88,40 @@ export class Signatures {
 /** What makes the kind of a request. */
 type KindFields = Omit<PlacementRequest, "key" | "name" | "cores" | "memoryMiB" | "prior" | "moveBytes">;
 
-/**
- * A copy, because each read of a field of an object that was made with `{ ...request, prior }` is slow in Node 20 (each has a
- * hidden class of its own), and these are compared a hundred thousand times.
- */
-function kindFields({
-  pool,
-  disks,
-  networks,
-  tags,
-  residency,
-  image,
-  template,
-  location,
-  pin,
-  company,
-  rules,
-}: PlacementRequest): KindFields {
-  return { pool, disks, networks, tags, residency, image, template, location, pin, company, rules };
+function noFields(): KindFields {
+  return {
+    pool: undefined,
+    disks: [],
+    networks: [],
+    tags: [],
+    residency: [],
+    image: undefined,
+    template: undefined,
+    location: undefined,
+    pin: undefined,
+    company: undefined,
+    rules: [],
+  };
 }
 
-function isSameKind(left: KindFields, right: PlacementRequest): boolean {
+/**
+ * Copies all but the tags into the object there is: each read of a field of a request made with `{ ...request, prior }` is slow
+ * in Node 20 (each has a hidden class of its own), and these are compared a hundred thousand times.
+ */
+function remember(last: KindFields, request: PlacementRequest): void {
+  last.pool = request.pool;
+  last.disks = request.disks;
+  last.networks = request.networks;
+  last.residency = request.residency;
+  last.image = request.image;
+  last.template = request.template;
+  last.location = request.location;
+  last.pin = request.pin;
+  last.company = request.company;
+  last.rules = request.rules;
+}
+
+function isSameButTags(left: KindFields, right: PlacementRequest): boolean {
   return (
     isSameData(left.pool, right.pool) &&
     left.image === right.image &&
@@ -103,7 +131,6 @@ function isSameKind(left: KindFields, right: PlacementRequest): boolean {
     isSameData(left.company, right.company) &&
     hasSameClasses(left.disks, right.disks) &&
     isSameList(left.networks, right.networks) &&
-    isSameList(left.tags, right.tags) &&
     isSameList(left.residency, right.residency) &&
     isSameRules(left.rules, right.rules)
   );

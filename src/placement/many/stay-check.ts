@@ -4,7 +4,7 @@ import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
 import { hasTag } from "../rules";
 import { countTag } from "../tag-index";
-import { guard, type NodeState, type World } from "../world";
+import { type ClusterState, guard, type NodeState, type World } from "../world";
 import { passesCluster, passesNode } from "./candidates";
 import type { Kinds } from "./kind";
 import type { LiveMatch } from "./live-match";
@@ -14,10 +14,24 @@ import { isSameList } from "./signature";
 const PASSES = 1;
 const FAILS = 2;
 
+/** What is known about guests of kinds to which the same places are open, each at the place where it is. */
+class Homes {
+  /** What the filters that do not change during a run say about the nodes, by their numbers. */
+  readonly nodes: Uint8Array;
+  /** The same of clusters. */
+  readonly clusters = new Map<ClusterState, boolean>();
+  /** The storages that disks of those classes have on each node, once a guest was found to have them. */
+  readonly storages: (readonly string[] | undefined)[];
+
+  constructor(nodeCount: number) {
+    this.nodes = new Uint8Array(nodeCount);
+    this.storages = new Array<readonly string[] | undefined>(nodeCount).fill(undefined);
+  }
+}
+
 interface Known {
   kind: number;
-  places: Uint8Array;
-  storages: (readonly string[] | undefined)[];
+  homes: Homes;
   /** Whether rules between guests bind the kind. */
   company: boolean;
 }
@@ -27,10 +41,8 @@ interface Known {
  * finding that out must not cost more than reading them. Whoever is not sure gets the full decision.
  */
 export class StayCheck {
-  /** By `Kinds.placesOf`: what the filters that do not change during a run say about each node to a guest that is on it. */
-  private readonly answers = new Map<number, Uint8Array>();
-  /** By the same numbers: the storages that disks of those classes have on each node, once a guest was found to have them. */
-  private readonly storages = new Map<number, (readonly string[] | undefined)[]>();
+  /** By `Kinds.placesOf`. */
+  private readonly homes = new Map<number, Homes>();
   private readonly nodeCount: number;
   private last: Known | undefined;
 
@@ -53,32 +65,34 @@ export class StayCheck {
     if (!cluster.facts.reachable) return cluster.facts.status === "lost" ? "no" : "yes";
     if (node === undefined || live === undefined || !isUnchanged(request, live)) return "no";
     const kind = this.kinds.numberOf(request);
-    const known = this.knownOf(request, kind);
-    if (!isSameList(known.storages[node.index], prior.storages)) {
+    const { homes, company } = this.knownOf(request, kind);
+    if (!isSameList(homes.storages[node.index], prior.storages)) {
       if (!isOnMappedStorages(request, prior, node)) return "no";
-      known.storages[node.index] = prior.storages;
+      homes.storages[node.index] = prior.storages;
     }
     if (!keepsSizes(request, prior, live)) return "no";
-    known.places[node.index] ||= this.passes(request, kind, node) ? PASSES : FAILS;
-    if (known.places[node.index] === FAILS) return "no";
-    return known.company ? "alone" : "yes";
+    homes.nodes[node.index] ||= this.passes(request, kind, node, homes) ? PASSES : FAILS;
+    if (homes.nodes[node.index] === FAILS) return "no";
+    return company ? "alone" : "yes";
   }
 
   private knownOf(request: PlacementRequest, kind: number): Known {
     if (this.last?.kind === kind) return this.last;
     const number = this.kinds.placesOf(request, kind);
-    const places = this.answers.get(number) ?? new Uint8Array(this.nodeCount);
-    this.answers.set(number, places);
-    const storages = this.storages.get(number) ?? new Array<readonly string[] | undefined>(this.nodeCount).fill(undefined);
-    this.storages.set(number, storages);
+    const homes = this.homes.get(number) ?? new Homes(this.nodeCount);
+    this.homes.set(number, homes);
     const { apart, together } = this.kinds.rulesOf(request, kind);
-    this.last = { kind, places, storages, company: apart.length > 0 || together.length > 0 };
+    this.last = { kind, homes, company: apart.length > 0 || together.length > 0 };
     return this.last;
   }
 
-  private passes(request: PlacementRequest, kind: number, node: NodeState): boolean {
+  /** What the fixed filters say. Its disks are on the storages their classes mean: on a cluster all guests of the kind are alike. */
+  private passes(request: PlacementRequest, kind: number, node: NodeState, { clusters }: Homes): boolean {
     const ask = askOfKind(request, this.world, this.kinds.rulesOf(request, kind));
-    return passesCluster(ask, node.cluster) && passesNode(ask, node);
+    const { cluster } = node;
+    const passes = clusters.get(cluster) ?? passesCluster(ask, cluster);
+    clusters.set(cluster, passes);
+    return passes && passesNode(ask, node);
   }
 
   /** Rules between guests, counting the guest itself out; its own rules bind newcomers from then on. */

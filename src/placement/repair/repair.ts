@@ -30,8 +30,6 @@ export interface RepairPlan extends PlacementPlan {
 }
 
 const DEFAULT_STEPS = 50_000;
-/** A small federation is searched only once: that may take longer than one of many parts. */
-const WHOLE_ROUNDS = 3;
 export const DEFAULT_DISPLACED = 8;
 
 /**
@@ -56,7 +54,8 @@ export function repairPlacement(requests: readonly PlacementRequest[], inventory
     const found = searchRepair(model, {
       steps,
       mostDisplaced: makeRoom ? mostDisplaced : 0,
-      rounds: scope.isWhole ? WHOLE_ROUNDS : 1,
+      // A small federation is searched only once: that may take longer than one of many parts.
+      isThorough: scope.isWhole,
       planned: part.plannedIn(model),
       accepts: (assignment) => part.accepts(model, assignment),
     });

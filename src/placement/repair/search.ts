@@ -10,8 +10,8 @@ export interface RepairSearchOptions {
   steps: number;
   /** Guests that may be moved only to make room for others. */
   mostDisplaced: number;
-  /** How often annealing cools, each time from the best so far. */
-  rounds: number;
+  /** Whether it may take three times as long where nothing is proven: annealing cools more often, and more parts are tried. */
+  isThorough: boolean;
   /** What is planned so far; where the model cannot express it, its cost alone. */
   planned: { cost: Cost; assignment?: Assignment };
   /** Whether a layout that the model allows is really allowed; the model may not know every rule. */
@@ -32,14 +32,23 @@ const COOLINGS: readonly (Cooling & { share: number })[] = [
 ];
 /** Each time as many guests may be displaced; few suffice mostly, and are found much sooner. */
 const DISPLACED = [0, 2, 6];
+/** How often annealing cools, each time from the best so far, in a thorough search and in another. */
+const THOROUGH_ROUNDS = 3;
+const ROUNDS = 1;
+/** What a thorough search adds at last for parts, in multiples of all steps: chosen by nodes, then also by who moves. */
+const MORE_BY_NODES = 1;
+const MORE_BY_EITHER = 2;
 /** The least; up to eight times as many. */
 const STEPS_PER_PART = 400;
+/** Guests in a part that is chosen by who moves, beside those of one or two nodes: the least, and how many more there may be. */
+const LEAST_MOVERS = 4;
+const MORE_MOVERS = 9;
 const SEED = 20_120_417;
 
 /**
  * Everything first: that ends with a proof where the federation is small or has room. Else annealing looks for a better limit,
  * below which everything is looked at once more; and at last, from the best so far, one part after the other is decided anew
- * while the rest stays (a large-neighbourhood search).
+ * while the rest stays (a large-neighbourhood search), chosen by nodes and, in a thorough search, also by who moves.
  */
 export function searchRepair(model: RepairModel, options: RepairSearchOptions): RepairFound {
   const search = new RepairSearch(model, options);
@@ -62,13 +71,20 @@ class RepairSearch {
   }
 
   run(): RepairFound {
+    const { steps: budget, isThorough } = this.options;
     let isProven = this.searchWhole(FIRST_SHARE);
     if (!isProven) {
       this.anneal();
       // The same again below a better limit.
       isProven = this.searchWhole(SECOND_SHARE);
     }
-    if (!isProven) this.searchParts();
+    const byNodes = (assignment: Assignment) => this.allButAPart(assignment);
+    const byEither = (assignment: Assignment) => (this.random.below(2) === 0 ? this.allButMovers(assignment) : byNodes(assignment));
+    if (!isProven) this.searchParts(budget, byNodes);
+    if (!isProven && isThorough) {
+      this.searchParts(this.steps + MORE_BY_NODES * budget, byNodes);
+      this.searchParts(this.steps + MORE_BY_EITHER * budget, byEither);
+    }
     const { best, bestCost, steps } = this;
     return this.isBetter ? { assignment: best, cost: bestCost, isProven, steps } : { isProven, steps };
   }
@@ -86,7 +102,8 @@ class RepairSearch {
 
   /** From the best so far, and each time from what the one before found. */
   private anneal(): void {
-    const { steps, mostDisplaced, rounds, accepts } = this.options;
+    const { steps, mostDisplaced, isThorough, accepts } = this.options;
+    const rounds = isThorough ? THOROUGH_ROUNDS : ROUNDS;
     const shares = COOLINGS.reduce((sum, { share }) => sum + share, 0);
     const coolings = Array.from({ length: rounds }, () => COOLINGS).flat();
     for (const { share, ...cooling } of coolings) {
@@ -102,11 +119,12 @@ class RepairSearch {
     }
   }
 
-  private searchParts(): void {
-    while (this.best !== undefined && this.steps < this.options.steps) {
-      const fixed = this.allButAPart(this.best);
+  /** @param end steps in all after which it ends */
+  private searchParts(end: number, allButSome: (assignment: Assignment) => Assignment): void {
+    while (this.best !== undefined && this.steps < end) {
+      const fixed = allButSome(this.best);
       const steps = STEPS_PER_PART << this.random.below(4);
-      this.try(this.options.mostDisplaced, Math.min(steps, this.options.steps - this.steps), fixed);
+      this.try(this.options.mostDisplaced, Math.min(steps, end - this.steps), fixed);
       // A part without anything to decide counts too, or this would never end.
       this.steps += 1;
     }
@@ -146,6 +164,24 @@ class RepairSearch {
     return assignment.map((option, item) => {
       const isInPart = item === seed || chosen.has(placeOf(item)) || (items[item]!.home >= 0 && chosen.has(items[item]!.home));
       return isInPart ? FLOATING : option;
+    });
+  }
+
+  /** Frees some of those who move or have no place, wherever they are, and who is on (or comes from) one node or on another. */
+  private allButMovers(assignment: Assignment): Assignment {
+    const { items, nodes } = this.model;
+    const { random } = this;
+    const movers = items.flatMap(({ options }, item) => (options[assignment[item]!]?.stays ? [] : [item]));
+    const chosen = new Set<number>();
+    for (let more = LEAST_MOVERS + random.below(MORE_MOVERS); more > 0 && movers.length > 0; more--) {
+      chosen.add(movers[random.below(movers.length)]!);
+    }
+    const node = random.below(nodes.length);
+    const other = random.below(2) === 0 ? node : random.below(nodes.length);
+    return assignment.map((option, item) => {
+      const { options, home } = items[item]!;
+      const place = options[option]?.node ?? home;
+      return chosen.has(item) || place === node || place === other || home === node ? FLOATING : option;
     });
   }
 

@@ -7,7 +7,7 @@ export function keyOf({ cluster, method, path }: CallDescription): string {
   const plain = path
     // A backup server's has one number more.
     .replaceAll(/UPID:([^:]*)(?::[0-9A-F]{8,16}){3,4}:([^:]*):([^:]*):[^/]*/g, "UPID:$1:$2:$3")
-    .replaceAll(/fed-move-[0-9a-f]+/g, "MOVE")
+    .replaceAll(/fed(?:-|\\+x2d)move(?:-|\\+x2d)[0-9a-f]+/g, "MOVE")
     .replaceAll(/\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g, "TIME")
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "TIME");
   return `${cluster} ${method} ${plain}`;

@@ -35,10 +35,13 @@ function compression(federation: Federation, path: MigrationPath, way: string, a
   return [warn([...at, "compression_enabled"], `moves ${way} cross providers uncompressed`, "Remove compression_enabled: false.")];
 }
 
-/** A VPN, or a link that says nothing about itself, is left alone: what it does is not known here. */
+/**
+ * Backup servers and remote migrations speak TLS; what goes through a share does not. A VPN, or a link that says nothing about
+ * itself, is left alone: what it does is not known here.
+ */
 function encryption(federation: Federation, path: MigrationPath, way: string, at: Lint["path"]): Lint[] {
   const [source, target] = [providerOf(federation, path.sourceCluster), providerOf(federation, path.targetCluster)];
-  if (path.encryptionRequired || source === undefined || source === target) return [];
+  if (path.encryptionRequired || source === undefined || source === target || !usesShare(federation, path)) return [];
   const links = linksBetween(federation, path.sourceCluster, path.targetCluster);
   if (links.some(({ type }) => type === undefined || type === "vpn")) return [];
   return [
@@ -48,6 +51,14 @@ function encryption(federation: Federation, path: MigrationPath, way: string, at
       "Set encryption_required: true, and use a Proxmox Backup Server with a client key.",
     ),
   ];
+}
+
+function usesShare({ backupStores }: Federation, { method, backupStore, sourceCluster, targetCluster }: MigrationPath): boolean {
+  if (method !== "backup-restore") return false;
+  const usable = backupStores.filter(({ name, access }) =>
+    backupStore === undefined ? sourceCluster in access && targetCluster in access : name === backupStore,
+  );
+  return usable.some(({ type }) => type !== "pbs");
 }
 
 function method(federation: Federation, path: MigrationPath, way: string, at: Lint["path"]): Lint[] {

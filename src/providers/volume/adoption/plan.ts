@@ -112,7 +112,7 @@ async function planOwnership(session: Session, planning: Planning, adoptee: Adop
       ...inputs,
       // The update goes on with what was interrupted.
       recovery: undefined,
-      adoption: `${describe(adoptee)} gets an owner VM: the disk is renamed and nothing is copied, a new PersistentVolume takes the old one's place${use === undefined ? "" : `, and the workload is scaled down meanwhile (${use})`}`,
+      adoption: `${describe(adoptee)} gets an owner VM: its disk is renamed, not copied, its PersistentVolume replaced${use === undefined ? "" : "; its pods restart"}`,
       __disk: disk.inputs,
     },
   };
@@ -125,7 +125,7 @@ async function planHandover(session: Session, planning: Planning, adoptee: Adopt
   return {
     inputs: {
       placement: placementOf(planning, adoptee),
-      adoption: `${describe(adoptee)} is handed over by "federate volumes move" with its owner VM: only the marks change`,
+      adoption: `${describe(adoptee)} is handed over by "federate volumes move": only marks change`,
       __handedOver: adoptee.name,
       __disk: disk.inputs,
     },
@@ -201,8 +201,7 @@ async function refuseGrowth(session: Session, spec: VolumeSpec, { cluster, node,
   return shortage && `it cannot grow: ${shortage}. Free space there, or declare less`;
 }
 
-function describe({ name, volumeHandle, sizeBytes, volume }: Adoptee): string {
-  const { claimRef } = volume.spec ?? {};
-  const bound = claimRef ? `, of claim ${claimRef.namespace}/${claimRef.name}` : "";
-  return `PersistentVolume ${name} (${volumeHandle}, ${formatSize(sizeBytes)}${bound})`;
+/** Short: the engine shows 150 characters of a value. */
+function describe({ name, sizeBytes }: Adoptee): string {
+  return `${name} (${formatSize(sizeBytes)})`;
 }
