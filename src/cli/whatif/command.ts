@@ -79,7 +79,7 @@ function whatIfText(report: PlanReport, clusters: ReturnType<typeof whatIf>["clu
 function failoverText(nodes: readonly NodeFailover[], notes: readonly string[], paint: Paint): string {
   const verdicts = {
     absorbed: paint("green", "absorbed"),
-    fragmented: paint("yellow", "no repacking found"),
+    fragmented: paint("yellow", "no place found for some"),
     short: paint("red", "not enough room"),
   };
   const lines = nodes.map(({ cluster, node, verdict, homeless, bound }) => {

@@ -9,7 +9,7 @@ export interface NodeFailover {
   node: string;
   /**
    * `absorbed`: a repacking was found, which is proof. `short`: not even the sum of what is free suffices, which is proof
-   * of the contrary. `fragmented`: the sum would do, but no repacking was found; there may still be one.
+   * of the contrary. `fragmented`: the sum would do, but rules, pins or the sizes of the parts leave some without a place; there may be a way that was not found.
    */
   verdict: "absorbed" | "short" | "fragmented";
   /** Guests for which no place was found. */
