@@ -208,18 +208,25 @@ function storeBackend(store: BackupStore): LayoutBackend {
   };
 }
 
-/** How one cluster sees a backup store: its own storage, and on a PBS one more per other cluster's namespace. */
+/**
+ * How one cluster sees a backup store: its own storage, and on a PBS one more per other cluster's namespace. A store whose
+ * clusters read each other's archives where they write their own has no namespaces.
+ */
 function storeStorages(store: BackupStore, federation: Federation, clusterId: string): LayoutStorage[] {
   const access = store.access[clusterId];
   if (!access) return [];
   const server = `${simulatedBackupServerId(federation, store) ?? "pbs"}.simulated.invalid`;
+  const hasNamespaces = Object.values(store.access).some(({ readAs }) => Object.keys(readAs).length > 0);
   const mount = (storage: string, namespace: string): LayoutStorage => ({
     storage,
     type: store.type,
     shared: true,
     backend: storeBackendId(store),
     content: ["backup"],
-    options: store.type === "pbs" ? { server, datastore: datastoreOf(store), namespace } : optionsOf(store.type, storage),
+    options:
+      store.type === "pbs"
+        ? { server, datastore: datastoreOf(store), ...(hasNamespaces ? { namespace } : {}) }
+        : optionsOf(store.type, storage),
   });
   const contactable = new Set(federation.clusters.filter((cluster) => cluster.connection !== undefined).map((cluster) => cluster.id));
   contactable.delete(clusterId);

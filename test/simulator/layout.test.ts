@@ -139,6 +139,14 @@ describe("layoutFromFederation", () => {
     ]).toEqual(["ams", "fra", "fra"]);
   });
 
+  test("mounts one without namespaces where the clusters read each other's archives in the place they write to", () => {
+    const plan = federation([cluster("ams", {}), cluster("fra", {})]);
+    for (const access of Object.values(plan.backupStores[0]!.access)) access.readAs = {};
+    const { ams, fra } = buildFederationState(layoutFromFederation(plan), options).clusters;
+    expect(ams!.storages.pbs!.options).toEqual(fra!.storages.pbs!.options);
+    expect(ams!.storages.pbs!.options).not.toHaveProperty("namespace");
+  });
+
   test("knows the file's token with a provisioner's rights and a secret of its own", () => {
     const { ams, fra } = state.clusters;
     expect(ams!.access.tokens["iac@pve!ci"]!.secret).not.toBe(fra!.access.tokens["iac@pve!ci"]!.secret);
