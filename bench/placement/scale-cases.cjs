@@ -18,7 +18,7 @@ const CASES = {
   distinct: { title: "cold, every shape its own", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 0)) },
   rules: { title: "cold, 5,000 rules of the pool that bind few", goalMs: 1000, prepare: (size) => placing(size, fleet(size, 64, manyRules(5000))) },
   "rules-bind": { title: "cold, 5,000 rules, every guest bound by one", goalMs: 1000, prepare: (size) => placing(size, boundByRules(size)) },
-  group: { title: "cold, an anti-affinity group of 1,000", goalMs: 1000, prepare: (size) => placing(size, withGroup(size, 1000)) },
+  group: { title: "cold, an anti-affinity group of 1,000, or of as many as there are nodes", goalMs: 1000, prepare: (size) => placing(size, withGroup(size, Math.min(1000, size.nodeCount))) },
   "distinct-explained": {
     title: "cold with all explanations, every shape its own",
     goalMs: 2000,
