@@ -92,7 +92,7 @@ describe("VMs and a disk over two clusters", () => {
       to: expect.stringMatching(/^databarn-dr\/rtm-\d$/),
       method: expect.stringContaining("backup-restore"),
       store: expect.stringContaining("pbs"),
-      transfer: expect.stringContaining("500Mbps"),
+      limit: expect.stringContaining("500Mbps"),
       reason: expect.stringContaining("draining"),
     });
 
