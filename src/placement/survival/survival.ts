@@ -2,6 +2,7 @@ import { type Ask, storageIds } from "../ask";
 import type { Inventory, Loss as LossKind, Placement, PlacementRequest, SurvivalDemand } from "../model";
 import { cpuMilli } from "../node-state";
 import { wholeNonNegative } from "../numbers";
+import { compareText } from "../order";
 import type { ClusterState, NodeState, StorageState, World } from "../world";
 import { LiveRequests } from "./guests";
 import { Loss } from "./loss";
@@ -38,7 +39,7 @@ interface Resident {
  */
 export class Survival {
   private readonly demands: ReadonlyMap<string, SurvivalDemand>;
-  private readonly nodeLosses = new Map<ClusterState, Map<NodeState, Loss>>();
+  private readonly nodeLosses: ReadonlyMap<ClusterState, Map<NodeState, Loss>>;
   private readonly clusterLosses = new Map<ClusterState, Loss>();
   private readonly profiles: Profiles;
   private readonly refusals = new Refusals();
@@ -58,6 +59,7 @@ export class Survival {
     const demands = inventory.survive ?? [];
     this.demands = new Map(demands.map((demand) => [demand.pool, demand]));
     this.profiles = new Profiles(world);
+    this.nodeLosses = new Map(world.clusters.map((cluster) => [cluster, new Map()]));
     const live = new LiveRequests(inventory, demands, asked);
     const nodes = world.clusters.flatMap((cluster) => cluster.nodes);
     // First who keeps whom away, then who could go where.
@@ -160,17 +162,12 @@ export class Survival {
   }
 
   private nodeLoss(node: NodeState): Loss {
-    const inCluster = this.nodeLosses.get(node.cluster) ?? new Map<NodeState, Loss>();
-    this.nodeLosses.set(node.cluster, inCluster);
-    const loss = inCluster.get(node) ?? Loss.ofNode(node, this.world, this.refusals);
-    inCluster.set(node, loss);
-    return loss;
+    const inCluster = this.nodeLosses.get(node.cluster)!;
+    return inCluster.get(node) ?? addInOrder(inCluster, node, Loss.ofNode(node, this.world, this.refusals));
   }
 
   private clusterLoss(cluster: ClusterState): Loss {
-    const loss = this.clusterLosses.get(cluster) ?? Loss.ofCluster(cluster, this.world, this.refusals);
-    this.clusterLosses.set(cluster, loss);
-    return loss;
+    return this.clusterLosses.get(cluster) ?? addInOrder(this.clusterLosses, cluster, Loss.ofCluster(cluster, this.world, this.refusals));
   }
 
   /** Those with somebody to rescue whose rescue may use the node, or depends on which guests are there. */
@@ -182,6 +179,14 @@ export class Survival {
     }
     return losses.filter((loss) => loss.refugees.size > 0 && !loss.after.takesDown(node));
   }
+}
+
+/** Which loss is the first that cannot be absorbed must not depend on who was tried where before. */
+function addInOrder<Place>(losses: Map<Place, Loss>, place: Place, loss: Loss): Loss {
+  const sorted = [...losses, [place, loss] as const].sort(([, left], [, right]) => compareText(left.name, right.name));
+  losses.clear();
+  for (const [each, its] of sorted) losses.set(each, its);
+  return loss;
 }
 
 function inOrderOfVmid(node: NodeState): GuestList {
