@@ -38,6 +38,10 @@ export class EngineLog {
     return `127.0.0.1:${this.port}`;
   }
 
+  clear(): void {
+    this.messages.length = 0;
+  }
+
   stop(): void {
     this.server.forceShutdown();
   }

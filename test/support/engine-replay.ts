@@ -12,8 +12,10 @@ import { Operation } from "./replay-operation";
 export interface EngineReplayOptions extends ProviderProcessOptions {
   /** Creates, updates, reads and deletes under way at once. Default: 16. */
   parallel?: number;
-  /** Where the process of an operation comes from; default: it is started then. The operation stops it. */
+  /** Where the process of an operation comes from; default: it is started then. */
   startProvider?: () => Promise<ProviderProcess>;
+  /** Where it goes to; default: it is stopped. */
+  endProvider?: (provider: ProviderProcess) => Promise<void>;
   /** Runs an operation, `work`, with its process. */
   during?: (provider: ProviderProcess, work: () => Promise<void>) => Promise<void>;
   /** Sees each call just before it is made; may call `kill()`. */
@@ -25,7 +27,8 @@ export interface EngineReplayOptions extends ProviderProcessOptions {
  * called in which order, with which arguments, and what is recorded of the results. It knows custom resources, one
  * provider, dependencies and secrets; a provider that asks for `deleteBeforeReplace` is refused.
  *
- * Each operation runs in a provider process of its own, which has ended when the operation's promise settles.
+ * Each operation runs in a provider process of its own, which has ended when the operation's promise settles, unless
+ * `endProvider` says otherwise.
  */
 export class EngineReplay {
   readonly state: StackState = { resources: [], pendingCreates: [] };
@@ -100,7 +103,7 @@ export class EngineReplay {
       await (this.options.during?.(provider, work) ?? work());
     } finally {
       this.running = undefined;
-      await provider.stop();
+      await (this.options.endProvider?.(provider) ?? provider.stop());
       this.output.push(...provider.output, ...provider.log.map((entry) => entry.message));
     }
     if (operation.failures.length > 0) throw new OperationFailedError(operation.failures, operation.steps);

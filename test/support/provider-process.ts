@@ -91,7 +91,7 @@ export class ProviderProcess {
     private readonly client: ResourceProviderClient,
     private readonly engineLog: EngineLog,
     /** What the process printed, line by line; the engine shows it as diagnostics of the stack. */
-    readonly output: readonly string[],
+    readonly output: string[],
     private readonly callTimeoutMs: number,
   ) {}
 
@@ -204,6 +204,16 @@ export class ProviderProcess {
     await this.call("delete", this.client.delete, request);
   }
 
+  /** Forgets what it printed and logged. */
+  clear(): void {
+    this.output.length = 0;
+    this.engineLog.clear();
+  }
+
+  get isGone(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
   /** SIGKILL, at once: calls under way end with a `ProviderGoneError`. */
   kill(): void {
     this.child.kill("SIGKILL");
@@ -211,13 +221,13 @@ export class ProviderProcess {
 
   /** Resolves when the process is gone. */
   async untilGone(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "exit");
+    if (!this.isGone) await once(this.child, "exit");
   }
 
   /** As the engine ends a plugin: SIGINT, and SIGKILL for one that does not go. */
   async stop(): Promise<void> {
     this.client.close();
-    if (this.child.exitCode === null && this.child.signalCode === null) {
+    if (!this.isGone) {
       const ended = once(this.child, "exit");
       const timer = setTimeout(() => this.child.kill("SIGKILL"), stopTimeoutMs);
       this.child.kill("SIGINT");

@@ -8,8 +8,11 @@ export const HOME = "worldstream-prod";
 export const AWAY = "databarn-dr";
 export const POOL = "production-pool";
 
-/** A directory that both clusters reach on NFS, a backup server that both reach, or one at each site of which one pulls from the other. */
-export type SweptStore = "nfs" | "pbs" | "two-pbs";
+/**
+ * A directory that both clusters reach on NFS, a backup server that both reach (`live-pbs`: from which guests start while they
+ * are restored), or one at each site of which one pulls from the other.
+ */
+export type SweptStore = "nfs" | "pbs" | "live-pbs" | "two-pbs";
 
 const STORE_OF: Record<string, string> = { [HOME]: "vault-home", [AWAY]: "vault-away" };
 const TOKEN = "mover@pbs!move";
@@ -22,6 +25,7 @@ export async function sweptFederation(store: SweptStore): Promise<string> {
   document.deleteIn(["resource_pools", 1]);
   for (const path of [3, 2]) document.deleteIn(["migration_policies", "paths", path]);
   document.set("backup_stores", document.createNode(storesOf(store)));
+  if (store === "live-pbs") for (const path of [0, 1]) document.setIn(["migration_policies", "paths", path, "live_restore"], true);
   return document.toString();
 }
 
@@ -32,18 +36,17 @@ function storesOf(store: SweptStore): object[] {
     [HOME]: { storage: "pbs", from: { [AWAY]: "pbs-databarn" } },
     [AWAY]: { storage: "pbs", from: { [HOME]: "pbs-worldstream" } },
   };
-  return [{ name: "vault", type: store, storages }];
+  return [{ name: "vault", type: "pbs", storages, ...(store === "live-pbs" ? { api: apiOf("vault") } : {}) }];
 }
 
 function ownStore(own: string, other: string): object {
   const name = STORE_OF[own]!;
-  const token = { token_id: TOKEN, token_secret_env: name.toUpperCase().replace("-", "_") };
-  return {
-    name,
-    type: "pbs",
-    storages: { [own]: { storage: "pbs", from: { [other]: "arrivals" } } },
-    api: { url: `https://${name}.example`, ...token, ca_file: "x.pem", datastore: "main" },
-  };
+  return { name, type: "pbs", storages: { [own]: { storage: "pbs", from: { [other]: "arrivals" } } }, api: apiOf(name) };
+}
+
+function apiOf(store: string): object {
+  const token = { token_id: TOKEN, token_secret_env: store.toUpperCase().replace("-", "_") };
+  return { url: `https://${store}.example`, ...token, ca_file: "x.pem", datastore: "main" };
 }
 
 /** What the administrator of each backup server does once: the other one may be pulled from. */

@@ -46,6 +46,7 @@ export const SCENARIOS: Scenario[] = [
   },
   { name: "vm move cold", store: "nfs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
   { name: "vm move warm", store: "pbs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
+  { name: "vm move live", store: "live-pbs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
   { name: "vm move between backup servers", store: "two-pbs", before: [...pools, web()], after: [...pools, web()], edit: drainHome },
   { name: "vm delete", store: "nfs", before: [...pools, web()], after: pools },
   { name: "disk create", store: "nfs", before: pools, after: [...pools, data("1GiB")] },

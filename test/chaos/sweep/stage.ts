@@ -22,6 +22,8 @@ const PORTS_PER_SIMULATOR = 20;
 const START_MS = Date.UTC(2026, 0, 5, 12);
 /** Processes that are started ahead: starting one takes longer than using it. */
 const READY_PROCESSES = 2;
+/** Operations for which a process is used, one after another, if it is not killed. */
+const MAX_LIVES = 25;
 
 /** One life of the federation, from the state before the disturbed operation on. */
 export interface Scene {
@@ -39,6 +41,7 @@ export interface Scene {
 
 export class Stage {
   private readonly ready: Promise<ProviderProcess>[] = [];
+  private readonly lives = new WeakMap<ProviderProcess, number>();
 
   private constructor(
     readonly scenario: Scenario,
@@ -62,7 +65,10 @@ export class Stage {
       const scene = sceneOf(
         simulator,
         clock,
-        () => ProviderProcess.start({ cwd: REPOSITORY, env }),
+        {
+          start: () => ProviderProcess.start({ cwd: REPOSITORY, env }),
+          end: (process) => process.stop(),
+        },
         [],
         async () => undefined,
       );
@@ -90,7 +96,7 @@ export class Stage {
     return sceneOf(
       simulator,
       this.clock,
-      () => this.takeProcess(),
+      { start: () => this.takeProcess(), end: (process) => this.giveBack(process) },
       this.resources,
       () => simulator.stop(),
     );
@@ -110,6 +116,14 @@ export class Stage {
     }
     return this.ready.shift()!;
   }
+
+  /** One that was not killed is used again, with the product loaded anew. */
+  private async giveBack(process: ProviderProcess): Promise<void> {
+    const lives = (this.lives.get(process) ?? 0) + 1;
+    this.lives.set(process, lives);
+    if (process.isGone || lives >= MAX_LIVES || !(await this.clock.renew(process.pid))) return process.stop();
+    this.ready.unshift(Promise.resolve(process));
+  }
 }
 
 /** Every disk of ours holds something that must not get lost. */
@@ -128,7 +142,7 @@ function fillDisks({ world }: Simulator): void {
 function sceneOf(
   simulator: Simulator,
   clock: SharedClock,
-  startProvider: () => Promise<ProviderProcess>,
+  provider: { start: () => Promise<ProviderProcess>; end: (process: ProviderProcess) => Promise<void> },
   resources: ResourceState[],
   end: () => Promise<void>,
 ): Scene {
@@ -138,10 +152,12 @@ function sceneOf(
   const stack = new EngineReplay({
     cwd: REPOSITORY,
     startProvider: async () => {
-      current = await startProvider();
+      current = await provider.start();
+      current.clear();
       return current;
     },
-    during: (provider, work) => clock.drive(provider.pid, simulator.world, work),
+    endProvider: provider.end,
+    during: ({ pid }, work) => clock.drive(pid, simulator.world, work),
   });
   stack.state.resources.push(...resources);
   return {

@@ -6,12 +6,15 @@
 const { subscribe } = require("node:diagnostics_channel");
 const Module = require("node:module");
 const { connect } = require("node:net");
+const { dirname, join, sep } = require("node:path");
 const timersPromises = require("node:timers/promises");
 
 /** What Pulumi loads for programs and a provider never uses takes most of the start: it is loaded when it is first used. */
 const seldomUsed = new Set(["typescript", "@npmcli/arborist"]);
 const load = Module._load;
 Module._load = function (request, ...rest) {
+  // With this Pulumi turns the text of a provider in its state into the provider, once in the life of a process.
+  if (request === "require-from-string") return (text) => ({ handler: () => renewedProvider(text, load.call(this, request, ...rest)) });
   if (!seldomUsed.has(request)) return load.call(this, request, ...rest);
   let loaded;
   const get = (_target, key) => {
@@ -26,7 +29,8 @@ Module._load = function (request, ...rest) {
 const productFile = /[\\/]dist[\\/](inventory|migration|providers|proxmox)[\\/]/;
 const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, delay: timersPromises.setTimeout };
 
-let nowMs = Number(process.env.SHARED_CLOCK_NOW_MS);
+const startMs = Number(process.env.SHARED_CLOCK_NOW_MS);
+let nowMs = startMs;
 let requestsUnderWay = 0;
 let nextId = 1;
 /** Ordered by due time, then by creation. */
@@ -121,7 +125,48 @@ socket.on("data", (text) => {
   for (const line of lines) obey(JSON.parse(line));
 });
 
-function obey({ now, ping }) {
+/** Providers of this life of the product, by text. */
+const providers = new Map();
+
+/** Stands before the provider of the life in which it is called. */
+function renewedProvider(text, requireFromString) {
+  let configuration;
+  const current = () => {
+    if (providers.has(text)) return providers.get(text);
+    const provider = requireFromString(text).handler();
+    providers.set(text, provider);
+    // Pulumi does that only once.
+    if (configuration) provider.configure(...configuration);
+    return provider;
+  };
+  const get = (_target, method) => {
+    const member = current()[method];
+    if (typeof member !== "function") return member;
+    return (...values) => {
+      if (method === "configure") configuration = values;
+      return member.apply(current(), values);
+    };
+  };
+  return new Proxy({}, { get });
+}
+
+const product = dirname(require.resolve("proxmox-federation/package.json"));
+
+/** Forgets all that the product ever loaded or knew: what is left is as good as a process that was just started. */
+function renew() {
+  if (timers.length > 0 || requestsUnderWay > 0) return false;
+  providers.clear();
+  for (const file of Object.keys(require.cache)) if (file.startsWith(join(product, "dist") + sep)) delete require.cache[file];
+  module.children.length = 0;
+  process.removeAllListeners("SIGINT");
+  nowMs = startMs;
+  seed = 1;
+  require("proxmox-federation/runtime");
+  return true;
+}
+
+function obey({ now, ping, life }) {
+  if (life !== undefined) say({ renewed: renew() });
   if (now !== undefined) {
     nowMs = Math.max(nowMs, now);
     while (timers.length > 0 && timers[0].dueMs <= nowMs) timers.shift().fire();

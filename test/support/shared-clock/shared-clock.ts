@@ -55,6 +55,17 @@ class ProcessClock {
     if (this.waiting?.id === id) this.waiting.resolve(answer);
   }
 
+  /** @returns false: it still waits for something, or is gone. */
+  async renew(): Promise<boolean> {
+    if (this.gone) return false;
+    return new Promise((resolve) => {
+      this.renewed = resolve;
+      this.giveUp = () => resolve(false);
+      this.socket.write(`${JSON.stringify({ life: true })}\n`);
+    });
+  }
+
+  renewed: (done: boolean) => void = () => undefined;
   private giveUp: () => void = () => undefined;
 
   private leave(): void {
@@ -106,6 +117,14 @@ export class SharedClock {
     return result;
   }
 
+  /**
+   * Makes the process forget all that the product loaded and knew, and what time it was, which is sooner done than starting
+   * another one. @returns false: it must not be used again.
+   */
+  async renew(pid: number): Promise<boolean> {
+    return (await this.processes.get(pid)?.renew()) ?? false;
+  }
+
   stop(): void {
     this.server.close();
   }
@@ -154,9 +173,10 @@ export class SharedClock {
     // It repeats the socket's own error, which is what a SIGKILL looks like from here.
     lines.on("error", () => socket.destroy());
     lines.on("line", (line) => {
-      const message = JSON.parse(line) as { pid?: number; pong?: number } & Answer;
+      const message = JSON.parse(line) as { pid?: number; pong?: number; renewed?: boolean } & Answer;
       if (message.pid !== undefined) this.processes.set(message.pid, process);
       if (message.pong !== undefined) process.answer(message.pong, message);
+      if (message.renewed !== undefined) process.renewed(message.renewed);
       for (const wake of this.arrivals.splice(0)) wake();
     });
   }
