@@ -1,16 +1,21 @@
-/** Amounts of storage as Kubernetes writes them: `10Gi`, `1.5Ti`, `500M`, `1e9`, a bare number of bytes. */
+/**
+ * Amounts of storage as Kubernetes writes them: `10Gi`, `1.5Ti`, `500M`, `1e9`, a bare number of bytes. What is no whole number
+ * of bytes it writes in thousandths: `0.1Gi` comes back as `107374182400m`.
+ */
 import { FormatError } from "../proxmox";
 
 const BINARY_UNITS = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const DECIMAL_UNITS = ["k", "M", "G", "T", "P", "E"];
+const FRACTIONS: Record<string, number> = { m: 1e3, u: 1e6, n: 1e9 };
 
 /**
  * Bytes, a fraction rounded up as Kubernetes does.
  * @throws FormatError
  */
 export function parseStorageQuantity(text: string): number {
-  const match = /^(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i|[kMGTPE])|[eE](\d+))?$/.exec(text);
-  const bytes = match ? Math.ceil(Number(match[1]) * factorOf(match[2], match[3])) : Number.NaN;
+  const match = /^(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i|[kMGTPE])|([mun])|[eE](\d+))?$/.exec(text);
+  const divisor = match?.[3] === undefined ? 1 : FRACTIONS[match[3]]!;
+  const bytes = match ? Math.ceil((Number(match[1]) * factorOf(match[2], match[4])) / divisor) : Number.NaN;
   if (!Number.isSafeInteger(bytes)) throw new FormatError("Kubernetes quantity of storage", text, "write it like 10Gi");
   return bytes;
 }

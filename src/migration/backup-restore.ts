@@ -3,7 +3,7 @@ import type { Volume } from "../proxmox";
 import { bandwidthLimit, ensureArchive, RESTORE_TIMEOUT_MS, removeArchives, requireSound, showProgress, waitUntilVisible } from "./archive";
 import { endVerification, verifyForLive } from "./archive-verification";
 import { findGuest } from "./claim";
-import { claimTarget } from "./claim-target";
+import { claimTarget, requireClaim } from "./claim-target";
 import { requireEncrypted } from "./encryption";
 import { stopAndFenceSource } from "./fence";
 import { refuseForeignVolumes } from "./foreign-volumes";
@@ -140,8 +140,9 @@ async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsP
     ...bandwidthLimit(bitsPerSecond),
   });
   const live = liveOverrides(move);
+  if (live) await verifyForLive(move, archive, "final");
+  await requireClaim(move, target);
   if (live) {
-    await verifyForLive(move, archive, "final");
     await restoreLive(move, target, { ...live, ...params("claimed") });
     return;
   }

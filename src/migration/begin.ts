@@ -2,11 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { findGuest } from "./claim";
 import { isSourceFenced } from "./fence";
-import type { MoveJournal } from "./mark";
+import { type MoveJournal, sameIdentity } from "./mark";
+import { readMarkedGuest } from "./marked-guest";
 import { readMembership } from "./membership";
 import { methodOf } from "./methods";
 import type { MoveState } from "./move-state";
-import { findActiveTask, refuseForeignLock, waitForTask } from "./operations";
+import { findActiveTask, type GuestRef, refuseForeignLock, waitForTask } from "./operations";
 import { readSyncedPlace } from "./pbs-sync";
 import { type RollbackRequest, rollBackMove } from "./rollback";
 import { awaitWindow, isWindowOpen } from "./window";
@@ -28,6 +29,7 @@ export async function beginMove(move: MoveState): Promise<void> {
     // A guest that has to wait for its window waits at work.
     const waits = !isWindowOpen(route, move.pace.nowMs());
     if (previous.step !== "finishing") await rollBackMove(await rollbackRequest(move, waits), move.pace);
+    else await methodOf(previous).cleanUp(source, previous, move.pace, move.request.backupServerOf);
     await move.readSource();
   }
   if (previous?.step !== "finishing") await awaitWindow(name, route, move.pace);
@@ -42,8 +44,9 @@ export async function beginMove(move: MoveState): Promise<void> {
     ...(route.store?.sync ? { sync: await readSyncedPlace(route, route.store.sync, target.api) } : {}),
     // An earlier attempt has shut it down: it is still a guest that runs.
     wasRunning: status.status === "running" || (previous?.wasRunning ?? false),
-    onBoot: values.onboot === "1",
-    wasFenced: values.template === "1",
+    // Behind the fence of an attempt that was not rolled back, it shows what that one has made of it.
+    onBoot: previous?.onBoot ?? values.onboot === "1",
+    wasFenced: previous?.wasFenced ?? values.template === "1",
     step: "preparing",
     // Put to rest by an earlier attempt, HA shows as not managing it any more.
     ...(previous?.ha ? { ha: previous.ha } : {}),
@@ -70,10 +73,7 @@ async function canResume(move: MoveState, previous: MoveJournal): Promise<boolea
   const freed = method.fencedSteps.has(previous.step) && !(await isSourceFenced(move));
   if (previous.step === "finishing") {
     const sameCluster = previous.target.cluster === route.target;
-    const successor =
-      previous.target.vmid === undefined
-        ? undefined
-        : await findGuest(await move.request.apiOf(previous.target.cluster), previous.target.vmid);
+    const successor = await findSuccessor(move, previous);
     // Removed by hand: the source is what is left of the guest.
     if (!successor) return false;
     if (freed)
@@ -88,6 +88,19 @@ async function canResume(move: MoveState, previous: MoveJournal): Promise<boolea
   }
   const samePlace = previous.target.cluster === route.target && previous.target.node === target.node;
   return samePlace && method.name === route.method && previous.step !== "rolling-back" && !freed;
+}
+
+/** The guest that was started at the target. @throws when what has its vmid does not tell whose it is */
+async function findSuccessor({ request, source }: MoveState, { target }: MoveJournal): Promise<GuestRef | undefined> {
+  const found = target.vmid === undefined ? undefined : await findGuest(await request.apiOf(target.cluster), target.vmid);
+  const guest = found && (await readMarkedGuest(found));
+  if (!guest || (guest.mark && !sameIdentity(guest.mark, request.identity))) return undefined;
+  if (guest.mark) return found;
+  // A copy has the UUID of what it is a copy of.
+  if (guest.config.values.smbios1 !== source.config.values.smbios1) return undefined;
+  throw new Error(
+    `vm ${target.vmid} on ${target.cluster}/${guest.ref.node} no longer carries the mark of ${request.name}, which had been started there: neither side is touched. Restore the proxmox-federation block of its description from a backup of it, or remove the guest by hand if the source (vm ${source.ref.vmid} on ${source.ref.api.clusterId}) is the right one. Then run again.`,
+  );
 }
 
 /** A scheduled backup may hold the guest; ours of an interrupted run too. */

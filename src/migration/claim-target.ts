@@ -89,6 +89,21 @@ async function findClaim(move: MoveState): Promise<GuestRef | undefined> {
   return undefined;
 }
 
+/**
+ * A restore with `force` takes away what it finds. The claim may have waited for hours: for a turn, the backup, the store.
+ * @throws when the vmid holds anything but our claim, or what a failed restore has left of it
+ */
+export async function requireClaim(move: MoveState, target: GuestRef): Promise<void> {
+  const { identity, name, target: place } = move.request;
+  const found = await findGuest(target.api, target.vmid);
+  const guest = found && (await readMarkedGuest(found));
+  const isClaim = guest?.mark?.phase === "claimed" && sameIdentity(guest.mark, identity) && dataDrivesOf(guest.config).length === 0;
+  if (isClaim || (guest && isRestoreWreck(guest, found.pool, place.pool))) return;
+  throw new Error(
+    `vm ${target.vmid} on ${target.api.clusterId}/${target.node} is not the claim of ${name} any more: somebody has removed it, replaced it or given it a disk, and nothing is restored over it. Run again: another vmid is taken then.`,
+  );
+}
+
 function isClaimOf({ values }: GuestConfig, identity: Identity): boolean {
   return values.lock !== "create" && carriesMark(values.description, identity, ["claimed", "restored"]);
 }

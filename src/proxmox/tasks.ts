@@ -155,8 +155,9 @@ function statusOf(upid: Upid, stopped: boolean, exitStatus: string | undefined, 
 export function listedTask(row: Row): TaskStatus | undefined {
   if (!isUpid(row.upid)) return undefined;
   const status = nonEmptyOf(row.status);
-  const stopped = row.endtime !== undefined || (status !== undefined && status !== "RUNNING");
-  return statusOf(row.upid, stopped, status, numberOf(row.endtime));
+  const endTimeSeconds = numberOf(row.endtime);
+  const stopped = endTimeSeconds !== undefined || (status !== undefined && status !== "RUNNING");
+  return statusOf(row.upid, stopped, status, endTimeSeconds);
 }
 
 /** What Proxmox says instead of a log: of a task it does not know (8.4 without the list around it), and of an empty one. */

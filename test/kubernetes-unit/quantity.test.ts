@@ -13,11 +13,15 @@ it.each([
   ["0.0001k", 1],
   [".5Ki", 512],
   ["4096", 4096],
+  // As the API server writes 0.1Gi.
+  ["107374182400m", 107_374_183],
+  ["1m", 1],
+  ["2500000u", 3],
 ])("%s is %d bytes", (text, bytes) => {
   expect(parseStorageQuantity(text)).toBe(bytes);
 });
 
-it.each(["", "Gi", "10GiB", "10 Gi", "-1Gi", "1KB", "1m", "9E", "0x10"])("%j is refused", (text) => {
+it.each(["", "Gi", "10GiB", "10 Gi", "-1Gi", "1KB", "1mi", "9E", "0x10"])("%j is refused", (text) => {
   expect(() => parseStorageQuantity(text)).toThrow(/write it like 10Gi/);
 });
 

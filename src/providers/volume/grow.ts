@@ -42,7 +42,8 @@ export async function growWhileAttached(
       `Volume ${spec.name} is attached (${attachments.join(", ")}) without a claim to grow it by. Detach it, then run again.`,
     );
   session.pace.report(`${spec.name}: growing through claim ${claim.metadata?.namespace}/${claim.metadata?.name}`);
-  await requestMore(context, claim, wantedBytes);
+  // Somebody may have asked for more than the program: Kubernetes would take a smaller request for a change of mind.
+  if (requestedBytes(claim) < wantedBytes) await requestMore(context, claim, wantedBytes);
   const hasGrown = async () => {
     const volume = await kubernetes.findVolume(registration.name);
     const capacity = parseStorageQuantity(volume?.spec?.capacity?.storage ?? "0");
@@ -52,6 +53,10 @@ export async function growWhileAttached(
   throw new UserError(
     `Volume ${spec.name} has not grown to ${formatStorageQuantity(wantedBytes)} within ${RESIZE_TIMEOUT_MS / 1000} s: look at the events of claim ${claim.metadata?.namespace}/${claim.metadata?.name} and whether the CSI plugin's resizer runs, then run again.`,
   );
+}
+
+function requestedBytes({ spec }: PersistentVolumeClaim): number {
+  return parseStorageQuantity(spec?.resources?.requests?.storage ?? "0");
 }
 
 /** The object anew: it may have been bound since the first look. */

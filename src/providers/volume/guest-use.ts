@@ -88,10 +88,17 @@ export class GuestUse {
   /** The configuration shows what is wanted; what a running guest still holds shows among what is pending. */
   private async read({ node, vmid }: GuestRow): Promise<Naming[]> {
     const config = await this.api.qemu.findConfig(node, vmid);
-    if (!config) return [];
+    if (!config) return this.readElsewhere(node, vmid);
     const named = Object.entries(config.values).flatMap(([key, value]) => namingOf(vmid, key, value));
     // A template never runs, so it holds nothing beyond its configuration.
     return config.values.template === "1" ? named : [...named, ...(await this.readPending(node, vmid, config))];
+  }
+
+  /** Deleted since it was listed, or sent to another node: then it has its volumes there. */
+  private async readElsewhere(former: string, vmid: number): Promise<Naming[]> {
+    const rows = await this.api.listResources();
+    const guest = rows.find((row): row is GuestRow => row.kind === "guest" && row.vmid === vmid);
+    return guest && guest.node !== former ? this.read(guest) : [];
   }
 
   private async readPending(node: string, vmid: number, { values }: GuestConfig): Promise<Naming[]> {
@@ -99,7 +106,7 @@ export class GuestUse {
       const pending = await this.api.qemu.listPending(node, vmid);
       return pending.flatMap(({ key, value }) => (value === undefined || values[key] === value ? [] : namingOf(vmid, key, value)));
     } catch (error) {
-      if (isProxmoxError(error, "NOT_FOUND")) return [];
+      if (isProxmoxError(error, "NOT_FOUND")) return this.readElsewhere(node, vmid);
       throw error;
     }
   }

@@ -14,7 +14,7 @@ import { identityOfVolume } from "./context";
 import { toDiskInputs } from "./disk-inputs";
 import { kubernetesOf, listRegistrationsOnce, type Registration } from "./kubernetes";
 import { describePlace, regionOfCluster, samePlace, storageReach } from "./place";
-import { findReleaseNote, findUse } from "./release";
+import { findReleaseNote, findUse, refuseClaimLoss } from "./release";
 import { pinOfDisk, refuseReplication } from "./replica-plan";
 import { FIXED_KEYS, type VolumeSpec, volumeSchema } from "./spec";
 import { COMPUTED_KEYS, type VolumeInputs, type VolumePlacement } from "./state";
@@ -215,7 +215,8 @@ async function refuseMove(session: Session, spec: VolumeSpec, news: Inputs, move
   const foreign = use.pods.filter((pod) => !use.ownPods.includes(pod));
   if (foreign.length > 0)
     return `${where}, but pods that do not belong to ${spec.quiesce.kind} ${spec.quiesce.namespace}/${spec.quiesce.name} use it: ${foreign.join(", ")}. Stop them first.`;
-  return undefined;
+  const loss = await refuseClaimLoss(await kubernetesOf(session, spec.kubernetes), spec.quiesce);
+  return loss && `${where}, but ${loss}.`;
 }
 
 async function findUseOf(session: Session, spec: VolumeSpec, news: Inputs, newest: Registration) {

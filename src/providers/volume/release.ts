@@ -4,6 +4,7 @@
  * can be scheduled. What is needed to put both back stands on the former PersistentVolume before anything is taken away.
  */
 import {
+  type KubernetesApi,
   type ObjectName,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -43,7 +44,11 @@ export function findReleaseNote({ volume }: Registration): ReleaseNote | undefin
 
 async function writeNote(context: VolumeContext, former: Registration, note: ReleaseNote | undefined): Promise<Registration> {
   const text = note === undefined ? null : JSON.stringify(note);
-  const volume = await context.kubernetes.patchVolume(former.name, { metadata: { annotations: { [RELEASE_ANNOTATION]: text } } });
+  const volume = await context.kubernetes.patchVolume(former.name, {
+    metadata: { annotations: { [RELEASE_ANNOTATION]: text } },
+    // Its claim goes next. Somebody may have set `Delete` since it became ours: the plugin would destroy the disk with the claim.
+    ...(note === undefined ? {} : { spec: { persistentVolumeReclaimPolicy: "Retain" } }),
+  });
   return { ...former, volume };
 }
 
@@ -97,35 +102,75 @@ export async function restoreUse(context: VolumeContext, former: Registration, t
   if (!note) return;
   if (note.claim) {
     const claim = toReboundClaim(note.claim, to.name);
+    await refuseDying(context, nameOf(claim));
     await bindClaim(context, claim, to.name);
     await waitUntilBound(context, nameOf(claim), to.name);
   }
-  if (note.workload) {
-    const { replicas, ...workload } = note.workload;
-    session.pace.report(`${context.spec.name}: scaling ${describeWorkload(workload)} to ${replicas}`);
-    await kubernetes.scale(workload, replicas);
-  }
+  if (note.workload) await scaleUp(context, note.workload);
   await writeNote(context, former, undefined);
+}
+
+/** Its deletion cannot be taken back, and the note is what it is made again from: the note stays until it is gone. */
+async function refuseDying({ kubernetes, spec }: VolumeContext, { namespace, name }: ObjectName): Promise<void> {
+  const claim = await kubernetes.findClaim({ namespace, name });
+  if (claim?.metadata?.deletionTimestamp === undefined) return;
+  throw new UserError(
+    `Claim ${namespace}/${name} of volume ${spec.name} is being deleted, and a pod still holds it. It is made again once it is gone: stop that pod, then run again.`,
+  );
+}
+
+/** One that somebody has scaled since, or taken away, is as that somebody wants it. */
+async function scaleUp({ kubernetes, session, spec }: VolumeContext, noted: NonNullable<ReleaseNote["workload"]>): Promise<void> {
+  const { replicas, ...workload } = noted;
+  const found = await kubernetes.findReplicas(workload);
+  if (found === undefined) session.pace.report(`${spec.name}: ${describeWorkload(workload)}, which was scaled down for it, is gone`);
+  if (found !== 0) return;
+  session.pace.report(`${spec.name}: scaling ${describeWorkload(workload)} to ${replicas}`);
+  await kubernetes.scale(workload, replicas);
 }
 
 async function scaleDown(context: VolumeContext, former: Registration): Promise<Registration> {
   const { spec, kubernetes, session } = context;
   if (!spec.quiesce) return former;
   const { timeoutSeconds: _timeout, ...workload } = spec.quiesce;
+  const refusal = await refuseClaimLoss(kubernetes, workload);
+  if (refusal !== undefined) throw new UserError(`Volume ${spec.name} is not moved: ${refusal}.`);
   let noted = former;
-  const note = findReleaseNote(former);
+  let note = findReleaseNote(former);
+  if (note?.workload && !sameWorkload(note.workload, workload)) {
+    // An interrupted run has scaled another one down, which the program no longer names.
+    await scaleUp(context, note.workload);
+    note = { ...note, workload: undefined };
+  }
   if (!note?.workload) {
     const replicas = await kubernetes.findReplicas(workload);
     if (replicas === undefined)
       throw new UserError(
         `${describeWorkload(workload)}, which volume ${spec.name} names as quiesce, is not in the Kubernetes cluster (${kubernetes.description}).`,
       );
-    if (replicas === 0) return former;
+    if (replicas === 0) return note ? writeNote(context, former, note) : former;
     noted = await writeNote(context, former, { ...note, workload: { ...workload, replicas } });
   }
   session.pace.report(`${spec.name}: scaling ${describeWorkload(workload)} down`);
   await kubernetes.scale(workload, 0);
   return noted;
+}
+
+/**
+ * Scaled down, a StatefulSet of that policy deletes the claims of all its replicas, and with them the disks of other volumes
+ * whose reclaim policy is Delete.
+ *
+ * @returns why it must not be scaled down, in words
+ */
+export async function refuseClaimLoss(kubernetes: KubernetesApi, workload: Workload): Promise<string | undefined> {
+  if (workload.kind !== "StatefulSet") return undefined;
+  const set = (await kubernetes.listStatefulSets(workload.namespace)).find(({ metadata }) => metadata?.name === workload.name);
+  if (set?.spec?.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete") return undefined;
+  return `${describeWorkload(workload)}, named as quiesce, deletes the claims of its replicas when it is scaled down (persistentVolumeClaimRetentionPolicy.whenScaled: Delete). Set that to Retain first`;
+}
+
+function sameWorkload(a: Workload, b: Workload): boolean {
+  return a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
 }
 
 async function waitUntilUnused(context: VolumeContext, former: Registration): Promise<void> {

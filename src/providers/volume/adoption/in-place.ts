@@ -150,6 +150,8 @@ export async function giveUp(session: Session, props: Inputs): Promise<void> {
       `Volume ${context.spec.name} was being given an owner (vm ${owner.row.vmid} on ${owner.cluster}) when a run was interrupted. Finish that with "pulumi up" first.`,
     );
   if (!own) return;
+  // Taken out of use by a run that was to give it an owner, and was interrupted before it had one.
+  await restoreUse(context, own, own);
   const unmarked = { metadata: { labels: { [VOLUME_LABEL]: null }, annotations: { [MARK_ANNOTATION]: null } } };
   const claim = await findBoundClaim(context.kubernetes, own.volume);
   const { namespace = "", name = "" } = claim?.metadata ?? {};
