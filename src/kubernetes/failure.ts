@@ -6,7 +6,6 @@ const CODES: Record<number, KubernetesErrorCode> = {
   400: "INVALID",
   401: "UNAUTHORIZED",
   403: "FORBIDDEN",
-  404: "NOT_FOUND",
   409: "CONFLICT",
   422: "INVALID",
 };
@@ -34,9 +33,19 @@ export function toKubernetesError(error: unknown, what: string, where: string, r
     return new KubernetesError("UNREACHABLE", compose(what, where, cause.message, ADVICE.UNREACHABLE), { cause });
   }
   const { message, reason } = statusOf(error.body);
-  const code = reason === "AlreadyExists" ? "ALREADY_EXISTS" : (CODES[error.code] ?? "REFUSED");
+  const code = codeOf(error.code, reason);
   const said = redact(message ?? `HTTP ${error.code}`);
   return new KubernetesError(code, compose(what, where, said, ADVICE[code]), { status: error.code });
+}
+
+/**
+ * That an object is absent only the API server itself can say: a proxy that has lost its cluster answers 404 too, and what it
+ * does not find may well be there.
+ */
+function codeOf(status: number, reason: string | undefined): KubernetesErrorCode {
+  if (reason === "AlreadyExists") return "ALREADY_EXISTS";
+  if (status === 404 && reason === "NotFound") return "NOT_FOUND";
+  return CODES[status] ?? "REFUSED";
 }
 
 /** Not now rather than not like this: overload, a server that starts or stops, a broken line. */

@@ -31,7 +31,9 @@ export const backupRestore: MoveMethod = {
     return target;
   },
   carry: async (move, target) => {
-    if (!isRestoredLive(move.begun)) await transfer(move, target);
+    // What has been restored needs no store any more: it may be the store that is gone.
+    const isRestored = (await move.readTarget(target)).mark?.phase === "restored";
+    if (!isRestored && !isRestoredLive(move.begun)) await transfer(move, target);
     if (isRestoredLive(move.begun)) await receiveLive(move, target);
   },
   canRollBack,
@@ -119,7 +121,6 @@ async function backUp(move: MoveState, bitsPerSecond: number | undefined): Promi
 const BEFORE_BACKUP: ReadonlySet<MoveStep> = new Set(["preparing", "warming", "stopping"]);
 
 async function restore(move: MoveState, target: GuestRef, archive: Volume, bitsPerSecond: number | undefined): Promise<void> {
-  if ((await move.readTarget(target)).mark?.phase === "restored") return;
   move.stopIfCancelled();
   const { route, name, tags, text, source } = move.request;
   const volid = await waitUntilVisible(move.request.target, archive, source.vmid, route, move.pace);

@@ -47,6 +47,7 @@ export async function beginMove(move: MoveState): Promise<void> {
     // Behind the fence of an attempt that was not rolled back, it shows what that one has made of it.
     onBoot: previous?.onBoot ?? values.onboot === "1",
     wasFenced: previous?.wasFenced ?? values.template === "1",
+    ...(route.keepSourceMs === undefined ? {} : { keepMs: route.keepSourceMs }),
     step: "preparing",
     // Put to rest by an earlier attempt, HA shows as not managing it any more.
     ...(previous?.ha ? { ha: previous.ha } : {}),
@@ -60,7 +61,8 @@ export async function beginMove(move: MoveState): Promise<void> {
 export async function rollbackRequest(move: MoveState, restart: boolean): Promise<RollbackRequest> {
   const { identity, source, target, apiOf, backupServerOf } = move.request;
   const targetApi = await apiOf(move.begun.target.cluster);
-  return { identity, source, targetApi, targetPool: target.pool, restart, backupServerOf, onStranded: move.tellStranded };
+  const { tellStranded: onStranded } = move;
+  return { identity, source, targetApi, targetPool: target.pool, restart, keepsJournal: !restart, backupServerOf, onStranded };
 }
 
 /**
@@ -73,7 +75,7 @@ async function canResume(move: MoveState, previous: MoveJournal): Promise<boolea
   const freed = method.fencedSteps.has(previous.step) && !(await isSourceFenced(move));
   if (previous.step === "finishing") {
     const sameCluster = previous.target.cluster === route.target;
-    const successor = await findSuccessor(move, previous);
+    const successor = await findStarted(move, previous);
     // Removed by hand: the source is what is left of the guest.
     if (!successor) return false;
     if (freed)
@@ -91,7 +93,7 @@ async function canResume(move: MoveState, previous: MoveJournal): Promise<boolea
 }
 
 /** The guest that was started at the target. @throws when what has its vmid does not tell whose it is */
-async function findSuccessor({ request, source }: MoveState, { target }: MoveJournal): Promise<GuestRef | undefined> {
+async function findStarted({ request, source }: MoveState, { target }: MoveJournal): Promise<GuestRef | undefined> {
   const found = target.vmid === undefined ? undefined : await findGuest(await request.apiOf(target.cluster), target.vmid);
   const guest = found && (await readMarkedGuest(found));
   if (!guest || (guest.mark && !sameIdentity(guest.mark, request.identity))) return undefined;

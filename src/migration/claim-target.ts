@@ -61,8 +61,17 @@ async function findTarget(move: MoveState): Promise<GuestRef | undefined> {
     await move.change({ target: place, stranded: move.stranded });
     return findClaim(move);
   }
+  refuseTwin(move, guest);
   if (guest.mark && sameIdentity(guest.mark, identity)) return (await isSpoilt(move, guest)) ? findClaim(move) : found;
   return isRestoreWreck(guest, found.pool, target.pool) ? found : findClaim(move);
+}
+
+/** Before its last step a move has settled nothing: whoever carries our mark as settled was restored or cloned by hand. */
+function refuseTwin({ begun, request: { identity, name } }: MoveState, { mark, ref }: MarkedGuest): void {
+  if (mark?.phase !== "settled" || begun.step === "finishing" || !sameIdentity(mark, identity)) return;
+  throw new Error(
+    `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} carries the mark of ${name} too, and this move has not made it. Remove the proxmox-federation block of its description and its fed- tag, then run again.`,
+  );
 }
 
 /** Removes what a live restore that has failed leaves: a claim with half a disk. Nothing is ever restored over a disk. */
@@ -83,6 +92,7 @@ async function findClaim(move: MoveState): Promise<GuestRef | undefined> {
   await waitForCreates(target, move.pace);
   for (const guest of await findOwnedGuests(target.api, identity, move.pace)) {
     if (guest.mark?.phase === "retired" || guest.mark?.phase === "moving") continue;
+    refuseTwin(move, guest);
     if (await isStranded(guest, identity, { expectedPool: target.pool })) move.tellStranded(await strandedAt(guest.ref));
     else if (!(await isSpoilt(move, guest))) return guest.ref;
   }

@@ -42,7 +42,7 @@ export {
   stopTask,
   waitForTask,
 } from "./operations";
-export { findOwnedGuests, mayBeUnfinished, waitForCreates, waitUntilCreated } from "./owned-guests";
+export { findOwnedGuests, mayBeUnfinished, offlineNodes, waitForCreates, waitUntilCreated } from "./owned-guests";
 export type { BackupServerOf } from "./pbs-sync";
 export { describeNeed, hasPrivilege, membershipNeeds, missingPrivileges, type Need, nodeMoveNeeds, verificationNeeds } from "./permissions";
 export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom, type SyncFacts } from "./preflight";

@@ -94,7 +94,7 @@ export interface MoveJournal extends Membership {
   live?: true;
   /** What killed restores have left at the target: locked, and removed by nobody but an administrator. */
   stranded?: StrandedGuest[];
-  /** How long the source is kept after the move; only where nothing can be written to it by then. */
+  /** How long the source is kept after the move; for a source that the move itself cannot retire. */
   keepMs?: number;
   startedAt: string;
   /** When each step was first reached, in seconds since the epoch: what the record tells about the stages. */
@@ -113,7 +113,7 @@ export interface FailoverNote {
 }
 
 export interface Mark extends Identity {
-  /** Grows by one with every create: a delete for an older generation finds nothing to do. */
+  /** Grows with every create, by a failover to the seconds since the epoch: a delete for an older generation finds nothing to do. */
   generation: number;
   phase: Phase;
   move?: MoveJournal;

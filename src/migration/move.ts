@@ -5,6 +5,7 @@
  */
 import { TaskFailedError } from "../proxmox";
 import { beginMove, rollbackRequest } from "./begin";
+import { isSourceFenced } from "./fence";
 import type { Mark } from "./mark";
 import { readMarkedGuest, writeMark } from "./marked-guest";
 import { joinAtTarget } from "./membership";
@@ -91,11 +92,23 @@ async function verify(move: MoveState, target: GuestRef): Promise<void> {
 }
 
 async function finish(move: MoveState, target: GuestRef): Promise<void> {
-  if (move.begun.step !== "finishing") move.stopIfCancelled();
-  // Written before the start: whoever reads the journal from now on must not start the source again.
-  if (move.begun.step !== "finishing") await move.change({ step: "finishing" });
+  if (move.begun.step !== "finishing") {
+    move.stopIfCancelled();
+    await requireFenced(move);
+    // Written before the start: whoever reads the journal from now on must not start the source again.
+    await move.change({ step: "finishing" });
+  }
   if (move.request.running) await start(move, target);
   await settle(move, target);
+}
+
+/** The last moment at which the source can still be the guest. */
+async function requireFenced(move: MoveState): Promise<void> {
+  const { ref } = await move.readSource();
+  if (await isSourceFenced(move)) return;
+  throw new Error(
+    `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} was unfenced or started by hand while ${move.request.name} was moved: what it has written since is not in the copy. The copy is removed; run again.`,
+  );
 }
 
 async function start(move: MoveState, target: GuestRef): Promise<void> {

@@ -1,5 +1,5 @@
 /** Finding the guests of one identity on a cluster, half-made ones included. */
-import { type GuestRow, type ProxmoxApi, TaskFailedError } from "../proxmox";
+import { type GuestRow, type ProxmoxApi, type ResourceRow, TaskFailedError } from "../proxmox";
 import { type Identity, identityTag, isIdentityTag, sameIdentity } from "./mark";
 import { type MarkedGuest, readMarkedGuest } from "./marked-guest";
 import { findActiveTask, type GuestRef, type Pace, waitForTask } from "./operations";
@@ -12,12 +12,28 @@ export function mayBeUnfinished(row: GuestRow): boolean {
   return row.guestType === "qemu" && row.pool !== undefined && row.status !== "running" && !row.tags.some(isIdentityTag);
 }
 
-/** Asks the cluster anew. */
-export async function findOwnedGuests(api: ProxmoxApi, identity: Identity, pace: Pace): Promise<MarkedGuest[]> {
+/** Nodes that do not answer for their guests. */
+export function offlineNodes(rows: readonly ResourceRow[]): ReadonlySet<string> {
+  return new Set(rows.flatMap((row) => (row.kind === "node" && row.status !== "online" ? [row.node] : [])));
+}
+
+/**
+ * Asks the cluster anew.
+ * @param options `skipOffline`: what cannot be told because its node is down counts as somebody else's; guests with the tag never do
+ */
+export async function findOwnedGuests(
+  api: ProxmoxApi,
+  identity: Identity,
+  pace: Pace,
+  options: { skipOffline?: boolean } = {},
+): Promise<MarkedGuest[]> {
   const tag = identityTag(identity);
   const found: MarkedGuest[] = [];
-  for (const row of await api.listResources()) {
-    if (row.kind !== "guest" || !(row.tags.includes(tag) || mayBeUnfinished(row))) continue;
+  const rows = await api.listResources();
+  const offline = options.skipOffline ? offlineNodes(rows) : new Set<string>();
+  for (const row of rows) {
+    if (row.kind !== "guest") continue;
+    if (!row.tags.includes(tag) && (!mayBeUnfinished(row) || offline.has(row.node))) continue;
     const guest = await readWhenCreated({ api, node: row.node, vmid: row.vmid }, pace);
     if (guest?.mark && sameIdentity(guest.mark, identity)) found.push(guest);
   }

@@ -14,6 +14,8 @@ export interface RollbackRequest {
   targetPool: string;
   /** Starts a source that ran before; false when the move begins anew at once. */
   restart: boolean;
+  /** The journal of the next move takes this one's place at once: until then it tells that a stopped source ran before. */
+  keepsJournal?: boolean;
   /** Client of a backup store's server; asked only where archives were synced. */
   backupServerOf?: BackupServerOf;
   /** Told of what is left at the target, which no token can remove. */
@@ -41,6 +43,7 @@ export async function rollBackMove(request: RollbackRequest, pace: Pace): Promis
   await restoreSource(request, journal, pace);
   if (!journal.live) await method.removeTarget(request, journal, pace);
   await method.cleanUp(request.source, journal, pace, request.backupServerOf);
+  if (request.keepsJournal) return;
   const { move: _undone, ...mark } = marked.mark!;
   await writeMark(marked, { mark: { ...mark, phase: "settled" }, tags: tagsOf(marked.config).filter((tag) => tag !== MOVING_TAG) }, pace);
 }

@@ -16,9 +16,14 @@ export function describeSealed(name: string, { api, node, vmid }: GuestRef): str
   return `${name}: the former vm ${vmid} on ${api.clusterId}/${node} stays, stopped and locked (migrate), which no API token can change. An administrator runs "${unsealCommand({ vmid })}" on node ${node}; the next update then removes it`;
 }
 
-/** Whether it has been left by a remote migration that ended: a guest of the same identity and a later generation is settled. */
+/**
+ * Whether its move has ended although nobody has retired it: a guest of the same identity and a later generation is settled. After a
+ * remote migration that is all there can be. After another one the next generation may still be undone, and the one after it tells
+ * that an update has taken the target over while the source was out of sight.
+ */
 export function isLeftBehind({ mark }: Pick<MarkedGuest, "mark">, others: readonly (Mark | undefined)[]): boolean {
-  const method = mark?.move?.method ?? "backup-restore";
-  if (mark?.phase !== "moving" || mark.move?.step !== "finishing" || !isRemote({ method })) return false;
-  return others.some((other) => other?.phase === "settled" && other.generation > mark.generation);
+  if (mark?.phase !== "moving" || mark.move?.step !== "finishing") return false;
+  const least = mark.generation + (isRemote({ method: mark.move.method ?? "backup-restore" }) ? 1 : 2);
+  // It may be on its way elsewhere by now.
+  return others.some((other) => (other?.phase === "settled" || other?.phase === "moving") && other.generation >= least);
 }

@@ -12,7 +12,7 @@ export function verifyRestored(
   target: MarkedGuest,
   consequence = "It is removed and the source started again.",
 ): void {
-  const findings = differencesAfterRestore(source, target);
+  const findings = [...differencesAfterRestore(source, target), ...leftBehind(source, target)];
   if (findings.length === 0) return;
   throw new Error(
     `The restored guest (vm ${target.ref.vmid} on ${target.ref.api.clusterId}) is not what was backed up: ${findings.join("; ")}. ${consequence}`,
@@ -22,6 +22,21 @@ export function verifyRestored(
 /** What of the guest that was backed up is missing or changed in the restored one. */
 export function differencesAfterRestore(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {
   return [...compareDrives(source, target), ...compareKeys(source, target), ...compareMacs(source, target)];
+}
+
+/** What the source was given after the checks of the plan, and would lose with its removal. */
+function leftBehind(source: MarkedGuest, target: MarkedGuest): string[] {
+  const { values } = source.config;
+  const carried = (key: string) => target.config.values[key] !== undefined;
+  const unused = Object.keys(values).filter((key) => /^unused\d+$/.test(key) && !carried(key));
+  const skipped = dataDrivesOf(source.config).filter(
+    ({ slot, backedUp, ownerVmid }) => !backedUp && ownerVmid === source.ref.vmid && !carried(slot),
+  );
+  return [
+    ...unused.map((key) => `${key} (${values[key]}) was left out of the backup: attach or delete it`),
+    ...skipped.map(({ slot, volid }) => `${slot} (${volid}) has backup=0 and was left out: set backup=1 or remove the disk`),
+    ...(values.parent === undefined || carried("parent") ? [] : [`snapshots (${values.parent}) were left out: delete them`]),
+  ];
 }
 
 function compareDrives(source: Pick<MarkedGuest, "config">, target: MarkedGuest): string[] {

@@ -1,6 +1,6 @@
 /** Guests of a cluster that have an address which an arriving guest brings along: both would answer on the network. */
 import { isIP } from "node:net";
-import { isIdentityTag } from "../migration";
+import { isIdentityTag, offlineNodes } from "../migration";
 import { type GuestConfig, inParallel, isProxmoxError, parseNet } from "../proxmox";
 import type { Session } from "./session";
 
@@ -55,8 +55,14 @@ export async function findClashes(session: Session, cluster: string, addresses: 
 
 async function readForeignGuests(session: Session, cluster: string): Promise<{ vmid: number; config: GuestConfig }[]> {
   const api = await session.client(cluster);
-  const guests = (await session.reachable(cluster))?.guests ?? [];
-  const foreign = guests.filter((guest) => guest.guestType === "qemu" && !guest.tags.some(isIdentityTag));
+  const { guests, nodes } = (await session.reachable(cluster)) ?? { guests: [], nodes: [] };
+  const offline = offlineNodes(nodes);
+  const others = guests.filter((guest) => guest.guestType === "qemu" && !guest.tags.some(isIdentityTag));
+  const foreign = others.filter(({ node }) => !offline.has(node));
+  if (foreign.length < others.length)
+    session.pace.report(
+      `warning: the addresses of ${others.length - foreign.length} guests of ${cluster} were not compared, because their nodes are down: ${[...offline].sort().join(", ")}`,
+    );
   const found = await inParallel(foreign, async ({ node, vmid }) => {
     try {
       const config = await api.qemu.findConfig(node, vmid);

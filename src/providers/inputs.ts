@@ -29,12 +29,30 @@ export function userInputs(inputs: Inputs, computed: readonly string[]): Inputs 
 
 /** What the resource class has added, kept in the checked inputs. */
 export function engineInputs(inputs: Inputs): Inputs {
-  return withoutUndefined({ __identity: inputs.__identity, __urn: inputs.__urn, __poolDefinition: inputs.__poolDefinition });
+  const { __identity, __urn, __poolDefinition, __observed } = inputs;
+  // An output of that name is as secret as this is.
+  return withoutUndefined({ __identity, __urn, __poolDefinition, __observed });
 }
 
 export function identityOf(inputs: Inputs, federation: string, kind: Identity["kind"]): Identity {
   const { stack, name } = inputs.__identity as IdentityInput;
   return { federation, stack, kind, name };
+}
+
+/**
+ * The engine keeps what it knows of a renamed resource (`aliases`, `pulumi stack rename`); the mark on what exists keeps the former
+ * name. Taken for something else, a change of cluster would make it anew, empty, and destroy the one with the data.
+ *
+ * @returns why it must not go on, with what to do; `undefined`: it has the name it had
+ */
+export function describeRename(olds: Inputs, news: Inputs): string | undefined {
+  const before = olds.__identity as IdentityInput | undefined;
+  const { stack, name } = news.__identity as IdentityInput;
+  if (!before || (before.stack === stack && before.name === name)) return undefined;
+  if (before.stack !== stack)
+    return `what exists carries the mark of stack ${before.stack}, and this is ${stack}: give project and stack their former names`;
+  const former = before.name.replace(/^pv\//, "");
+  return `what exists carries the mark of its former name: add identity: "${former}" to the arguments, or give the resource that name again`;
 }
 
 /** The engine's wire format refuses `undefined` anywhere. */

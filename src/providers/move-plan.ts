@@ -44,6 +44,8 @@ export interface MoveIntent {
   reason: string | undefined;
   /** It follows a guest that moves: no window holds it back. */
   follows: boolean;
+  /** What of its disks would be lost by becoming what is declared, in words; absent: nothing changes about them. */
+  findLostDisks?: (config: GuestConfig) => string[];
   /** Whether it is to run there; absent: it cannot be sent by remote migration (disks, guests of no program). */
   running?: boolean;
 }
@@ -129,6 +131,7 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
       source: sourceSide.storages,
       target: targetSide.storages,
     },
+    ...(intent.findLostDisks ? { lostDisks: intent.findLostDisks(config) } : {}),
     clashes: await findClashes(session, route.target, addressesOf({ ...config.values, ...intent.declared })),
     ...(isRemote(route) ? { remote: await readRemoteFacts(session, route, intent, { sourceSide, targetSide, there }) } : {}),
     ...(migration.preMigrationChecks.includes("ensure_backup_exists") && route.store

@@ -10,7 +10,7 @@ import {
   sameIdentity,
 } from "../migration";
 import { otherGuests } from "./other-guests";
-import { findSealed, retireSealed } from "./sealed-sources";
+import { findSealed, findSuccessor, retireSealed } from "./sealed-sources";
 import { type Session, UserError } from "./session";
 
 /** The archive goes before its guest does: afterwards a token with rights from the pool may not delete it. */
@@ -20,10 +20,39 @@ export async function destroyWithArchives(session: Session, identity: Identity, 
   await session.alone(`destroy ${ref.api.clusterId}/${ref.vmid}`, async () => {
     const guest = await readMarkedGuest(ref);
     if (!guest?.mark || !sameIdentity(guest.mark, identity)) return;
+    await refuseRevived(identity, guest);
     if (guest.mark.move) await cleanUpMove(ref, guest.mark.move, session.pace, session.backupServer);
     session.pace.report(`${identity.name}: destroying vm ${ref.vmid} on ${ref.api.clusterId}`);
     await destroyGuest(ref, session.pace);
   });
+}
+
+/** A retired source that somebody uses again: what it has written since is nowhere else. */
+async function refuseRevived(identity: Identity, { ref, mark, config }: MarkedGuest): Promise<void> {
+  if (mark?.phase !== "retired") return;
+  const { status } = await ref.api.qemu.getStatus(ref.node, ref.vmid);
+  if (status === "stopped" && config.values.template === "1") return;
+  throw new UserError(
+    `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} is the former copy of ${describeIdentity(identity)} and is not destroyed: it was unfenced or started by hand, and may hold newer data. If nobody needs it, stop it, run "qm set ${ref.vmid} --template 1" on node ${ref.node}, then run again. To keep it, remove the proxmox-federation block of its description and its fed- tag: then it is nobody's.`,
+  );
+}
+
+/** The state may still know the source of a move whose end it was not told of: it is not the guest that is to be changed. */
+export function refuseRetired(identity: Identity, { ref, mark }: MarkedGuest): void {
+  if (mark?.phase !== "retired") return;
+  const { successor } = mark;
+  throw new UserError(
+    `${describeIdentity(identity)} is not changed: vm ${ref.vmid} on ${ref.api.clusterId} is its former copy. It has moved on${successor ? `, to vm ${successor.vmid} on ${successor.cluster}, which cannot be seen now` : ""}. Run again when that cluster answers.`,
+  );
+}
+
+/** A source that its move could not retire, and whose successor stands. @returns whether it is one: nothing is left to do then */
+export async function destroyLeftBehind(session: Session, identity: Identity, guest: MarkedGuest): Promise<boolean> {
+  const successor = await findSuccessor(session, identity, guest);
+  if (!successor) return false;
+  const retired = await retireSealed(session, guest, successor);
+  if (retired && !(await leaveKeptSource(session, retired))) await destroyWithArchives(session, identity, retired);
+  return true;
 }
 
 /** A second guest that did not come from this one: then this one's data exists only here. */

@@ -1,6 +1,7 @@
 /**
- * Sources of finished remote migrations: stopped, and locked until an administrator unlocks them. They are left alone till then,
- * and removed by the first update afterwards.
+ * Sources that their finished move could not retire: those of remote migrations, stopped, and locked until an administrator unlocks
+ * them; and those whose cluster was out of sight when the target was taken over. They are left alone till then, and removed by the
+ * first update afterwards.
  */
 import {
   describeIdentity,
@@ -62,9 +63,11 @@ export async function retireSealed(session: Session, guest: MarkedGuest, success
     session.pace.report(describeSealed(mark!.name, ref));
     return undefined;
   }
-  if ((await ref.api.qemu.getStatus(ref.node, ref.vmid)).status !== "stopped")
+  const { status } = await ref.api.qemu.getStatus(ref.node, ref.vmid);
+  const isFenced = isRemote({ method: mark?.move?.method ?? "backup-restore" }) || config.values.template === "1";
+  if (status !== "stopped" || !isFenced)
     throw new UserError(
-      `${describeIdentity(mark!)}: its former vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} was unlocked and runs, beside its successor (vm ${successor.ref.vmid} on ${successor.ref.api.clusterId}). Stop the one that is not wanted by hand, then run again.`,
+      `${describeIdentity(mark!)}: its former vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} was unlocked or unfenced and ${status === "stopped" ? "may have run" : "runs"}, beside its successor (vm ${successor.ref.vmid} on ${successor.ref.api.clusterId}). Decide which one is right. If it is the successor, stop the former one and run "qm set ${ref.vmid} --template 1" on node ${ref.node}; then run again.`,
     );
   const untilMs = keptUntilMs(guest, successor);
   const address = { cluster: successor.ref.api.clusterId, vmid: successor.ref.vmid };

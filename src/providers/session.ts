@@ -38,6 +38,7 @@ import {
   type MarkedGuest,
   MOVING_TAG,
   mayBeUnfinished,
+  offlineNodes,
   type Pace,
   readMarkedGuest,
   strandedAt,
@@ -185,7 +186,7 @@ export class Session {
   /** The same on one cluster, asked anew. */
   async ownedGuestsNow(identity: Identity, clusterId: string): Promise<MarkedGuest[]> {
     await this.once(`creates ${clusterId}`, () => this.awaitCreates(clusterId));
-    return findOwnedGuests(await this.client(clusterId), identity, this.pace);
+    return findOwnedGuests(await this.client(clusterId), identity, this.pace, { skipOffline: true });
   }
 
   /**
@@ -328,9 +329,11 @@ export class Session {
         continue;
       }
       const api = await clients.get(entry.cluster);
+      const offline = offlineNodes(entry.nodes);
       for (const row of entry.guests) {
-        const tag =
-          row.tags.find(isIdentityTag) ?? (mayBeUnfinished(row) || mayHaveLostTags(row, pools) ? await tagByMark(api, row) : undefined);
+        // Whose it is would have to be read from a node that is down: one dead node must not stop all plans.
+        const mayBeOurs = !offline.has(row.node) && (mayBeUnfinished(row) || mayHaveLostTags(row, pools));
+        const tag = row.tags.find(isIdentityTag) ?? (mayBeOurs ? await tagByMark(api, row) : undefined);
         if (tag === undefined) continue;
         keys.set(`${entry.cluster.id}/${row.vmid}`, tag);
         owned.set(tag, [...(owned.get(tag) ?? []), { cluster: entry.cluster.id, row }]);

@@ -22,9 +22,10 @@ export async function findSource(
     const guest = await readMarkedGuest({ api, node: owned.row.node, vmid: owned.row.vmid });
     if (!guest?.mark || !sameIdentity(guest.mark, identity)) continue;
     if (guest.mark.phase === "moving") {
-      // Left behind by a move that ended on a third cluster: what is to move now is its successor.
+      // Left behind by a move that has ended: what is to move now, if anything, is its successor.
       const successor = await findSuccessor(session, identity, guest);
-      if (successor && successor.ref.api.clusterId !== targetCluster) continue;
+      const takenOver = successor?.mark !== undefined && successor.mark.generation > guest.mark.generation + 1;
+      if (successor && (takenOver || successor.ref.api.clusterId !== targetCluster)) continue;
       return guest;
     }
     if (guest.mark.phase !== "settled") continue;

@@ -1,9 +1,10 @@
 /** Where a declared VM is now, and what an interrupted move has left. */
 import type { ResourcePool } from "../config";
-import { type Identity, isLeftBehind, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
+import { type Identity, identityTag, isLeftBehind, type Mark, type MoveJournal, readMarkedGuest, sameIdentity } from "../migration";
 import { isOldCopy } from "../migration/failover";
 import type { Placement } from "../placement";
 import type { GuestRow } from "../proxmox";
+import { describeHalfArrived } from "./half-arrived";
 import { isMoving, type OwnedGuest, type Session, UserError } from "./session";
 
 export interface Whereabouts {
@@ -15,6 +16,8 @@ export interface Whereabouts {
   kept?: KeptSource[];
   /** Copies on a cluster that was lost and is back, of a guest that was restored elsewhere. */
   outdated?: OldCopy[];
+  /** Why home is no guest to go on with: what it came from cannot be seen. */
+  halfArrived?: string;
 }
 
 export interface OldCopy {
@@ -37,13 +40,13 @@ export interface KeptSource {
 export async function findWhereabouts(session: Session, identity: Identity): Promise<Whereabouts> {
   const owned = await session.ownedGuests(identity);
   if (owned.length === 0) return {};
-  // A VM behind a fence is no VM that serves: it may be the retired source of one that is out of sight.
   const [only] = owned;
-  if (owned.length === 1 && only && !isMoving(only.row) && !(identity.kind === "vm" && only.row.template)) return { home: only };
+  if (owned.length === 1 && only && isAtRest(identity, only.row)) return { home: only };
   // Only now journals are read: a federation at rest is planned from the lists alone.
   const marked = await Promise.all(owned.map(async (guest) => ({ guest, mark: await markOf(session, guest, identity) })));
   const serving = marked.filter(({ mark }) => mark?.phase === "settled" || mark?.phase === "moving");
-  const source = serving.find(({ mark }) => mark?.phase === "moving");
+  const marks = marked.map(({ mark }) => mark);
+  const source = serving.find(({ mark }) => mark?.phase === "moving" && !isLeftBehind({ mark }, marks));
   // Nobody is given a disk's target before its source is retired: until then the move can be undone, however far it has come.
   if (source && identity.kind === "disk") return { home: source.guest, unfinished: source.mark!.move };
   const settled = serving.filter(({ mark }) => mark?.phase === "settled");
@@ -65,7 +68,18 @@ export async function findWhereabouts(session: Session, identity: Identity): Pro
   }
   if (source) return finishingHome(marked, source.guest, source.mark!) ?? { home: source.guest, unfinished: source.mark!.move };
   const remains = marked.find(({ mark }) => mark !== undefined && mark.phase !== "retired");
-  return remains ? { home: remains.guest } : {};
+  if (!remains) return {};
+  const { cluster, row } = remains.guest;
+  const halfArrived = describeHalfArrived(identity, { cluster, vmid: row.vmid }, remains.mark!);
+  return { home: remains.guest, ...(halfArrived === undefined ? {} : { halfArrived }) };
+}
+
+/**
+ * Told from the list alone. A VM behind a fence may be the retired source of one that is out of sight, and a guest without our tag
+ * the claim of a move that was killed before it was tagged.
+ */
+function isAtRest(identity: Identity, row: GuestRow): boolean {
+  return !isMoving(row) && !(identity.kind === "vm" && row.template) && row.tags.includes(identityTag(identity));
 }
 
 function findOutdated(marked: { guest: OwnedGuest; mark: Mark | undefined }[]): OldCopy[] {

@@ -64,7 +64,7 @@ function flaws(): string[] {
   const here = oursOn("b", "disk");
   if (here.length !== 1) return [...found, `${here.length} owners of ours on b`];
   const [{ guest, mark }] = here as [(typeof here)[0]];
-  if (guest.power !== "stopped" || mark.phase !== "settled" || mark.generation !== 2)
+  if (guest.power !== "stopped" || mark.phase !== "settled" || mark.generation < 2)
     found.push(`on b: ${guest.power} ${JSON.stringify(mark)}`);
   if (guest.config.template !== "1" || guest.config.protection !== "1") found.push("the owner is not fenced");
   const old = ownerOn("a").guest;

@@ -50,7 +50,7 @@ function flaws(): string[] {
   if (here.length !== 1) found.push(`${here.length} guests of ours on b`);
   const [guest] = here;
   const mark = guest && markOf("b", guest.vmid);
-  if (guest?.power !== "running" || mark?.phase !== "settled" || mark.generation !== 2)
+  if (guest?.power !== "running" || mark?.phase !== "settled" || mark.generation < 2)
     found.push(`on b: ${guest?.power} ${JSON.stringify(mark)}`);
   if (mark?.failover?.from.vmid !== 100) found.push("no note of the old copy");
   const before = a.writesOf(100) ?? ["?"];
@@ -84,6 +84,22 @@ describe("a VM whose cluster is lost", () => {
     archive!.config.description = archive!.config.description!.replace('"name":"web"', '"name":"db"');
     await expect(scenario.up(WEB)).rejects.toThrow(/no backup with its mark is found on bk of b/);
     expect(scenario.b.guests.size).toBe(0);
+  });
+
+  it("is not restored from an older backup while its newest cannot be read, and not held up by another guest's", async () => {
+    await loseA();
+    const [archive] = scenario.store.archives;
+    const newer = { ...archive!, path: `${archive!.path}-unfinished`, createdAtSeconds: archive!.createdAtSeconds + 60 };
+    scenario.store.archives.push(newer);
+    // One session reads it once, and the newest first.
+    let looks = 0;
+    scenario.world.fault = ({ name }) => (name === "backup.extractConfig" && looks++ === 0 ? "refuse" : undefined);
+    await expect(scenario.up(WEB)).rejects.toThrow(/backup \S+ of 2026-\S+ cannot be read on b: .*refused by the test.*by hand/s);
+    expect(scenario.b.guests.size).toBe(0);
+    looks = 0;
+    newer.vmid = 999;
+    await scenario.up(WEB);
+    expect(scenario.ours()).toContain("b/100 running");
   });
 
   it("is refused when its backup lacks a declared disk", async () => {
@@ -220,6 +236,35 @@ describe("its old copy, when the cluster is back,", () => {
     await scenario.up(WEB);
     expect(scenario.a.guests.get(100)?.power).toBe("stopped");
     expect(scenario.ours()).toEqual(["a/100 stopped", "b/100 running"]);
+  });
+
+  it("is known by its note also when it had moved on since the backup", async () => {
+    await loseA();
+    const old = scenario.a.guests.get(100)!;
+    old.config.description = old.config.description!.replace('"generation":1', '"generation":3');
+    await scenario.up(WEB);
+    bringBackA("running");
+    await expect(scenario.up(WEB)).rejects.toThrow(/web RUNS TWICE: .*vm 100 on a, which is back/);
+    declared("a").returned = "stop-old-copies";
+    await scenario.up(WEB);
+    expect(scenario.ours()).toEqual(["a/100 stopped", "b/100 running"]);
+  });
+
+  it.each(["running", "stopped"] as const)("is removed on request, unless somebody uses it again (%s)", async (power) => {
+    await loseA();
+    await scenario.up(WEB);
+    bringBackA("stopped");
+    await scenario.up(WEB);
+    scenario.config.set("proxmox-federation:removeFailedOverCopies", "true");
+    const old = scenario.a.guests.get(100)!;
+    delete old.config.template;
+    old.power = power;
+    await expect(scenario.up(WEB)).rejects.toThrow(/vm 100 on a.*(?:started it again|started by hand).*may hold newer data/s);
+    expect(scenario.a.guests.get(100)?.power).toBe(power);
+    Object.assign(old, { power: "stopped" });
+    old.config.template = "1";
+    await scenario.up(WEB);
+    expect(scenario.ours()).toEqual(["b/100 running"]);
   });
 
   it("is left alone when nothing proves that it is the older one", async () => {

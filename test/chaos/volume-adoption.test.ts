@@ -145,6 +145,52 @@ describe("a volume of the plugin", () => {
     expect((await scenario.preview(there)).step).toBe("same");
   });
 
+  it("says in the preview that its pods restart, however long its name is", async () => {
+    addPluginVolume(scenario);
+    const { volumes, claim } = scenario.kubernetes;
+    const name = `${"long-".repeat(49)}name`;
+    volumes.set(name, { ...pluginPersistentVolume(), metadata: { name, uid: "pv-of-the-plugin" } });
+    volumes.delete(PLUGIN_VOLUME);
+    claim!.spec!.volumeName = name;
+    scenario.kubernetes.setReplicas(1);
+    const { inputs } = await scenario.preview({ ...owning, adopt: { persistentVolume: name, takeOwnership: true } });
+    expect(inputs.adoption).toMatch(/^(?=.{0,150}$)long-.*; its pods restart$/);
+  });
+
+  it("tells that an owner takes it out of its worker's backups", async () => {
+    await inUse();
+    volumeOf(PLUGIN_VOLUME).spec!.csi!.volumeAttributes!.backup = "1";
+    await scenario.up(adopting);
+    expect(scenario.world.reports.filter((line) => line.includes("backups"))).toEqual([]);
+    await scenario.preview(owning);
+    expect(scenario.world.reports).toContainEqual(expect.stringMatching(/^warning: volume data is part of its worker's backups/));
+  });
+
+  it("keeps its disk when it gets an owner, though somebody has set its reclaim policy back", async () => {
+    await inUse();
+    await scenario.up(adopting);
+    volumeOf(PLUGIN_VOLUME).spec!.persistentVolumeReclaimPolicy = "Delete";
+    await scenario.up(owning);
+    await expectOwned();
+  });
+
+  it("has claim and pod again when the program gives it up after an interrupted change of owner", async () => {
+    await inUse();
+    await scenario.up(adopting);
+    scenario.world.fault = (call) => (call.name === "kubernetes.deleteClaim" ? "kill-after" : undefined);
+    await expect(scenario.up(owning)).rejects.toThrow();
+    scenario.world.fault = () => undefined;
+    scenario.world.revive(60_000);
+    expect(scenario.kubernetes.podNode).toBeUndefined();
+    await scenario.destroy();
+    expect(scenario.kubernetes.podNode).toBe("a1");
+    expect(volumeOf(PLUGIN_VOLUME).metadata).toMatchObject({
+      labels: {},
+      annotations: { "pv.kubernetes.io/provisioned-by": expect.anything() },
+    });
+    expect(Object.keys(volumeOf(PLUGIN_VOLUME).metadata!.annotations!)).toHaveLength(1);
+  });
+
   it("is refused growth in the preview for which its storage has no room", async () => {
     await inUse();
     await scenario.up(adopting);

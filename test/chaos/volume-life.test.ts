@@ -1,5 +1,6 @@
 /** A Kubernetes volume through its life, and that life interrupted at every call to Proxmox and to Kubernetes. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { PersistentVolume } from "../../src/kubernetes";
 import { systemClock } from "../../src/proxmox";
 import type { Fault } from "../support/fake-world";
 import { QUIESCE, VolumeScenario } from "../support/volume-scenario";
@@ -141,6 +142,152 @@ describe("a volume", () => {
     await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow();
     scenario.world.fault = () => undefined;
     await expectServing(here);
+  });
+
+  it("is not moved by a workload that deletes its claims when it is scaled down", async () => {
+    await inUse();
+    scenario.kubernetes.whenScaled = "Delete";
+    const why = /StatefulSet default\/db, named as quiesce, deletes the claims of its replicas when it is scaled down/;
+    await expect(scenario.preview({ region: "b", zone: "b1", ...moves })).rejects.toThrow(why);
+    await expectServing(here);
+    scenario.kubernetes.whenScaled = "Retain";
+    scenario.world.fault = (call) => {
+      // After the preview.
+      if (call.name === "kubernetes.findReplicas") scenario.kubernetes.whenScaled = "Delete";
+      return undefined;
+    };
+    await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow(why);
+    scenario.world.fault = () => undefined;
+    await expectServing(here);
+  });
+
+  it("keeps the note of its claim while a pod holds that, and gets both back once it is gone", async () => {
+    await inUse();
+    scenario.kubernetes.claimHeld = true;
+    await expect(scenario.up({ region: "b", zone: "b1", ...moves })).rejects.toThrow(
+      /a pod holds it.*could not be put back either: Claim default\/data .* is being deleted, and a pod still holds it/s,
+    );
+    scenario.kubernetes.claimHeld = false;
+    expect((await scenario.preview({ ...here, ...moves })).inputs.recovery).toMatch(/is undone: claim and workload are put back/);
+    expect(await scenario.up({ ...here, ...moves })).toBe("update");
+    await expectServing(here);
+  });
+
+  describe("interrupted once its workload was scaled down", () => {
+    const there = { region: "b", zone: "b1" };
+    beforeEach(async () => {
+      await inUse();
+      scenario.world.fault = (call) => (call.name === "backup.start" ? "kill-after" : undefined);
+      await expect(scenario.up({ ...there, ...moves })).rejects.toThrow();
+      scenario.world.fault = () => undefined;
+      scenario.world.revive(60_000);
+    });
+
+    it("is finished though the workload is gone since", async () => {
+      scenario.kubernetes.setReplicas(undefined);
+      expect(await scenario.up({ ...there, allowMove: true })).toBe("replace");
+      expect(scenario.litter()).toEqual([]);
+      expect(scenario.world.reports).toContainEqual(
+        expect.stringMatching(/StatefulSet default\/db, which was scaled down for it, is gone/),
+      );
+      expect((await scenario.preview({ ...there, allowMove: true })).step).toBe("same");
+    });
+
+    it("leaves the workload at the number that somebody has given it since", async () => {
+      scenario.kubernetes.setReplicas(1);
+      const scaled: unknown[] = [];
+      scenario.kubernetes.scale = async (_workload, replicas) => void scaled.push(replicas);
+      await scenario.up({ ...here, allowMove: true });
+      expect(scaled).toEqual([]);
+      await expectServing(here);
+    });
+
+    it("scales up again what the program no longer names, and both come back", async () => {
+      scenario.kubernetes.otherReplicas.set("writer", 4);
+      // The pod of the former workload waits for the claim, which is gone: it is in nobody's way.
+      await scenario.up({ ...there, allowMove: true, quiesce: { ...QUIESCE, kind: "Deployment", name: "writer" } });
+      expect(scenario.kubernetes.otherReplicas.get("writer")).toBe(4);
+      expect(scenario.kubernetes.replicas).toBe(1);
+      await expectData(there);
+    });
+  });
+
+  it.each([
+    ["zone", { region: "a", zone: "a2" }],
+    ["region", { region: "b", zone: "b1" }],
+  ])("moves to another %s with the bytes it has grown to through its claim, and asks for room for them", async (_kind, there) => {
+    await scenario.up(here);
+    scenario.a.volumes.get(scenario.state!.outputs.volid as string)!.sizeBytes = 30 * 1024 ** 3;
+    await scenario.refresh();
+    expect((await scenario.preview({ ...there, ...moves })).inputs.migration).toMatchObject({ transfer: expect.stringMatching(/30 ?GiB/) });
+    const target = there.region === "a" ? scenario.a : scenario.b;
+    const { fast } = target.storages;
+    // After the reserve of a tenth.
+    fast!.usedBytes = fast!.totalBytes * 0.9 - 10 * 1024 ** 3;
+    if (there.region === "a")
+      await expect(scenario.preview({ ...there, ...moves })).rejects.toThrow(
+        /has grown beyond its declared size: storage fast of a\/a2 has .*, 30 GiB/,
+      );
+  });
+
+  it.each([
+    ["zone", { region: "a", zone: "a2" }],
+    ["region", { region: "b", zone: "b1" }],
+  ])(
+    "moves to another %s though somebody has taken the label off, and is not moved under its pod without the mark",
+    async (_kind, there) => {
+      await inUse();
+      const metadata = () => [...scenario.kubernetes.volumes.values()][0]!.metadata!;
+      const { annotations } = structuredClone(metadata());
+      delete metadata().annotations;
+      await expect(scenario.up({ ...there, ...moves })).rejects.toThrow(/vm 900/);
+      expectData(here);
+      expect(await scenario.refresh()).toEqual([expect.stringMatching(/^PersistentVolume .* is gone$/)]);
+      metadata().annotations = annotations;
+      delete metadata().labels;
+      expect(await scenario.up({ ...there, ...moves })).toBe("replace");
+      await expectServing(there);
+      expect(metadata().labels).toEqual({ "proxmox-federation/volume": expect.any(String) });
+      delete metadata().labels;
+      await scenario.up({ ...there, ...moves, size: "2GiB", description: "again" });
+      expect(metadata().labels).toEqual({ "proxmox-federation/volume": expect.any(String) });
+    },
+  );
+
+  it("is not registered a second time while another PersistentVolume names its disk", async () => {
+    await scenario.up(here);
+    const { volumes } = scenario.kubernetes;
+    const [[name, volume]] = [...volumes] as [[string, PersistentVolume]];
+    volumes.set("copy", { ...volume, metadata: { name: "copy", uid: "copy" } });
+    volumes.delete(name);
+    await scenario.refresh();
+    await expect(scenario.up(here)).rejects.toThrow(/PersistentVolume copy names the disk of volume data .* A second one .* is not made/);
+    expect([...volumes.keys()]).toEqual(["copy"]);
+    expect(volumes.get("copy")!.metadata).toEqual({ name: "copy", uid: "copy" });
+  });
+
+  it("is not registered with another Kubernetes cluster while a pod of the former one writes to it", async () => {
+    await inUse();
+    const { kubernetes } = scenario;
+    const attachments = await kubernetes.listVolumeAttachments();
+    kubernetes.volumes.clear();
+    kubernetes.claim = undefined;
+    kubernetes.listVolumeAttachments = () => Promise.resolve([]);
+    await scenario.refresh();
+    await expect(scenario.up(here)).rejects.toThrow(/is not registered with Kubernetes .*: vm 900 \(scsi1\) on a has its disk/);
+    expect([kubernetes.volumes.size, kubernetes.claim]).toEqual([0, undefined]);
+    // Of this cluster: somebody has deleted the PersistentVolume under its pod.
+    kubernetes.listVolumeAttachments = () => Promise.resolve(attachments);
+    expect(await scenario.up(here)).toBe("update");
+    await expectServing(here);
+  });
+
+  it("asks its claim for no less than somebody has asked it for", async () => {
+    await inUse();
+    const requests = () => scenario.kubernetes.claim!.spec!.resources!.requests!;
+    requests().storage = "9Gi";
+    await expect(scenario.up({ ...here, size: "3GiB" })).rejects.toThrow(/has not grown to 3Gi/);
+    expect(requests().storage).toBe("9Gi");
   });
 
   it("gets its claim and its pod back when the move is given up after a kill", async () => {

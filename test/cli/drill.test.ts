@@ -4,8 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
 import { DRILL_TAG, drillIdentity } from "../../src/cli/drill/guest";
 import type { DrillResult } from "../../src/cli/drill/report";
+import { chooseNode } from "../../src/cli/drill/select";
 import { EXIT } from "../../src/cli/exit-codes";
+import type { ClusterRows } from "../../src/cli/snapshot";
+import type { Cluster } from "../../src/config";
 import { formatDescription, type Identity, identityTag, type Mark } from "../../src/migration";
+import type { ProxmoxApi } from "../../src/proxmox";
 import { type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
 import { federate } from "./run";
 
@@ -112,15 +116,20 @@ describe("federate drill", () => {
     expect(guestsOf(OTHER)).toEqual({});
   });
 
-  it("reports a copy that does not come alive, and removes it", async () => {
+  it.each([
+    "hostpci0: 0000:01:00",
+    "args: -netdev bridge,id=out,br=vmbr0 -device virtio-net,netdev=out",
+    "hookscript: local:snippets/announce.sh",
+    "ivshmem: size=32,name=shared",
+  ])("does not start a copy that would reach out of the drill, and removes it: %s", async (line) => {
     const world = simulated.simulator.world.state;
     const archives = Object.values(world.backends).flatMap(({ volumes }) => Object.values(volumes).filter(({ archive }) => archive));
     const [archive] = archives.map((volume) => volume.archive!);
     const config = archive!.config;
-    archive!.config = `${config}hostpci0: 0000:01:00\n`;
+    archive!.config = `${config}${line}\n`;
     const { code, drills } = await drill("--vm", "web-1", "--bridge", "vmbr9");
     archive!.config = config;
-    expect(drills[0]!.problem).toMatch(/./);
+    expect(drills[0]!.problem).toContain(`it would reach out of the drill by what it uses of its node (${line.split(":")[0]})`);
     expect(drills[0]!.alive).toBeUndefined();
     expect(code).toBe(EXIT.finding);
     expect(guestsOf(OTHER)).toEqual({});
@@ -183,6 +192,18 @@ describe("federate drill", () => {
     });
     const { err } = await drill("--vm", "web-1", "--bridge", "vmbr9");
     expect(err).toContain("this drill is not recorded: set failover.drill_log");
+  });
+
+  it.each([
+    [{ type: "bridge", bridge_ports: "eno1" }, /has ports \(eno1\)/],
+    [{ type: "OVSBridge", ovs_ports: "bond0 mgmt" }, /has ports \(bond0 mgmt\)/],
+    [{ type: "vnet" }, /network of SDN/],
+  ])("refuses a bridge that leads out of its node: %j", async (row, message) => {
+    // Only Linux bridges are simulated.
+    const api = { listBridges: async () => ["vmbr9"], request: async () => [{ iface: "vmbr9", ...row }] } as unknown as ProxmoxApi;
+    const rows = { nodes: [{ node: "rtm-1", status: "online" }] } as unknown as ClusterRows;
+    const target = { id: OTHER, network: { networks: {}, bridges: [] } } as unknown as Cluster;
+    await expect(chooseNode(api, rows, target, "vmbr9", {})).rejects.toThrow(message);
   });
 
   it.each([

@@ -96,6 +96,40 @@ describe("federate migrate", () => {
     expect(getGuest(world(), "web-1").config.description).toContain('"stack":"shop/prod"');
   });
 
+  it.each<[string, Partial<Mark>, number | undefined, RegExp]>([
+    [
+      "a kept source whose guest has moved on",
+      { successor: { cluster: TO, vmid: 300 } },
+      200,
+      /former copy of VM legacy .*vm 200 on databarn-dr/,
+    ],
+    [
+      "an old copy of a failover",
+      { outdatedSince: "2026-01-01T00:00:00Z", successor: { cluster: TO, vmid: 200 } },
+      200,
+      /vm 200 on databarn/,
+    ],
+    ["a source whose guest is out of sight", { successor: { cluster: TO, vmid: 300 } }, undefined, /came after it cannot be seen/],
+  ])("does not take %s for the guest", async (_what, changes, serving, message) => {
+    const mark: Mark = { federation: "acme", stack: "federate", kind: "vm", name: "legacy", generation: 1, phase: "settled" };
+    const tags = identityTag(mark);
+    await api.tasks.wait(await api.qemu.create("ams-1", { vmid: 100, name: "legacy", memory: 512, scsi0: "nvme:1", pool: POOL, tags }));
+    const former = formatDescription("", { ...mark, phase: "retired", ...changes });
+    await api.qemu.updateConfig("ams-1", 100, { description: former, template: 1 });
+    const there = clientOf(simulated, TO);
+    if (serving !== undefined) {
+      await there.pools.create(POOL, "");
+      const description = formatDescription("", { ...mark, generation: 3 });
+      const now = { vmid: serving, name: "legacy", memory: 512, pool: POOL, tags, description };
+      await there.tasks.wait(await there.qemu.create("rtm-1", now));
+    }
+    await there.close();
+    await simulated.admin("DELETE", "/requests");
+    const { code, err } = await migrate("100", "--from", FROM, "--to", TO, "--yes");
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+    expect(await countWrites(simulated)).toBe(0);
+  });
+
   it("goes on where a killed run stopped", async () => {
     await createVm(100, "legacy");
     const before = checksumsByDrive(world());

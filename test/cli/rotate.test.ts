@@ -70,6 +70,19 @@ describe("federate rotate", () => {
     expect(names("databarn-dr").sort()).toEqual(["iac@pve!federation-3", "iac@pve!other"]);
   });
 
+  it("leaves alone what it has made for other federation files of the same user", async () => {
+    const other = { secret: "foreign", privsep: true, expire: 0 };
+    tokens("databarn-dr")["iac@pve!ci-2"] = { ...other, comment: "made by federate rotate" };
+    tokens("databarn-dr")["iac@pve!federation-7"] = { ...tokens("databarn-dr")["iac@pve!federation"]! };
+    const file = await readFile(simulated.file, "utf8");
+    expect((await rotate("--cluster", "databarn-dr")).code).toBe(0);
+    expect(names("databarn-dr").sort()).toEqual(["iac@pve!ci-2", "iac@pve!federation-2", "iac@pve!federation-7"]);
+    // Somebody else's file, which names the other one.
+    await simulated.edit(() => file.replaceAll("iac@pve!federation", "iac@pve!federation-7"));
+    expect((await rotate("--cluster", "databarn-dr")).code).toBe(0);
+    expect(names("databarn-dr").sort()).toEqual(["iac@pve!ci-2", "iac@pve!federation-2", "iac@pve!federation-8"]);
+  });
+
   it("keeps old tokens when told to, and they go with the next rotation", async () => {
     expect((await rotate("--keep-old", "--cluster", "databarn-dr")).code).toBe(0);
     expect(names("databarn-dr").sort()).toEqual(["iac@pve!federation", "iac@pve!federation-2"]);

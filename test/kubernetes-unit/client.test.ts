@@ -134,6 +134,9 @@ describe("answers", () => {
       response.end("<html>proxy</html>");
     });
     expect((await failureOf(api.listVolumes())).message).toMatch(/PersistentVolumes cannot be listed .*HTTP 404/);
+    // A proxy's word that it finds nothing is none about the object.
+    expect(await failureOf(api.findVolume("pv"))).toMatchObject({ code: "REFUSED", status: 404 });
+    expect(await failureOf(api.deleteVolume({ metadata: { name: "pv", uid: "17" } }))).toMatchObject({ code: "REFUSED", status: 404 });
   });
 });
 

@@ -64,6 +64,24 @@ describe("looking for the guests that have a volume", () => {
     expect(await early).toEqual([]);
   });
 
+  it("finds a guest that goes to another node between the list and the look, and not one that is gone", async () => {
+    const [volid] = addOwners(1) as [string];
+    const worker = addWorker({ scsi1: volid });
+    const findConfig = cluster.qemu.findConfig;
+    const onFirstLook = (what: () => void) => {
+      cluster.qemu.findConfig = (node, vmid) => {
+        if (vmid === 500) what();
+        return findConfig(node, vmid);
+      };
+    };
+    onFirstLook(() => {
+      worker.node = "a2";
+    });
+    expect(await use.findNow(volid)).toEqual(["vm 500 (scsi1)"]);
+    onFirstLook(() => cluster.guests.delete(500));
+    expect(await use.findNow(volid)).toEqual([]);
+  });
+
   it("does not hand the failure of one pass to those who ask later", async () => {
     const [volid] = addOwners(1) as [string];
     const listResources = cluster.listResources;

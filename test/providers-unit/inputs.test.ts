@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hasUnknown, identityOf, UNKNOWN, userInputs, withoutUndefined } from "../../src/providers/inputs";
+import { engineInputs, hasUnknown, identityOf, UNKNOWN, userInputs, withoutUndefined } from "../../src/providers/inputs";
 
 const json = fc.jsonValue({ maxDepth: 4 }).filter((value) => !JSON.stringify(value).includes(UNKNOWN));
 
@@ -73,5 +73,12 @@ describe("the wire form", () => {
         expect(withoutUndefined(value)).toEqual(value);
       }),
     );
+  });
+});
+
+describe("what the resource class has added", () => {
+  it("is kept with the place of what will be observed: the engine keeps that as secret as it was", () => {
+    const added = { __identity: { stack: "shop/prod", name: "web" }, __urn: "urn", __observed: "" };
+    expect(engineInputs({ ...added, __before: "[]", __ordered: true, cores: 2 })).toEqual(added);
   });
 });

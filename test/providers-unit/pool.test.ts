@@ -65,6 +65,19 @@ describe("a pool", () => {
     expect((await create()).outs).toMatchObject({ present: ["a", "b"] });
   });
 
+  it("changes and goes while a member is lost, which is not contacted", async () => {
+    const { outs } = await create();
+    scenario.federation.clusters.find(({ id }) => id === "b")!.status = "lost";
+    const changed = await planned({ description: "for more tests" });
+    const updated = await updatePool(scenario.session(), outs, changed);
+    expect(updated.outs).toMatchObject({ present: ["a", "b"], pending: [] });
+    expect(diffPool(updated.outs, changed)).toEqual({ changes: false, replaces: [] });
+    expect(scenario.a.proxmoxPools.get("test")).toEqual({ comment: `${MARK}: for more tests` });
+    await deletePool(scenario.session(), updated.outs);
+    expect([scenario.a.proxmoxPools.has("test"), scenario.b.proxmoxPools.get("test")]).toEqual([false, { comment: MARK }]);
+    expect(scenario.world.reports.join("\n")).toMatch(/pool test stays on b, which is lost/);
+  });
+
   it("of somebody else's is not touched", async () => {
     scenario.b.proxmoxPools.set("test", { comment: "finance" });
     await expect(create()).rejects.toThrow(/Pool test on cluster b exists and is not ours \(its comment: "finance"\)/);

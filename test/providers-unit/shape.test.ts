@@ -29,11 +29,11 @@ const args = fc.record({
   cores: fc.integer({ min: 1, max: 64 }),
   sockets: fc.integer({ min: 1, max: 4 }),
   cpuType: fc.constantFrom("x86-64-v2-AES", "host", "host,flags=+aes"),
-  memory: fc.integer({ min: 16, max: 65536 }).map((mib) => mib * MIB),
+  memory: fc.integer({ min: 1024, max: 65536 }).map((mib) => mib * MIB),
   balloon: optional(fc.integer({ min: 16, max: 1024 }).map((mib) => mib * MIB)),
   disks: fc.array(
     fc.record({
-      size: fc.integer({ min: 1, max: 20 * GIB }),
+      size: fc.integer({ min: MIB, max: 20 * GIB }),
       ssd: optional(fc.boolean()),
       discard: optional(fc.boolean()),
       ioThread: optional(fc.boolean()),

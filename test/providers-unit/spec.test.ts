@@ -58,10 +58,10 @@ describe("a VM's arguments", () => {
     ["a size beyond counting", { disks: [{ size: 2 ** 60 }] }, "disks[0].size", /not a positive size/],
     ["a disk without size", { disks: [{ size: "1GiB" }, {}] }, "disks[1].size", /./],
     ["a disk of no size", { disks: [{ size: 0 }] }, "disks[0].size", /not a positive size/],
-    ["an unknown cache", { disks: [{ size: 1, cache: "fast" }] }, "disks[0].cache", /./],
-    ["too many disks", { disks: Array.from({ length: 17 }, () => ({ size: 1 })) }, "disks", /at most 16 disks/],
+    ["an unknown cache", { disks: [{ size: "1GiB", cache: "fast" }] }, "disks[0].cache", /./],
+    ["too many disks", { disks: Array.from({ length: 17 }, () => ({ size: "1GiB" })) }, "disks", /at most 16 disks/],
     ["a misspelt property", { core: 2 }, "", /core/],
-    ["a misspelt property of a disk", { disks: [{ size: 1, sise: 2 }] }, "disks[0]", /sise/],
+    ["a misspelt property of a disk", { disks: [{ size: "1GiB", sise: 2 }] }, "disks[0]", /sise/],
     ["a MAC address that is none", { networks: [{ network: "lan", mac: "bc:24:11" }] }, "networks[0].mac", /MAC address/],
     ["an unknown model", { networks: [{ network: "lan", model: "ne2k" }] }, "networks[0].model", /./],
     ["a card without network", { networks: [{}] }, "networks[0].network", /./],
@@ -100,7 +100,7 @@ describe("a VM's arguments", () => {
 
 describe("a disk's arguments", () => {
   it("need a size, and take a number of bytes or a text", () => {
-    expect(diskSchema.parse({ name: "data", size: 4096 }).size).toBe(4096);
+    expect(diskSchema.parse({ name: "data", size: 4_194_304 }).size).toBe(4_194_304);
     expect(diskSchema.parse({ name: "data", size: "4KiB" }).size).toBe(4096);
     expect(failuresOf(diskSchema, { name: "data" }).map((failure) => failure.property)).toEqual(["size"]);
   });
@@ -111,7 +111,7 @@ describe("a disk's arguments", () => {
     [{ attachTo: { cluster: "a", node: "a1" } }, "attachTo.vmid"],
     [{ cache: "none" }, ""],
   ])("are refused with the property's name: %j", (change, property) => {
-    expect(failuresOf(diskSchema, { name: "data", size: 1, ...change }).map((failure) => failure.property)).toEqual([property]);
+    expect(failuresOf(diskSchema, { name: "data", size: "1GiB", ...change }).map((failure) => failure.property)).toEqual([property]);
   });
 });
 

@@ -41,7 +41,12 @@ function put(
     vmid,
     node: `${cluster.clusterId}1`,
     pool: POOL,
-    config: { description: formatDescription("", mark), ...(tags === "" ? {} : { tags }) },
+    config: {
+      description: formatDescription("", mark),
+      ...(tags === "" ? {} : { tags }),
+      // Every move leaves its source behind its fence.
+      ...(mark.phase === "retired" ? { template: "1" } : {}),
+    },
   });
 }
 

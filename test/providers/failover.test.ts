@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseDocument } from "yaml";
-import { parseDescription } from "../../src/migration";
+import { formatDescription, parseDescription } from "../../src/migration";
 import type { EngineReplay } from "../support/engine-replay";
 import type { Step } from "../support/replay-model";
 import { type SimulatedFederation, startSimulatedFederation, withClient } from "../support/simulated-federation";
@@ -107,7 +107,7 @@ describe("a VM whose cluster is lost", () => {
     expect(__at.cluster).toBe(OTHER);
     expect(guestsOf(OTHER)[String(vmid)]!.running).toBe(true);
     expect(await checksumsOn(federation, OTHER)).toEqual(before);
-    expect(markOf(OTHER, vmid)).toMatchObject({ phase: "settled", generation: 2, failover: { from: { cluster: HOME, vmid: oldVmid } } });
+    expect(markOf(OTHER, vmid)).toMatchObject({ phase: "settled", failover: { from: { cluster: HOME, vmid: oldVmid } } });
     expect(stack.state.resources.filter((resource) => resource.delete)).toEqual([]);
     expect((await stack.preview(program)).every((step) => step.operation === "same")).toBe(true);
   });
@@ -133,6 +133,30 @@ describe("a VM whose cluster is lost", () => {
     await expect(stack.destroy()).rejects.toThrow(/its old copy, vm \d+ on worldstream-prod, holds what was written after the backup/);
     expect(Object.keys(guestsOf(OTHER))).toHaveLength(1);
     expect(Object.keys(guestsOf(HOME))).toHaveLength(1);
+  });
+});
+
+describe("a VM that had moved since its newest backup", () => {
+  it("is known as the old copy all the same when its cluster is back", async () => {
+    const federation = await startSimulatedFederation();
+    try {
+      const stack = startStack(federation);
+      await stack.up(program);
+      const { vmid, placement } = stack.get("web-1").outputs as { vmid: number; placement: { node: string } };
+      await withClient(federation, HOME, async (api) => {
+        await api.tasks.wait((await api.backup.start(placement.node, { vmid, storage: "pbs", mode: "snapshot" }))!, {});
+      });
+      // To the other cluster and back.
+      const { config } = federation.simulator.world.state.clusters[HOME]!.guests[String(vmid)]!;
+      const { text, mark } = parseDescription(config.description);
+      config.description = formatDescription(text, { ...mark!, generation: 3 });
+      await declareCluster(federation, HOME, { status: "lost", fenced: true });
+      await stack.up(program);
+      await declareCluster(federation, HOME, { status: "cordoned", fenced: undefined });
+      await expect(stack.preview(program)).rejects.toThrow(/web-1 RUNS TWICE: .*which is back/s);
+    } finally {
+      await federation.stop();
+    }
   });
 });
 

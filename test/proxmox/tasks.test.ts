@@ -258,6 +258,7 @@ describe("task calls", () => {
         { upid: backup, status: "RUNNING", starttime: 1, pid: 2, saved: "0" },
         { upid, status: "OK", starttime: 1, endtime: "1795327033" },
         { upid: "UPID:broken", status: "OK" },
+        { upid: backup, status: null, endtime: null },
       ]);
     });
     const { client } = testClient([api]);
@@ -266,6 +267,7 @@ describe("task calls", () => {
     expect(listed.map(({ id, status, exitStatus, endTimeSeconds }) => [id, status, exitStatus, endTimeSeconds])).toEqual([
       ["161", "running", undefined, undefined],
       ["100", "stopped", "OK", 1_795_327_033],
+      ["161", "running", undefined, undefined],
     ]);
   });
 });

@@ -17,7 +17,7 @@ import type {
 } from "../../src/proxmox";
 import type { CallContext } from "../../src/proxmox/errors";
 import { LOCKING_TASKS } from "./fake-backups";
-import { alreadyExists, cancelled, fileLocked, locked, notFound, refused } from "./fake-errors";
+import { alreadyExists, cancelled, fileLocked, locked, notFound, offline, refused } from "./fake-errors";
 import type { FakeGuest } from "./fake-guest";
 import { FakeMigrations } from "./fake-migrations";
 import type { FakeWorld } from "./fake-world";
@@ -360,7 +360,10 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
   private call<T>(name: string, at: { node?: string; vmid?: number }, write: boolean, effect: (context: CallContext) => T): Promise<T> {
     const context: CallContext = { cluster: this.clusterId, method: write ? "POST" : "GET", path: `/nodes/${at.node ?? "n"}/${name}` };
     const record = { cluster: this.clusterId, name, write, ...(at.vmid === undefined ? {} : { vmid: at.vmid }) };
-    return this.world.call(record, context, () => effect(context));
+    return this.world.call(record, context, () => {
+      if (at.node !== undefined && this.deadNodes.has(at.node)) throw offline(context);
+      return effect(context);
+    });
   }
 
   private visible(vmid: number): FakeGuest | undefined {
@@ -423,7 +426,7 @@ export class FakeCluster extends FakeMigrations implements ProxmoxApi {
     return this.options.nodes.map((node) => ({
       kind: "node",
       node,
-      status: "online",
+      status: this.deadNodes.has(node) ? "offline" : "online",
       maxCpu: 64,
       maxMemoryBytes: 256 * GIB,
       memoryBytes: 0,

@@ -38,6 +38,12 @@ export class FakeKubernetes implements KubernetesApi {
   claim: PersistentVolumeClaim | undefined;
   /** Of the workload; undefined: there is none. */
   replicas: number | undefined;
+  /** Of workloads that have no pods here, by name. */
+  readonly otherReplicas = new Map<string, number>();
+  /** What the workload does with its claims when it is scaled down. */
+  whenScaled: string | undefined;
+  /** A pod that is not the workload's holds the claim. */
+  claimHeld = false;
   /** Attachments that nobody can undo: their node is gone. */
   readonly stale: { volume: string; node: string }[] = [];
   nodes: KubernetesNode[] = [];
@@ -101,10 +107,21 @@ export class FakeKubernetes implements KubernetesApi {
   }
 
   private collect(): void {
-    if (this.claim?.metadata?.deletionTimestamp && !this.mount) this.claim = undefined;
+    if (this.claim?.metadata?.deletionTimestamp && !this.mount && !this.claimHeld) {
+      this.reclaim(this.volumes.get(this.claim.spec?.volumeName ?? ""));
+      this.claim = undefined;
+    }
     for (const [name, volume] of this.volumes)
       if (volume.metadata?.deletionTimestamp && this.claim?.spec?.volumeName !== name && !this.stale.some((held) => held.volume === name))
         this.volumes.delete(name);
+  }
+
+  /** What the plugin does with the disk of a volume that it has made. */
+  private reclaim(volume: PersistentVolume | undefined): void {
+    const made = volume?.metadata?.annotations?.["pv.kubernetes.io/provisioned-by"] !== undefined;
+    if (!volume || !made || volume.spec?.persistentVolumeReclaimPolicy !== "Delete") return;
+    const handle = parseVolumeHandle(volume.spec.csi?.volumeHandle ?? "");
+    this.clusters.get(handle.region)?.volumes.delete(volidOfHandle(handle));
   }
 
   private bind(): void {
@@ -242,20 +259,24 @@ export class FakeKubernetes implements KubernetesApi {
   }
 
   listStatefulSets() {
-    return this.call("listStatefulSets", false, () => []);
+    const policy = { whenDeleted: "Retain", whenScaled: this.whenScaled };
+    const spec = { selector: {}, template: {}, serviceName: WORKLOAD.name, persistentVolumeClaimRetentionPolicy: policy };
+    return this.call("listStatefulSets", false, () => [{ metadata: { ...WORKLOAD }, spec }]);
   }
 
   findStorageClass(name: string) {
     return this.call("findStorageClass", false, () => ({ metadata: { name }, provisioner: "none", allowVolumeExpansion: false }));
   }
 
-  findReplicas() {
-    return this.call("findReplicas", false, () => this.replicas);
+  findReplicas({ name }: Workload) {
+    return this.call("findReplicas", false, () => (name === WORKLOAD.name ? this.replicas : this.otherReplicas.get(name)));
   }
 
-  scale(_workload: Workload, replicas: number) {
+  scale({ name }: Workload, replicas: number) {
     return this.call("scale", true, () => {
-      this.replicas = replicas;
+      if (name !== WORKLOAD.name) this.otherReplicas.set(name, replicas);
+      else if (this.replicas === undefined) throw new KubernetesError("NOT_FOUND", "the workload is not found");
+      else this.replicas = replicas;
     });
   }
 

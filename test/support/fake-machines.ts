@@ -50,6 +50,8 @@ export class FakeMachines {
   readonly guests = new Map<number, FakeGuest>();
   readonly volumes = new Map<string, FakeVolume>();
   bridges = ["vmbr0", "vmbr1"];
+  /** Nodes that are down: what only they can tell is not told. */
+  readonly deadNodes = new Set<string>();
   readonly haResources = new Map<number, HaResource>();
   readonly haRules: HaRule[] = [];
   readonly replicationJobs: ReplicationJob[] = [];

@@ -109,6 +109,14 @@ export class ProgramScenario {
     return this.state.has(name);
   }
 
+  /** With an alias: the engine's state of it goes on under another name. */
+  rename(from: string, to: string): void {
+    const kept = this.state.get(from);
+    if (!kept) throw new Error(`${from} is not in the state`);
+    this.state.delete(from);
+    this.state.set(to, kept);
+  }
+
   /** Step by resource: `create`, `same`, `update` or `replace`. Rejects with what `check` refuses. */
   async preview(program: Declared[]): Promise<Record<string, { step: string; inputs: Inputs }>> {
     const session = this.session();

@@ -83,19 +83,25 @@ export async function chooseNode(
   const free = (node: (typeof online)[number]) => (node.maxMemoryBytes ?? 0) - (node.memoryBytes ?? 0);
   for (const { node } of [...online].sort((a, b) => free(b) - free(a))) {
     if (!(await api.listBridges(node, options)).includes(bridge)) continue;
-    const ports = await portsOf(api, node, bridge, options);
-    if (ports !== "")
+    const wayOut = await findWayOut(api, node, bridge, options);
+    if (wayOut !== undefined)
       throw new UsageError(
-        `bridge ${bridge} of ${target.id}/${node} has ports (${ports}): a restored copy would reach the network. Name one without.`,
+        `bridge ${bridge} of ${target.id}/${node} ${wayOut}: a restored copy would reach the network. Name a bridge of the node without ports.`,
       );
     return node;
   }
   throw new UsageError(`no online node of ${target.id} has a bridge ${bridge}: make one without ports, or name another.`);
 }
 
-async function portsOf(api: ProxmoxApi, node: string, bridge: string, options: CallOptions): Promise<string> {
+/** Where a bridge leads out of its node, as far as the node tells. */
+async function findWayOut(api: ProxmoxApi, node: string, bridge: string, options: CallOptions): Promise<string | undefined> {
   const found = await api.request<unknown>("GET", `/nodes/${encodeURIComponent(node)}/network`, { type: "any_bridge" }, options);
   const rows = Array.isArray(found) ? (found as Record<string, unknown>[]) : [];
-  const ports = rows.find(({ iface }) => iface === bridge)?.bridge_ports;
-  return typeof ports === "string" ? ports.trim() : "";
+  const row = rows.find(({ iface }) => iface === bridge);
+  // It has no ports in this list: its zone makes them.
+  if (row?.type === "vnet") return "is a network of SDN, whose zone may lead to other nodes";
+  const ports = [row?.bridge_ports, row?.ovs_ports].flatMap((text) =>
+    typeof text === "string" && text.trim() !== "" ? [text.trim()] : [],
+  );
+  return ports.length === 0 ? undefined : `has ports (${ports.join(" ")})`;
 }

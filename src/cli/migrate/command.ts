@@ -29,7 +29,7 @@ import { writeResult } from "../output";
 import { readVisibleRows } from "../snapshot";
 import { confirmed } from "./confirm";
 import { findGuestRow } from "./find";
-import { identityFor } from "./ownership";
+import { identityFor, refuseFormerCopy } from "./ownership";
 import { type Pacing, pacing } from "./pace";
 import { shapeThere } from "./target-shape";
 
@@ -125,6 +125,7 @@ async function planMigration(session: Session, text: string, options: MigrateOpt
   const identity = identityFor(source.mark, { federation: federation.name, cluster: from, vmid: row.vmid }, options.handOver === true);
   const pool = poolFor(federation, row, options);
   const here = source.mark === undefined ? { home: { cluster: from, row } } : await findWhereabouts(session, identity);
+  if (source.mark) refuseFormerCopy(source.mark, { cluster: from, vmid: row.vmid }, here);
   const home = here.home?.cluster === from ? here.home : { cluster: from, row };
   const live = toLiveRequest(sourceCluster, row, source.config, pool);
   if (live.pin?.cluster !== undefined && live.pin.cluster !== to)

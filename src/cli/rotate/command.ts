@@ -13,13 +13,14 @@ import {
   createToken,
   deleteToken,
   joinTokenId,
+  leftBy,
   listTokens,
-  MADE,
   nextName,
   REPLACED,
   setComment,
   splitTokenId,
   type TokenId,
+  USED,
 } from "./tokens";
 
 export interface RotateOptions {
@@ -98,7 +99,7 @@ async function rotateCluster(file: string, cluster: Rotatable, options: RotateOp
         tokens.map(({ name }) => name),
       ),
     };
-    const leftovers = tokens.filter(({ name, comment }) => name !== old.name && (comment === REPLACED || comment === MADE));
+    const leftovers = leftBy(old.name, tokens);
     if (options.dryRun === true) {
       say(
         `would make ${joinTokenId(fresh)} with the grants of ${oldId}${options.keepOld === true ? "" : `, and revoke ${[old.name, ...leftovers.map(({ name }) => name)].join(", ")}`}`,
@@ -108,10 +109,11 @@ async function rotateCluster(file: string, cluster: Rotatable, options: RotateOp
     const secret = await createToken(admin, fresh, current);
     if (current.separated) await copyGrants(admin, old, fresh);
     await proveEqual(cluster, environment, admin, old, fresh, secret);
+    // Before anything names the new one: whenever this is interrupted, the next run revokes what is then one too many.
+    await setComment(admin, old, REPLACED);
     const todo = await keepSecret(credentials.secret, secret, options.secrets, environment.baseDir);
     await writeTokenId(file, cluster, joinTokenId(fresh));
-    // From here on the file names the new token: an interruption leaves an old one too many, which the next run revokes.
-    await setComment(admin, old, REPLACED);
+    await setComment(admin, fresh, USED);
     say(`${joinTokenId(fresh)} is in use${todo === undefined ? "" : `: ${todo}`}`);
     if (options.keepOld === true) return;
     for (const name of [old.name, ...leftovers.map((token) => token.name)]) {

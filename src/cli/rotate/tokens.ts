@@ -34,17 +34,30 @@ export function joinTokenId({ user, name }: TokenId): string {
   return `${user}!${name}`;
 }
 
+/** `federation` of `federation-2`. */
+function baseOf(name: string): string {
+  return name.replace(/-\d+$/, "");
+}
+
 /** `federation` → `federation-2` → `federation-3`, past those that exist. */
 export function nextName(name: string, taken: readonly string[]): string {
-  const base = name.replace(/-\d+$/, "");
+  const base = baseOf(name);
   let number = Number(/-(\d+)$/.exec(name)?.[1] ?? 1) + 1;
   while (taken.includes(`${base}-${number}`)) number += 1;
   return `${base}-${number}`;
 }
 
-/** What the product writes into the comment of a token it has made, or that another one replaces. */
-export const MADE = "made by federate rotate";
+/** What the product writes into the comment of a token that it has made, that a federation file names, or that another one replaces. */
+const MADE = "made by federate rotate";
+export const USED = "in use, made by federate rotate";
 export const REPLACED = "replaced by federate rotate";
+
+/** Tokens that earlier rotations of this one have left. The user may have others, which other federation files rotate. */
+export function leftBy(current: string, tokens: readonly Token[]): Token[] {
+  return tokens.filter(
+    ({ name, comment }) => name !== current && baseOf(name) === baseOf(current) && (comment === REPLACED || comment === MADE),
+  );
+}
 
 function pathOf({ user, name }: TokenId): string {
   return `/access/users/${encodeURIComponent(user)}/token/${encodeURIComponent(name)}`;

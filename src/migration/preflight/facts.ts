@@ -35,6 +35,8 @@ export interface PreflightFacts {
   /** HA and replication of the guest, and what of it has no counterpart at the target. */
   membership?: Membership;
   membershipFindings?: readonly string[];
+  /** Disks of the guest that it would lose by becoming what its program declares, in words. */
+  lostDisks?: readonly string[];
   /** Guests of the target with one of the guest's MAC or IP addresses, in words. */
   clashes?: readonly string[];
   /** `ensure_backup_exists`: whether there is a backup of the guest; absent: not asked for. */

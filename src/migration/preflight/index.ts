@@ -15,6 +15,7 @@ export type { SyncFacts } from "./sync";
 export function preflight(route: Route, facts: PreflightFacts): string[] {
   return [
     ...guestFindings(facts),
+    ...(facts.lostDisks ?? []).map((lost) => `${lost}: declare it as it is, or detach it by hand`),
     ...(facts.remote
       ? remoteFindings(route, facts)
       : [...driveFindings(facts), ...(facts.membershipFindings ?? []), ...privilegeFindings(route, facts)]),

@@ -15,8 +15,10 @@ import {
   waitForTask,
   writeMark,
 } from "../../migration";
+import { refuseHalfArrived } from "../half-arrived";
 import { type Inputs, identityOf, userInputs, withoutUndefined } from "../inputs";
 import { moveHere } from "../move";
+import { findSuccessor } from "../sealed-sources";
 import { type Session, UserError } from "../session";
 import { findSource, nextGeneration } from "../source";
 import { attachVolume, detachVolume, findReferences, slotFor } from "./attachment";
@@ -46,7 +48,7 @@ export async function createDisk(session: Session, inputs: Inputs): Promise<{ id
   const { placement } = readDiskInputs(inputs);
   const begun = await session.ownedGuestsNow(context.identity, placement.cluster);
   // A move away from here that an earlier run has begun, and nobody wants any more.
-  for (const owner of begun) await undoUnfinishedMove(context, owner);
+  for (const owner of begun) if (!(await findSuccessor(session, context.identity, owner))) await undoUnfinishedMove(context, owner);
   const here = await session.ownedGuestsNow(context.identity, placement.cluster);
   const source = await findSource(session, context.identity, placement.cluster, here);
   const { owner, lastMove } = source ? await move(context, source) : { owner: await bringAbout(context, here), lastMove: undefined };
@@ -79,6 +81,7 @@ async function create(context: DiskContext, here: MarkedGuest[]): Promise<Marked
   const { placement, __pool: pool, __sizeBytes: sizeBytes } = readDiskInputs(inputs);
   const generation = nextGeneration(here);
   const existing = here.find((guest) => guest.mark?.phase !== "retired");
+  if (existing) refuseHalfArrived(identity, existing);
   if (!existing) session.pace.report(`${spec.name}: creating a disk on ${placement.cluster}/${placement.node}`);
   const mark: Mark = { ...identity, generation, phase: "claimed" };
   const ref =

@@ -4,6 +4,7 @@ import { leaveOnLostCluster } from "../failover/delete";
 import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { hasUnknown, type Inputs, identityOf, withoutUndefined } from "../inputs";
 import {
+  destroyLeftBehind,
   destroyRetiredBetween,
   destroyRetiredSources,
   destroyWithArchives,
@@ -28,7 +29,10 @@ export function diffDisk(oldOutputs: Inputs, newInputs: Inputs): { changes: bool
     // To another node; a recorded migration has ended there.
     (news.migration !== undefined && news.placement.node !== olds.__at.node) ||
     news.cleanup !== undefined ||
-    news.__sizeBytes !== olds.sizeBytes ||
+    // One that was grown by hand, or whose storage rounds up, is larger than declared and stays so.
+    news.__sizeBytes > olds.sizeBytes ||
+    news.__pool !== olds.__pool ||
+    ["name", "discard", "ssd", "ioThread"].some((key) => (newInputs[key] ?? false) !== (oldOutputs[key] ?? false)) ||
     olds.drift !== undefined ||
     attachment(news.__attachTo) !== attachment(olds.__attachTo) ||
     (newInputs.description ?? "") !== (oldOutputs.description ?? "");
@@ -94,6 +98,7 @@ export async function deleteDisk(session: Session, props: Inputs): Promise<void>
   const owner = ref && (await readMarkedGuest(ref));
   if (!owner?.mark || !sameIdentity(owner.mark, identity) || owner.mark.generation > __generation) return;
   if (await leaveOldCopy(session, identity, owner)) return;
+  if (await destroyLeftBehind(session, identity, owner)) return;
   if (owner.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, owner);
     if (await leaveKeptSource(session, owner)) return;

@@ -2,8 +2,8 @@
  * The owner of a disk: a stopped guest that holds nothing but the volume. `template=1` refuses its start, `protection=1`
  * its destruction (live findings 19, 20); the volume is on `scsi0` and carries the owner's vmid in its name.
  */
-import { dataDrivesOf, type GuestRef, type MarkedGuest, type Pace, putConfig } from "../../migration";
-import { parseVolid, type Volume } from "../../proxmox";
+import { dataDrivesOf, type GuestRef, type MarkedGuest, type Pace, putConfig, readMarkedGuest } from "../../migration";
+import { type GuestConfig, parseVolid, type Volume } from "../../proxmox";
 import { listImages } from "../images";
 import type { Session } from "../session";
 
@@ -38,12 +38,29 @@ export async function listedSizeBytes(session: Session, at: Listed, volid: strin
   return sizeOf(await findListedVolume(session, at, volid), at, volid);
 }
 
+/**
+ * For plans: how large the disk of that owner is by now; it may have grown through the guest that uses it. Undefined where that
+ * cannot be told.
+ */
+export async function findGrownSizeBytes(
+  session: Session,
+  { cluster, node, vmid }: { cluster: string; node: string; vmid: number },
+): Promise<number | undefined> {
+  const owner = await readMarkedGuest({ api: await session.client(cluster), node, vmid });
+  const volid = owner && volidOf(owner);
+  return volid === undefined ? undefined : (await findListedVolume(session, owner!.ref, volid))?.sizeBytes;
+}
+
 function sizeOf(volume: Volume | undefined, { api, node }: Listed, volid: string): number {
   if (!volume)
     throw new Error(
       `Volume ${volid} is not listed on ${api.clusterId}/${node}: it is gone, or the token lacks Datastore.Audit on /storage/${volid.slice(0, volid.indexOf(":"))}.`,
     );
   return volume.sizeBytes;
+}
+
+export function isFenced({ values }: GuestConfig): boolean {
+  return values.template === "1" && values.protection === "1";
 }
 
 export async function fenceOwner(owner: GuestRef, pace: Pace): Promise<void> {

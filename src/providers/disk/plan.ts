@@ -4,7 +4,7 @@ import { identityTag, readMarkedGuest } from "../../migration";
 import { type Company, explainLine, type Placement, placeOne } from "../../placement";
 import { planOldCopies } from "../failover/old-copies";
 import { findLostHome, planFailover } from "../failover/plan";
-import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { describeRename, engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
@@ -16,7 +16,7 @@ import { isBehindVolume } from "../volume/disk-inputs";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
 import { doubtBackup } from "./failover";
 import { planNodeMove } from "./node-move-plan";
-import { listedSizeBytes, OWNER_SLOT, volidOf } from "./owner";
+import { findGrownSizeBytes, listedSizeBytes, OWNER_SLOT, volidOf } from "./owner";
 import { toDiskRequest } from "./request";
 import { type DiskSpec, diskSchema } from "./spec";
 import { COMPUTED_KEYS, type DiskInputs } from "./state";
@@ -26,6 +26,8 @@ const DISK_UNIT_BYTES = 4 * MIB;
 
 export async function checkDisk(session: Session, olds: Inputs, news: Inputs): Promise<{ inputs: Inputs; failures: CheckFailure[] }> {
   const own = userInputs(news, COMPUTED_KEYS);
+  const renamed = describeRename(olds, news);
+  if (renamed !== undefined) return { inputs: news, failures: [{ property: "identity", reason: renamed }] };
   const { known, vmidUnknown } = withoutUnknownVmid(own);
   if (hasUnknown(known) || hasUnknown(news.__poolDefinition))
     return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
@@ -95,6 +97,7 @@ async function planDisk(
     if ("failure" in planned) return planned;
     return { inputs: { ...inputs, failover: planned.summary, __failover: planned.plan } };
   }
+  if (here.halfArrived !== undefined) return { failure: here.halfArrived };
   const old = await planOldCopies(session, what, here, placement);
   if (old.refusal !== undefined) return { failure: `${old.refusal}.` };
   if (here.home && here.home.cluster !== placement.cluster) {
@@ -164,13 +167,16 @@ async function planDiskMove(
   const home = here.home!;
   const { placement } = inputs;
   const [storage] = placement.storages;
+  const { cluster, row } = home;
+  // What travels is the disk as it is, not as it was declared before it grew through its guest.
+  const sizeBytes = Math.max(inputs.__sizeBytes, (await findGrownSizeBytes(session, { cluster, node: row.node, vmid: row.vmid })) ?? 0);
   const planned = await planMove(session, {
     what: `Disk ${spec.name}`,
     here: { ...here, home },
     guest: `owner vm ${home.row.vmid}`,
     placement,
     pool,
-    disks: placement.storages.map((id) => ({ storage: id, sizeBytes: inputs.__sizeBytes })),
+    disks: placement.storages.map((id) => ({ storage: id, sizeBytes })),
     restoreStorage: storage,
     bridges: [],
     declared: {},

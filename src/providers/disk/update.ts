@@ -3,13 +3,14 @@ import { type MarkedGuest, refuseForeignLock, sameIdentity, writeMark } from "..
 import { parseVolid } from "../../proxmox";
 import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
-import { destroyExpiredSources } from "../predecessors";
+import { putIntoPool } from "../pool/membership";
+import { destroyExpiredSources, refuseRetired } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { describeUser, detachVolume } from "./attachment";
 import { attachAndDescribe, type DiskContext, diskContext, requireOwner, undoUnfinishedMove } from "./create";
 import { growVolume } from "./grow";
 import { awaitNodeMove, isNodeLocal, moveToNode } from "./node-move";
-import { volidOf } from "./owner";
+import { fenceOwner, isFenced, volidOf } from "./owner";
 import { releaseOldCopy } from "./release";
 import { readDiskInputs, readDiskOutputs } from "./state";
 
@@ -21,15 +22,29 @@ export async function updateDisk(session: Session, oldOutputs: Inputs, newInputs
   const olds = readDiskOutputs(oldOutputs);
   await awaitNodeMove(session, context.identity);
   const owner = await findOwner(context, olds.__at.cluster, olds.ownerVmid);
+  refuseRetired(context.identity, owner);
   await undoUnfinishedMove(context, owner);
   await detachFromFormer(context, owner);
   const { ref } = await bringToNode(context, await requireOwner(owner.ref));
+  await mendFence(context, await requireOwner(ref));
   await growVolume(context, await requireOwner(ref));
   const settled = await requireOwner(ref);
-  await writeMark(settled, { mark: settled.mark!, text: context.spec.description }, session.pace);
+  const { name, description } = context.spec;
+  await writeMark(settled, { mark: settled.mark!, text: description, set: { name } }, session.pace);
+  await putIntoPool(session, ref, readDiskInputs(newInputs).__pool);
   await destroyExpiredSources(session, context.identity, settled);
   await settleOldCopies(session, context.identity, settled, NEVER_RUNS, (old) => releaseOldCopy(old, session.pace));
   return { outs: await attachAndDescribe(context, settled, olds.lastMove) };
+}
+
+/** Fence or protection taken off by hand: its start would make two writers, its destruction takes the disk (live findings 19, 20). */
+async function mendFence({ session, spec }: DiskContext, { ref, config }: MarkedGuest): Promise<void> {
+  if (isFenced(config)) return;
+  if ((await ref.api.qemu.getStatus(ref.node, ref.vmid)).status === "running")
+    throw new UserError(
+      `vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node}, which owns disk ${spec.name}, was started by hand: stop it, then run again.`,
+    );
+  await fenceOwner(ref, session.pace);
 }
 
 export async function findOwner(context: DiskContext, cluster: string, vmid: number): Promise<MarkedGuest> {

@@ -1,7 +1,8 @@
 /** Old copies of a failed-over guest on a cluster that is back: what the preview says, and what the update does with them. */
-import { destroyGuest, type Identity, type Mark, type MarkedGuest, readMarkedGuest } from "../../migration";
+import { type Identity, type Mark, type MarkedGuest, readMarkedGuest } from "../../migration";
 import { describeTwoRunning, fenceOldCopy, isOldCopy } from "../../migration/failover";
 import { otherGuests } from "../other-guests";
+import { destroyWithArchives } from "../predecessors";
 import { type Session, UserError } from "../session";
 import type { OldCopy, Whereabouts } from "../whereabouts";
 
@@ -35,9 +36,16 @@ async function planEach(
   for (const { cluster: id, vmid, node, fenced, since } of copies) {
     const cluster = await session.cluster(id);
     const what = `the outdated vm ${vmid} on ${id}`;
-    if (fenced && session.removeFailedOverCopies) steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
-    if (fenced) continue;
+    if (fenced && !session.removeFailedOverCopies) continue;
     const running = (await (await session.client(id)).qemu.getStatus(node, vmid)).status === "running";
+    if (fenced && running)
+      return {
+        refusal: `${subject}: ${what} was to be removed, but somebody has started it again, and it may hold newer data. Shut it down and fence it ("qm set ${vmid} --template 1" on node ${node}) when nobody needs it, or take removeFailedOverCopies back`,
+      };
+    if (fenced) {
+      steps.push(`${what}, outdated since ${since ?? "its cluster was lost"}, is removed`);
+      continue;
+    }
     if (running && cluster.returned !== "stop-old-copies")
       return { refusal: describeTwoRunning(subject, { cluster: id, vmid }, successor) };
     steps.push(
@@ -67,8 +75,7 @@ export async function settleOldCopies(
       await fenceOldCopy(old, at, returned === "stop-old-copies", shutdown, session.pace);
     } else if (session.removeFailedOverCopies) {
       await beforeRemoval(old);
-      session.pace.report(`${identity.name}: destroying the outdated vm ${old.ref.vmid} on ${old.ref.api.clusterId}`);
-      await destroyGuest(old.ref, session.pace);
+      await destroyWithArchives(session, identity, old);
     }
   }
 }

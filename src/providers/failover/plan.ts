@@ -130,7 +130,11 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
     return {
       failure: `${where}, but no backup with its mark is found on ${places.map(({ storage }) => storage).join(", ")} of ${placement.cluster}. Was it ever backed up to ${places.map(({ store }) => store).join(", ")}? The token needs Datastore.AllocateSpace on the storage and VM.Backup on ${lost.vmid === undefined ? "/vms" : `/vms/${lost.vmid}`} to see backups. To begin anew without its data: pulumi state delete`,
     };
-  const nowMs = (await session.inventory()).instantMs ?? session.pace.nowMs();
+  // Both checks of a replacement count from one instant.
+  const nowMs = await session.once(
+    `instant of failover ${identityTag(identity)}`,
+    async () => (await session.inventory()).instantMs ?? session.pace.nowMs(),
+  );
   const ageMs = Math.max(0, nowMs - found.volume.createdAtSeconds * 1000);
   if (!begun && failover?.maxAgeMs !== undefined && ageMs > failover.maxAgeMs)
     return {
@@ -142,7 +146,7 @@ export async function planFailover(session: Session, intent: FailoverIntent): Pr
     return {
       failure: `${where}, but its newest backup, ${found.volume.volid}, does not hold ${lacking.join(", ")}: the disk would come back empty. Declare the VM without it first`,
     };
-  const planned = describe(intent, found, ageMs);
+  const planned = describe(intent, found, nowMs, ageMs);
   if (!lost.membership) return planned;
   const { plan: membership, summary } = await planMembership(session, planned.plan.note.from, intent.pool, placement, lost.membership);
   return {
@@ -162,7 +166,7 @@ function describeChoice(sound: GuestBackup | undefined): string {
   return `${newest}. To go back to ${describeMade(sound)}, which is consistent: pulumi config set proxmox-federation:diskBackups consistent`;
 }
 
-function describe(intent: FailoverIntent, found: GuestBackup, ageMs: number): Exclude<PlannedFailover, { failure: string }> {
+function describe(intent: FailoverIntent, found: GuestBackup, nowMs: number, ageMs: number): Exclude<PlannedFailover, { failure: string }> {
   const { identity, lost, placement } = intent;
   const { volume, store, mark, config } = found;
   const doubt = intent.doubt?.(found);
@@ -170,7 +174,8 @@ function describe(intent: FailoverIntent, found: GuestBackup, ageMs: number): Ex
   const backedUpAt = new Date(volume.createdAtSeconds * 1000).toISOString();
   const diskBytes = dataDrivesOf(config).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
   return {
-    plan: { note: { from, archive: volume.volid, backedUpAt }, generation: mark.generation + 1 },
+    // The backup may be older than moves and failovers since, which nobody can be asked about: seconds outnumber them all.
+    plan: { note: { from, archive: volume.volid, backedUpAt }, generation: Math.max(mark.generation + 1, Math.floor(nowMs / 1000)) },
     summary: {
       from: `${from.cluster} (vm ${from.vmid}), lost and fenced`,
       to: `${placement.cluster}/${placement.node}`,

@@ -131,6 +131,10 @@ async function ensureMembers(session: Session, inputs: Inputs, before: PoolOutpu
   const present: string[] = [];
   const pending: string[] = [];
   for (const id of definition.clusters) {
+    if (await isLost(session, id)) {
+      (before?.present.includes(id) ? present : pending).push(id);
+      continue;
+    }
     try {
       const api = await session.client(id);
       await ensurePool(api, definition, comment);
@@ -216,7 +220,16 @@ export async function deletePool(session: Session, props: Inputs): Promise<void>
   for (const cluster of [...present, ...pending]) await removePool(session, cluster, definition, mark);
 }
 
+/** Declared lost, it is not contacted. */
+async function isLost(session: Session, id: string): Promise<boolean> {
+  return (await session.federation()).clusters.find((cluster) => cluster.id === id)?.status === "lost";
+}
+
 async function removePool(session: Session, cluster: string, { name, replication }: PoolDefinition, mark: string): Promise<void> {
+  if (await isLost(session, cluster)) {
+    session.pace.report(`warning: pool ${name} stays on ${cluster}, which is lost: remove it there by hand when it is back`);
+    return;
+  }
   const api = await session.client(cluster);
   if (replication) await removeJob(api, mark);
   const pool = await api.pools.find(name);

@@ -17,8 +17,10 @@ import type { Inventory, Placement } from "../../placement";
 import { type GuestRow, parseVolid } from "../../proxmox";
 import { type Session, UserError } from "../session";
 import { whyNotDescribable } from "./describable";
+import { findLostDisks } from "./lost-disks";
 import { observeShape } from "./observe";
-import { compareShapes, type GuestShape } from "./shape";
+import { compareShapes, describeChange, type GuestShape } from "./shape";
+import { showList } from "./shown";
 
 export interface Adoptee {
   cluster: string;
@@ -89,14 +91,16 @@ export function withKey(inventory: Inventory, { cluster, row }: Adoptee, key: st
   return { ...inventory, clusters };
 }
 
+export function observeAdoptee({ row, guest }: Adoptee, declared: GuestShape): GuestShape {
+  return observeShape(guest.config, Object.keys(declared.scalars), row.status === "running");
+}
+
 /** For the preview: that it is taken over, and what the update will change about it. */
-export function describeAdoption({ cluster, row, guest }: Adoptee, declared: GuestShape): string {
-  const observed = observeShape(guest.config, Object.keys(declared.scalars), row.status === "running");
-  const changes = compareShapes(declared, observed).filter(({ path }) => path !== "tags" && path !== "demands");
+export function describeAdoption(adoptee: Adoptee, declared: GuestShape): string {
+  const { cluster, row } = adoptee;
+  const changes = compareShapes(declared, observeAdoptee(adoptee, declared)).filter(({ path }) => path !== "tags" && path !== "demands");
   const what = `vm ${row.vmid} on ${cluster}/${row.node} is taken over as it is`;
-  return changes.length === 0
-    ? what
-    : `${what}, then changed: ${changes.map(({ path, from, to }) => `${path} ${from || "none"} → ${to || "none"}`).join(", ")}`;
+  return changes.length === 0 ? what : showList(`${what}, then changed: `, changes.map(describeChange));
 }
 
 /** Why it cannot become what is declared; it is taken over where it is, with all it has. */
@@ -105,21 +109,12 @@ export function refuseAdoption(adoptee: Adoptee, placement: Placement, declared:
   const what = `vm ${row.vmid} on ${cluster}/${row.node}`;
   if (placement.cluster !== prior.cluster || placement.node !== prior.node)
     return `${what} would have to leave for ${placement.cluster}/${placement.node} by the rules: take it over where it is first (without the rule, or with a pin), then let it move`;
-  const lost = lostDisks(adoptee, declared);
+  const [lost] = findLostDisks(adoptee.guest.config, declared);
   if (lost !== undefined) return `${what} cannot be taken over: ${lost}`;
   const moved = prior.storages.findIndex((storage, index) => placement.storages[index] !== storage);
   return moved === -1
     ? undefined
     : `${what} has disk ${moved} on storage ${prior.storages[moved]}, and its storage class means ${placement.storages[moved]}: declare the class of the storage it is on`;
-}
-
-/** Disks that the program does not declare, or declares smaller, would be lost. */
-function lostDisks({ guest }: Adoptee, declared: GuestShape): string | undefined {
-  const drives = dataDrivesOf(guest.config);
-  const left = drives.filter(({ slot }) => !declared.disks[slot]).map(({ slot }) => slot);
-  if (left.length > 0) return `it has ${left.join(", ")}, which the program does not declare`;
-  const smaller = drives.find(({ slot, sizeBytes = 0 }) => declared.disks[slot]!.sizeBytes < sizeBytes);
-  return smaller && `its ${smaller.slot} has ${smaller.sizeBytes} bytes, more than the declared ${declared.disks[smaller.slot]!.sizeBytes}`;
 }
 
 /** Puts our mark on it, and it into the pool. Safe to repeat. */

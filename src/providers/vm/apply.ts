@@ -1,11 +1,14 @@
 /** Brings a live guest to its declared shape. Safe to repeat: it compares first and does only what is missing. */
 import { type GuestRef, type Pace, putConfig, runTask, shutDownGuest, startGuest } from "../../migration";
-import { driveVolid, parseDrive } from "../../proxmox";
+import { driveVolid, type GuestConfig, isCdrom, type ProxmoxApi, parseDrive } from "../../proxmox";
 import { awaitTasks } from "../tasks-under-way";
-import { observeShape } from "./observe";
+import { findCloudInit, observeShape } from "./observe";
 import { compareShapes, type DiskShape, formatNetwork, type GuestShape, type NetworkShape, type ShapeChange } from "./shape";
 
 const GIB = 1024 ** 3;
+
+/** Where a cloud-init drive is made. */
+const CLOUD_INIT_SLOT = "ide2";
 
 /** Tasks that change disks. */
 const DISK_TASKS = ["qmconfig", "qmmove", "resize"];
@@ -46,15 +49,16 @@ async function observeChanges(guest: GuestRef, declared: GuestShape, formerKeys:
 async function applyConfig(guest: GuestRef, declared: GuestShape, changes: ShapeChange[], pace: Pace): Promise<void> {
   const set: Record<string, string> = {};
   const remove: string[] = [];
-  const live = (await guest.api.qemu.getConfig(guest.node, guest.vmid)).values;
+  const config = await guest.api.qemu.getConfig(guest.node, guest.vmid);
+  const live = config.values;
   for (const { path } of changes) {
     const diskOptions = /^disks\.(scsi\d+)\.options$/.exec(path)?.[1];
     if (diskOptions !== undefined) set[diskOptions] = withOptions(live[diskOptions]!, declared.disks[diskOptions]!);
     else if (/^net\d+$/.test(path))
-      setOrRemove(path, declared.networks[path] && formatNetwork(withKnownMac(declared.networks[path], live[path])), set, remove);
+      setOrRemove(path, declared.networks[path] && networkLine(declared.networks[path], live[path]), set, remove);
     else if (path === "tags") set.tags = declared.tags.join(";");
     else if (path === "cloudInit.storage")
-      setOrRemove("ide2", declared.cloudInitStorage && `${declared.cloudInitStorage}:cloudinit`, set, remove);
+      setOrRemove(cloudInitSlot(guest, config), declared.cloudInitStorage && `${declared.cloudInitStorage}:cloudinit`, set, remove);
     else if (/^disks\.scsi\d+$/.test(path)) refuseRemoval(guest, path.slice("disks.".length), declared);
     else if (!path.startsWith("disks.") && !BESIDE_CONFIG.has(path)) setOrRemove(path, declared.scalars[path], set, remove);
   }
@@ -66,8 +70,29 @@ function setOrRemove(key: string, value: string | undefined, set: Record<string,
   else set[key] = value;
 }
 
+/** The drive it has, else the slot for a new one. An empty CD drive or an inserted image gives way, a disk does not. */
+function cloudInitSlot(guest: GuestRef, config: GuestConfig): string {
+  const existing = findCloudInit(config)?.slot;
+  if (existing !== undefined) return existing;
+  const line = config.values[CLOUD_INIT_SLOT];
+  if (line !== undefined && !isCdrom(parseDrive(CLOUD_INIT_SLOT, line)))
+    throw new Error(
+      `vm ${guest.vmid} on ${guest.api.clusterId} has ${line} on ${CLOUD_INIT_SLOT}, where its cloud-init drive is to be: move that disk to another slot by hand, then run again.`,
+    );
+  return CLOUD_INIT_SLOT;
+}
+
+/** What an operator has set on a card and no program can declare (`link_down`, `queues`, `rate`, `trunks`, …) stays. */
+export function networkLine(declared: NetworkShape, live: string | undefined): string {
+  const kept = (live ?? "")
+    .split(",")
+    .slice(1)
+    .filter((part) => !/^(?:bridge|firewall|mtu|tag|model|macaddr)=/.test(part));
+  return [formatNetwork(withKnownMac(declared, live)), ...kept].join(",");
+}
+
 /** A card keeps the address it has, unless another one is declared. */
-export function withKnownMac(declared: NetworkShape, live: string | undefined): NetworkShape {
+function withKnownMac(declared: NetworkShape, live: string | undefined): NetworkShape {
   if (declared.mac !== undefined || live === undefined) return declared;
   const mac = /^[^=,]+=([0-9A-Fa-f:]{17})/.exec(live)?.[1];
   return mac === undefined ? declared : { ...declared, mac };
@@ -137,11 +162,22 @@ export async function applyPower(guest: GuestRef, declared: GuestShape, options:
     await startGuest(guest, pace);
     return;
   }
-  const waiting = (await guest.api.qemu.listPending(guest.node, guest.vmid)).filter((entry) => entry.delete || entry.pending !== undefined);
+  const waiting = (await guest.api.qemu.listPending(guest.node, guest.vmid)).filter(
+    (entry) => (entry.delete || entry.pending !== undefined) && isManaged(entry, declared, options.formerKeys ?? []),
+  );
   if (waiting.length === 0) return;
   pace.report(`vm ${guest.vmid}: restarting for ${waiting.map((entry) => entry.key).join(", ")}`);
   await shutDownGuest(guest, options.shutdown, pace);
   await startGuest(guest, pace);
+}
+
+type PendingEntry = Awaited<ReturnType<ProxmoxApi["qemu"]["listPending"]>>[number];
+
+/** Whether the change is one of ours: for what an operator has left to the next restart nobody restarts the guest. */
+function isManaged(entry: PendingEntry, { scalars, disks }: GuestShape, formerKeys: string[]): boolean {
+  const { key } = entry;
+  if (key in scalars || key in disks || formerKeys.includes(key) || /^net\d+$/.test(key)) return true;
+  return [entry.value, entry.pending].some((line) => /[:-]cloudinit\b/.test(line ?? ""));
 }
 
 /** Waits until the agent of a started guest answers; without an agent, until the guest runs. */

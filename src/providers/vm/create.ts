@@ -19,6 +19,7 @@ import {
 import type { ApiParams } from "../../proxmox";
 import { failOverHere } from "../failover/create";
 import type { FailoverPlan } from "../failover/plan";
+import { refuseHalfArrived } from "../half-arrived";
 import { type Inputs, identityOf, userInputs } from "../inputs";
 import { moveHere } from "../move";
 import { PartialCreateError } from "../partial";
@@ -74,6 +75,7 @@ async function bringAbout(context: VmContext): Promise<Result> {
   if (failover) return failOver(context, failover);
   const generation = nextGeneration(here);
   const known = here.find((candidate) => candidate.mark?.phase !== "retired");
+  if (known) refuseHalfArrived(identity, known);
   if (!known && spec.adopt) return adopt(context, spec.adopt, generation);
   const guest = known ?? (await createNew(context, generation));
   try {
@@ -193,7 +195,8 @@ async function finishCreate(context: VmContext, guest: MarkedGuest, generation: 
   if (creating) await waitForTask(guest.ref.api, creating, {}, pace);
   const options = { shutdown: spec.shutdown };
   await applyShape(guest.ref, desired, options, pace);
-  const mark: Mark = { ...identity, generation, phase: "settled", demands: toMarkDemands(desired.demands) };
+  // One that has moved or was failed over keeps what its mark says about that.
+  const mark: Mark = { ...guest.mark, ...identity, generation, phase: "settled", demands: toMarkDemands(desired.demands) };
   await writeMark(guest, { mark, text: desired.text, tags: desired.tags }, pace);
   await applyPower(guest.ref, desired, options, pace);
   if (desired.running) await waitUntilAlive(guest.ref, { expected: spec.agent, timeoutSeconds: spec.agentTimeoutSeconds }, pace);

@@ -1,9 +1,10 @@
 /** Destroys a VM that is ours: the declared one, or the retired source of a move whose successor stands. */
-import { readMarkedGuest, sameIdentity } from "../../migration";
+import { type MarkedGuest, readMarkedGuest, sameIdentity } from "../../migration";
 import { leaveOnLostCluster } from "../failover/delete";
 import { leaveOldCopy, refuseOldCopies } from "../failover/old-copies";
 import { type Inputs, identityOf } from "../inputs";
 import {
+  destroyLeftBehind,
   destroyRetiredBetween,
   destroyRetiredSources,
   destroyWithArchives,
@@ -11,8 +12,8 @@ import {
   refuseTwin,
   refuseWithoutSuccessor,
 } from "../predecessors";
-import { findSuccessor, refuseSealed, refuseUnsettled, retireSealed } from "../sealed-sources";
-import type { Session } from "../session";
+import { refuseSealed, refuseUnsettled } from "../sealed-sources";
+import { type Session, UserError } from "../session";
 import { destroyUnfinishedTarget } from "../unfinished-target";
 import { readVmOutputs } from "./state";
 
@@ -28,19 +29,13 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
   // A later create has taken this guest over: it is not the one this delete is about.
   if (guest.mark.generation > __generation) return;
   if (await leaveOldCopy(session, identity, guest)) return;
-  const successor = await findSuccessor(session, identity, guest);
-  if (successor) {
-    const retired = await retireSealed(session, guest, successor);
-    if (!retired || (await leaveKeptSource(session, retired))) return;
-    await destroyWithArchives(session, identity, retired);
-    return;
-  }
+  if (await destroyLeftBehind(session, identity, guest)) return;
   refuseUnsettled(identity, guest);
   if (guest.mark.phase === "retired") {
     await refuseWithoutSuccessor(session, identity, guest);
     if (await leaveKeptSource(session, guest)) return;
     await destroyRetiredBetween(session, identity, guest);
-  }
+  } else refuseProtected(guest);
   if (guest.mark.phase === "moving") await destroyUnfinishedTarget(session, identity, guest, __pool);
   if (guest.mark.phase === "settled") {
     await refuseOldCopies(session, identity, guest);
@@ -49,4 +44,12 @@ export async function deleteVm(session: Session, props: Inputs): Promise<void> {
     await destroyRetiredSources(session, identity, guest);
   }
   await destroyWithArchives(session, identity, guest);
+}
+
+/** Not ours to take off: somebody has put it there by hand. The former copy of a guest that has moved is another matter. */
+function refuseProtected({ ref, config, mark }: MarkedGuest): void {
+  if (config.values.protection !== "1") return;
+  throw new UserError(
+    `VM ${mark?.name} is not destroyed: vm ${ref.vmid} on ${ref.api.clusterId}/${ref.node} is protected in Proxmox. Take the protection off there (Options, or "qm set ${ref.vmid} --protection 0"), then run again.`,
+  );
 }

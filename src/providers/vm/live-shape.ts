@@ -1,8 +1,8 @@
 /** What a VM is given with a live restore, since it runs from then on. Pure. */
 import type { GuestConfig } from "../../proxmox";
-import { withKnownMac } from "./apply";
+import { networkLine } from "./apply";
 import { observeShape } from "./observe";
-import { compareShapes, formatNetwork, type GuestShape } from "./shape";
+import { compareShapes, type GuestShape } from "./shape";
 
 /** Written afterwards, as by every move: they change while the VM runs. */
 const LATER = /^(?:name|onboot|tags|description|demands|running)$|^disks\.scsi\d+(?:\.storage|\.sizeBytes)?$/;
@@ -16,7 +16,7 @@ export function shapeForLiveRestore(source: GuestConfig, desired: GuestShape): R
     if (LATER.test(path) || (path === "cloudInit.storage" && from !== "" && to !== "")) continue;
     const network = desired.networks[path];
     const scalar = desired.scalars[path];
-    if (network) overrides[path] = formatNetwork(withKnownMac(network, source.values[path]));
+    if (network) overrides[path] = networkLine(network, source.values[path]);
     else if (scalar !== undefined) overrides[path] = scalar;
     else lacking.push(path);
   }

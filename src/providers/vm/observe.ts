@@ -28,7 +28,7 @@ export function observeShape(config: GuestConfig, keys: Iterable<string>, runnin
     const value = values[key] ?? ABSENT_MEANS[key];
     if (value !== undefined) scalars[key] = value;
   }
-  const cloudInit = findCloudInit(config);
+  const cloudInit = findCloudInit(config)?.storage;
   const { text, mark } = parseDescription(values.description);
   const demands = observeDemands(mark);
   return {
@@ -71,11 +71,13 @@ function toNetworkShape(net: Net): NetworkShape {
   };
 }
 
-function findCloudInit(config: GuestConfig): string | undefined {
-  for (const [key, value] of Object.entries(config.values)) {
-    if (!findDriveSlot(key) || /^unused/.test(key)) continue;
-    const drive: Drive = parseDrive(key, value);
-    if (isCloudInit(drive) && drive.file.kind === "volume") return drive.file.volid.slice(0, drive.file.volid.indexOf(":"));
+/** Where its cloud-init drive is: people put it on any bus. */
+export function findCloudInit(config: GuestConfig): { slot: string; storage: string } | undefined {
+  for (const [slot, value] of Object.entries(config.values)) {
+    if (!findDriveSlot(slot) || /^unused/.test(slot)) continue;
+    const drive: Drive = parseDrive(slot, value);
+    if (isCloudInit(drive) && drive.file.kind === "volume")
+      return { slot, storage: drive.file.volid.slice(0, drive.file.volid.indexOf(":")) };
   }
   return undefined;
 }

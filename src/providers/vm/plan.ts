@@ -5,7 +5,7 @@ import { explainLine, type Placement, type PlacementResult } from "../../placeme
 import { rememberMembership } from "../failover/membership";
 import { planOldCopies } from "../failover/old-copies";
 import { findLostHome, planFailover } from "../failover/plan";
-import { engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
+import { describeRename, engineInputs, hasUnknown, type Inputs, identityOf, UNKNOWN, userInputs } from "../inputs";
 import { planMove } from "../move-plan";
 import { alreadyPlanned, promise } from "../peers";
 import { resolvePool } from "../pool/resolve";
@@ -14,12 +14,14 @@ import { findShortage } from "../room";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { describeExpired, findWhereabouts, type Whereabouts } from "../whereabouts";
-import { describeAdoption, findAdoptee, refuseAdoption } from "./adopt";
+import { describeAdoption, findAdoptee, observeAdoptee, refuseAdoption } from "./adopt";
 import { decide } from "./decide";
+import { findLostDisks } from "./lost-disks";
 import { renderShape } from "./render";
 import { toRequest } from "./request";
 import { restoreStorage } from "./restore-storage";
-import { compareShapes } from "./shape";
+import { compareShapes, type GuestShape } from "./shape";
+import { showList } from "./shown";
 import { type VmSpec, vmSchema } from "./spec";
 import { COMPUTED_KEYS, type VmInputs } from "./state";
 
@@ -27,6 +29,8 @@ export type CheckResult = { inputs: Inputs; failures: CheckFailure[] };
 
 export async function checkVm(session: Session, olds: Inputs, news: Inputs): Promise<CheckResult> {
   const own = userInputs(news, COMPUTED_KEYS);
+  const renamed = describeRename(olds, news);
+  if (renamed !== undefined) return { inputs: news, failures: [{ property: "identity", reason: renamed }] };
   // A value that another resource will only produce in the update: nothing can be decided yet.
   if (hasUnknown(own) || hasUnknown(news.__poolDefinition))
     return { inputs: { ...own, ...engineInputs(news), placement: UNKNOWN }, failures: [] };
@@ -69,7 +73,8 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
   if (lost.length > 0) return { failures: lost };
   const shortages = await growthShortages(session, before, inputs);
   if (shortages.length > 0) return { failures: shortages };
-  const restart = restartNeeded(before, inputs);
+  const stays = before?.placement.cluster === placement.cluster ? before.__desired : undefined;
+  const restart = restartNeeded(adoptee ? observeAdoptee(adoptee, desired) : stays, desired);
   if (restart !== undefined) inputs.restart = restart;
   const lostHome = await findLostHome(session, identity, here, before);
   if (lostHome) {
@@ -86,6 +91,7 @@ async function planVm(session: Session, spec: VmSpec, news: Inputs, olds: Inputs
     if ("failure" in failover) return refuse(failover.failure);
     return { inputs: { ...inputs, failover: failover.summary, __failover: failover.plan } };
   }
+  if (here.halfArrived !== undefined) return refuse(here.halfArrived);
   const membership = here.home && (await rememberMembership(session, here.home, before?.__membership));
   if (membership) inputs.__membership = membership;
   const old = await planOldCopies(session, `VM ${spec.name}`, here, placement);
@@ -162,12 +168,13 @@ async function growthShortages(
   );
 }
 
-function restartNeeded(before: VmInputs | undefined, inputs: VmInputs): string | undefined {
-  if (!before || before.placement.cluster !== inputs.placement.cluster || !inputs.__desired.running) return undefined;
-  const keys = compareShapes(inputs.__desired, before.__desired)
+/** @param was as it is now: what the program declared before, or what a refresh has seen since */
+function restartNeeded(was: GuestShape | undefined, declared: GuestShape): string | undefined {
+  if (!was?.running || !declared.running) return undefined;
+  const keys = compareShapes(declared, was)
     .filter((change) => change.needsRestart)
     .map((change) => change.path);
-  return keys.length === 0 ? undefined : `the VM restarts: ${keys.join(", ")} cannot change while it runs`;
+  return keys.length === 0 ? undefined : showList("the VM restarts: ", keys, " cannot change while it runs");
 }
 
 async function planVmMove(
@@ -190,6 +197,7 @@ async function planVmMove(
     restoreStorage: restoreStorage(desired),
     bridges: [...new Set(Object.values(desired.networks).map((network) => network.bridge))],
     declared: desired.scalars,
+    findLostDisks: (config) => findLostDisks(config, desired),
     reason: result.explanation.moveReason,
     follows: false,
     running: desired.running,

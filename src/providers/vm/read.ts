@@ -4,7 +4,7 @@ import { type Inputs, identityOf, withoutUndefined } from "../inputs";
 import { type OwnedGuest, type Session, UserError } from "../session";
 import { observeShape } from "./observe";
 import { macAddressesOf } from "./outputs";
-import { compareShapes } from "./shape";
+import { compareShapes, describeDifference } from "./shape";
 import { readVmOutputs } from "./state";
 
 export interface ReadResult {
@@ -38,9 +38,7 @@ export async function readVm(session: Session, id: string, props: Inputs): Promi
     );
   const running = await isRunning(session, owned, olds.__observed.running);
   const observed = observeShape(guest.config, Object.keys(olds.__desired.scalars), running);
-  const drift = compareShapes(olds.__desired, observed).map(
-    (change) => `${change.path} is ${quote(change.from)}, declared ${quote(change.to)}`,
-  );
+  const drift = compareShapes(olds.__desired, observed).map(describeDifference);
   const { drift: _before, ...rest } = props;
   const at = { cluster: owned.cluster, node: owned.row.node };
   const outputs = withoutUndefined({
@@ -54,7 +52,9 @@ export async function readVm(session: Session, id: string, props: Inputs): Promi
   });
   // Drift shows through the inputs, which is what the engine prints; without drift they stay as they are.
   if (drift.length === 0) return { id, props: outputs };
-  return { id, props: outputs, inputs: Object.fromEntries(Object.entries(outputs).filter(([key]) => !OUTPUT_ONLY.includes(key))) };
+  const inputs = Object.fromEntries(Object.entries(outputs).filter(([key]) => !OUTPUT_ONLY.includes(key)));
+  // The next check tells by it what the update restarts the guest for, and which disks would be lost.
+  return { id, props: outputs, inputs: { ...inputs, __desired: observed } };
 }
 
 /** The guest the state knows, else one of the same identity elsewhere (an operator's migration). */
@@ -69,8 +69,4 @@ async function isRunning(session: Session, owned: OwnedGuest, before: boolean): 
   if (owned.row.status !== "unknown" && (owned.row.status === "running") === before) return before;
   const api = await session.client(owned.cluster);
   return (await api.qemu.getStatus(owned.row.node, owned.row.vmid)).status === "running";
-}
-
-function quote(text: string): string {
-  return text === "" ? "absent" : text;
 }

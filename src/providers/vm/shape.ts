@@ -49,6 +49,20 @@ export interface ShapeChange {
   needsRestart: boolean;
 }
 
+/** Long, or nobody else's business: that they differ is told, and not what they are. */
+const UNQUOTED = new Set(["description", "demands", "sshkeys", "ciuser"]);
+
+/** `cores is 8, declared 4` */
+export function describeDifference({ path, from, to }: ShapeChange): string {
+  const quote = (text: string) => (text === "" ? "absent" : text);
+  return UNQUOTED.has(path) ? `${path} is not as declared` : `${path} is ${quote(from)}, declared ${quote(to)}`;
+}
+
+/** `cores 2 → 4` */
+export function describeChange({ path, from, to }: ShapeChange): string {
+  return UNQUOTED.has(path) ? path : `${path} ${from || "none"} → ${to || "none"}`;
+}
+
 /** Keys Proxmox changes in a running guest without a restart. */
 const LIVE_KEYS = new Set(["name", "onboot", "startup", "boot", "balloon"]);
 

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { ruleInput } from "../pool/spec";
 import { sizeInput } from "../schema";
 
+const LEAST_MEMORY_BYTES = 16 * 1024 * 1024;
+
 const hostname = z
   .string()
   .regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/, "must be a DNS name");
@@ -74,6 +76,10 @@ export const vmSchema = z
   .superRefine((vm, context) => {
     if (vm.image !== undefined && vm.disks.length === 0)
       context.addIssue({ code: "custom", path: ["disks"], message: "an image needs a first disk to be imported into: add disks[0]" });
+    if (vm.memory < LEAST_MEMORY_BYTES)
+      context.addIssue({ code: "custom", path: ["memory"], message: `${vm.memory} bytes are less than Proxmox takes: at least "16MiB"` });
+    if (vm.balloon !== undefined && vm.balloon > vm.memory)
+      context.addIssue({ code: "custom", path: ["balloon"], message: "is the least memory, and more than memory: declare less" });
     if (vm.bios === "ovmf")
       context.addIssue({
         code: "custom",

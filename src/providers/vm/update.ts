@@ -14,20 +14,22 @@ import {
 } from "../../migration";
 import { settleOldCopies } from "../failover/old-copies";
 import type { Inputs } from "../inputs";
-import { destroyExpiredSources } from "../predecessors";
+import { putIntoPool } from "../pool/membership";
+import { destroyExpiredSources, refuseRetired } from "../predecessors";
 import { type Session, UserError } from "../session";
 import { awaitTasks } from "../tasks-under-way";
 import { describeAbandonedCopy, findAbandonedCopies } from "./abandoned-copies";
 import { applyPower, applyShape, waitUntilAlive } from "./apply";
 import { contextOf, describe, type VmContext } from "./create";
 import { toMarkDemands } from "./demands";
-import { compareShapes } from "./shape";
+import { compareShapes, describeDifference } from "./shape";
 import { placementOf, readVmInputs, readVmOutputs } from "./state";
 
 export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const context = await contextOf(session, newInputs);
   const olds = readVmOutputs(oldOutputs);
   const { pace } = session;
+  refuseRetired(context.identity, await findOwn(context, olds.__at.cluster, olds.vmid));
   await undoUnfinishedMove(context, olds.__at.cluster, olds.vmid);
   await awaitTasks((await findOwn(context, olds.__at.cluster, olds.vmid)).ref, ["qmigrate"], pace);
   let guest = await findOwn(context, olds.__at.cluster, olds.vmid);
@@ -39,7 +41,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const generation = guest.mark!.generation;
   const mark: Mark = { ...guest.mark!, phase: "settled", demands: toMarkDemands(context.desired.demands) };
   guest = await writeMark(guest, { mark, text: context.desired.text, tags: context.desired.tags }, pace);
-  await applyPoolMembership(context, guest.ref);
+  await putIntoPool(session, guest.ref, readVmInputs(newInputs).__pool);
   await applyPower(guest.ref, context.desired, options, pace);
   if (context.desired.running)
     await waitUntilAlive(guest.ref, { expected: context.spec.agent, timeoutSeconds: context.spec.agentTimeoutSeconds }, pace);
@@ -49,7 +51,7 @@ export async function updateVm(session: Session, oldOutputs: Inputs, newInputs: 
   const left = compareShapes(context.desired, readVmOutputs(outs).__observed);
   if (left.length > 0)
     throw new Error(
-      `vm ${guest.ref.vmid} on ${olds.__at.cluster} is not as declared after the update: ${left.map((change) => `${change.path} is ${change.from || "absent"} instead of ${change.to || "absent"}`).join("; ")}.`,
+      `vm ${guest.ref.vmid} on ${olds.__at.cluster} is not as declared after the update: ${left.map(describeDifference).join("; ")}.`,
     );
   return { outs };
 }
@@ -133,10 +135,4 @@ function refuseAttachedDisks(guest: MarkedGuest, node: string): void {
   throw new UserError(
     `vm ${guest.ref.vmid} cannot go from ${guest.ref.node} to ${node}: disks with a life of their own are attached: ${names}. Detach them (ProxmoxDisk.attachTo), move, attach again.`,
   );
-}
-
-async function applyPoolMembership(context: VmContext, ref: GuestRef): Promise<void> {
-  const pool = readVmInputs(context.inputs).__pool;
-  const row = (await context.session.locate(ref.api.clusterId, ref.vmid))?.row;
-  if (row && row.pool !== pool) await ref.api.pools.addGuest(pool, ref.vmid, { allowMove: true });
 }

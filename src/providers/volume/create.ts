@@ -2,7 +2,7 @@
 import { parseVolumeHandle, volidOfHandle } from "../../kubernetes";
 import { type MarkedGuest, ownerVmidOf, readMarkedGuest } from "../../migration";
 import { attachAndDescribe, createDisk, diskContext, requireOwner } from "../disk/create";
-import { awaitNodeMove, moveToNode } from "../disk/node-move";
+import { awaitNodeMove } from "../disk/node-move";
 import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import type { Inputs } from "../inputs";
 import { type Session, UserError } from "../session";
@@ -13,19 +13,21 @@ import { receiveVolume } from "./adoption/receive";
 import { type VolumeContext, volumeContext } from "./context";
 import { finishVolume } from "./finish";
 import { raiseGeneration } from "./generation";
-import { listRegistrations, type Registration } from "./kubernetes";
+import { listRegistrations, type Registration, relabel } from "./kubernetes";
 import { isInLostRegion } from "./lost-region";
 import { clusterOfRegion } from "./place";
 import { isAt } from "./plan";
 import { findReleaseNote, releaseVolume, restoreUse } from "./release";
 import { type AdoptedVolume, ownsDisk, readVolumeInputs } from "./state";
+import { moveToZone } from "./zone-move";
 
 export async function createVolume(session: Session, inputs: Inputs): Promise<{ id: string; outs: Inputs }> {
   const { placement, __adopted, __handedOver } = readVolumeInputs(inputs);
   if (__adopted) return adopt(session, inputs, __adopted);
   if (__handedOver !== undefined) return receiveVolume(session, inputs, __handedOver);
   const context = await volumeContext(session, inputs);
-  const registrations = await listRegistrations(context.kubernetes, context.identity);
+  const { kubernetes, identity } = context;
+  const registrations = await relabel(kubernetes, identity, await listRegistrations(kubernetes, identity));
   const unfinished = findUnfinished(registrations);
   if (unfinished) return finishOwnership(session, unfinished, inputs);
   const [newest] = registrations;
@@ -55,12 +57,12 @@ async function finishOwnership(session: Session, { name, volume }: Registration,
 }
 
 async function moveOrCreateDisk(context: VolumeContext, newest: Registration | undefined, moves: boolean): Promise<Inputs> {
-  const { session, inputs, spec } = context;
+  const { session, inputs } = context;
   const { placement, __disk } = readVolumeInputs(inputs);
   const { outs } = await createDisk(session, __disk);
   const made = readDiskOutputs(outs);
   const ref = { api: await session.client(made.__at.cluster), node: made.__at.node, vmid: made.ownerVmid };
-  const moved = placement.zone === undefined ? await requireOwner(ref) : await moveToNode(session, ref, placement.zone, spec.name);
+  const moved = placement.zone === undefined ? await requireOwner(ref) : await moveToZone(context, ref, placement.zone);
   if (newest) requireData(context, newest, { cluster: made.__at.cluster, vmid: made.ownerVmid, arrived: hasArrived(moved) });
   const owner = moves ? await raiseGeneration(session, moved, newest!.mark.generation + 1) : moved;
   return attachAndDescribe(await diskContext(session, __disk), owner, made.lastMove);

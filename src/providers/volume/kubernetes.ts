@@ -39,19 +39,35 @@ export function markOfVolume(identity: Identity, generation: number): VolumeMark
   return { federation: identity.federation, stack: identity.stack, name: identity.name, generation };
 }
 
-/** All PersistentVolumes of the volume, the newest first: two while a move is under way. */
+/**
+ * All PersistentVolumes of the volume, the newest first: two while a move is under way. The label only makes the search short:
+ * one that somebody has taken it off is still ours, and its pod must not be overlooked.
+ */
 export async function listRegistrations(api: KubernetesApi, identity: Identity): Promise<Registration[]> {
-  return registrationsOf(await api.listVolumes(`${VOLUME_LABEL}=${identityTag(identity)}`), identity);
+  const labelled = registrationsOf(await api.listVolumes(`${VOLUME_LABEL}=${identityTag(identity)}`), identity);
+  return labelled.length > 0 ? labelled : registrationsOf(await api.listVolumes(), identity);
 }
 
-/** The same for plans, which only look: one list serves all volumes of the run. */
+/** Those without the label get it again: once a newer one has it, a search by the label would find that one alone. */
+export function relabel(api: KubernetesApi, identity: Identity, registrations: readonly Registration[]): Promise<Registration[]> {
+  const tag = identityTag(identity);
+  return Promise.all(
+    registrations.map(async (registration) =>
+      registration.volume.metadata?.labels?.[VOLUME_LABEL] === tag
+        ? registration
+        : { ...registration, volume: await api.patchVolume(registration.name, { metadata: { labels: { [VOLUME_LABEL]: tag } } }) },
+    ),
+  );
+}
+
+/** As {@link listRegistrations} for plans, which only look: one list serves all volumes of the run. */
 export async function listRegistrationsOnce(
   session: Session,
   connection: KubernetesConnection,
   identity: Identity,
 ): Promise<Registration[]> {
   const api = await kubernetesOf(session, connection);
-  return registrationsOf(await session.once(`our volumes ${keyOf(connection)}`, () => api.listVolumes(VOLUME_LABEL)), identity);
+  return registrationsOf(await session.once(`all volumes ${keyOf(connection)}`, () => api.listVolumes()), identity);
 }
 
 function registrationsOf(volumes: readonly PersistentVolume[], identity: Identity): Registration[] {

@@ -4,9 +4,11 @@ import type { Federation } from "../../config";
 import { isKubernetesError, type PersistentVolume, parseVolumeHandle } from "../../kubernetes";
 import type { Company } from "../../placement";
 import { summarizeNodeMove } from "../disk/node-move";
+import { findGrownSizeBytes } from "../disk/owner";
 import { checkDisk } from "../disk/plan";
 import { readDiskInputs } from "../disk/state";
 import { engineInputs, hasUnknown, type IdentityInput, type Inputs, UNKNOWN, userInputs, withoutUndefined } from "../inputs";
+import { findShortage } from "../room";
 import { type CheckFailure, toFailures } from "../schema";
 import type { Session } from "../session";
 import { adoptionOf, planAdoption } from "./adoption/plan";
@@ -173,13 +175,15 @@ async function planVolume(session: Session, planning: Planning): Promise<Planned
   }
   const refusal = await refuseMove(session, spec, news, { home, placement, newest: registrations[0], why: at.why });
   if (refusal !== undefined) return { failure: refusal };
-  if (!failover)
-    inputs.migration ??= summarizeNodeMove({
-      from: describePlace(home),
-      to: describePlace(placement),
-      sizeBytes: spec.size,
-      reason: placement.why,
-    });
+  if (failover || inputs.migration) return { inputs };
+  const [from, to] = [describePlace(home), describePlace(placement)];
+  // It may have grown through its claim, and placement has found room for what is declared.
+  const grownBytes = (live && (await findGrownSizeBytes(session, live))) ?? 0;
+  const arrived = live?.node === placement.node;
+  const shortage = grownBytes > spec.size && !arrived ? await findShortage(session, { ...at, storage }, grownBytes) : undefined;
+  if (shortage !== undefined)
+    return { failure: `Volume ${spec.name} must leave ${from} for ${to}, but has grown beyond its declared size: ${shortage}.` };
+  inputs.migration = summarizeNodeMove({ from, to, sizeBytes: Math.max(spec.size, grownBytes), reason: placement.why });
   return { inputs };
 }
 

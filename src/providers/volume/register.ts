@@ -1,21 +1,27 @@
 /** The PersistentVolume of a disk, and its claim. */
 import {
+  CSI_DRIVER,
   isKubernetesError,
   MARK_ANNOTATION,
   type PersistentVolume,
   parseStorageQuantity,
+  parseVolumeHandle,
   toClaim,
   toPersistentVolume,
+  VOLUME_LABEL,
+  volidOfHandle,
 } from "../../kubernetes";
 import { identityTag } from "../../migration";
-import { readDiskOutputs } from "../disk/state";
+import { readDiskInputs, readDiskOutputs } from "../disk/state";
 import type { Inputs } from "../inputs";
 import { UserError } from "../session";
 import { bindClaim, waitUntilBound } from "./claim";
 import type { VolumeContext } from "./context";
+import { guestUseOf } from "./guest-use";
 import { listRegistrations, markOfVolume, persistentVolumeName, type Registration } from "./kubernetes";
 import { handleOf, storageReach } from "./place";
 import { readVolumeInputs } from "./state";
+import { findKubernetesUse } from "./usage";
 
 /** Makes it, or finds the one that an interrupted run has made. @param disk outputs of the disk */
 export async function ensureRegistration(context: VolumeContext, disk: Inputs): Promise<Registration> {
@@ -26,7 +32,7 @@ export async function ensureRegistration(context: VolumeContext, disk: Inputs): 
   const registered = await listRegistrations(kubernetes, identity);
   // By its disk, not by its name: a create that is repeated counts one generation more.
   const existing =
-    registered.find(({ volume }) => volume.spec?.csi?.volumeHandle === handle)?.volume ?? (await createOrFind(context, wanted));
+    registered.find(({ volume }) => volume.spec?.csi?.volumeHandle === handle)?.volume ?? (await createAlone(context, wanted));
   requireSame(existing, wanted, context);
   const volume = await update(context, existing, wanted);
   return { volume, name: volume.metadata?.name ?? "", mark };
@@ -57,6 +63,33 @@ async function persistentVolumeOf(context: VolumeContext, disk: Inputs): Promise
   });
 }
 
+/** Two PersistentVolumes of one disk would be mounted at once. */
+async function createAlone(context: VolumeContext, wanted: PersistentVolume): Promise<PersistentVolume> {
+  const handle = wanted.spec?.csi?.volumeHandle;
+  const name = wanted.metadata?.name;
+  const rival = (await context.kubernetes.listVolumes()).find(
+    ({ metadata, spec }) => metadata?.name !== name && spec?.csi?.driver === CSI_DRIVER && spec.csi.volumeHandle === handle,
+  );
+  if (rival)
+    throw new UserError(
+      `PersistentVolume ${rival.metadata?.name} names the disk of volume ${context.spec.name} (${handle}), but does not carry its mark (annotation ${MARK_ANNOTATION}). A second one for the same disk is not made: put the annotation back, or delete that PersistentVolume once nothing uses it (reclaim policy Retain), then run again.`,
+    );
+  await refuseStrangersUse(context, wanted);
+  return createOrFind(context, wanted);
+}
+
+/** A disk that is there already, unknown to this Kubernetes cluster, and attached: another cluster's pod writes to it. */
+async function refuseStrangersUse({ session, kubernetes, inputs, spec }: VolumeContext, wanted: PersistentVolume): Promise<void> {
+  const { placement, __disk } = readVolumeInputs(inputs);
+  if (!readDiskInputs(__disk).__live) return;
+  const volid = volidOfHandle(parseVolumeHandle(wanted.spec?.csi?.volumeHandle ?? ""));
+  const guests = await (await guestUseOf(session, placement.cluster)).find(volid, placement.zone);
+  if (guests.length === 0 || (await findKubernetesUse(kubernetes, wanted)).attachments.length > 0) return;
+  throw new UserError(
+    `Volume ${spec.name} is not registered with Kubernetes (${kubernetes.description}): ${guests.join(", ")} on ${placement.cluster} has its disk ${volid}, and this Kubernetes cluster has neither made it a PersistentVolume nor attached it. If another Kubernetes cluster uses it, name that one; otherwise detach the disk there, then run again.`,
+  );
+}
+
 async function createOrFind({ kubernetes }: VolumeContext, wanted: PersistentVolume): Promise<PersistentVolume> {
   try {
     return await kubernetes.createVolume(wanted);
@@ -80,14 +113,15 @@ function requireSame(existing: PersistentVolume, wanted: PersistentVolume, { spe
     );
 }
 
-/** Capacity and generation follow the disk. */
+/** Capacity and generation follow the disk. A label that somebody has taken off is put back: by it the volume is found. */
 async function update({ kubernetes }: VolumeContext, existing: PersistentVolume, wanted: PersistentVolume): Promise<PersistentVolume> {
   const capacity = wanted.spec?.capacity?.storage ?? "0";
   const grown = parseStorageQuantity(existing.spec?.capacity?.storage ?? "0") < parseStorageQuantity(capacity);
-  const mark = wanted.metadata?.annotations?.[MARK_ANNOTATION];
-  if (!grown && existing.metadata?.annotations?.[MARK_ANNOTATION] === mark) return existing;
+  const { annotations: { [MARK_ANNOTATION]: mark } = {}, labels: { [VOLUME_LABEL]: tag } = {} } = wanted.metadata ?? {};
+  const { annotations, labels } = existing.metadata ?? {};
+  if (!grown && annotations?.[MARK_ANNOTATION] === mark && labels?.[VOLUME_LABEL] === tag) return existing;
   return kubernetes.patchVolume(existing.metadata?.name ?? "", {
-    metadata: { annotations: { [MARK_ANNOTATION]: mark } },
+    metadata: { labels: { [VOLUME_LABEL]: tag }, annotations: { [MARK_ANNOTATION]: mark } },
     ...(grown ? { spec: { capacity: { storage: capacity } } } : {}),
   });
 }

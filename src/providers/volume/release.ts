@@ -97,7 +97,6 @@ export async function releaseVolume(context: VolumeContext, former: Registration
 
 /** The claim again, bound to that PersistentVolume, and the workload as it was. Safe to repeat. */
 export async function restoreUse(context: VolumeContext, former: Registration, to: { name: string }): Promise<void> {
-  const { kubernetes, session } = context;
   const note = findReleaseNote(former);
   if (!note) return;
   if (note.claim) {
@@ -133,8 +132,6 @@ async function scaleDown(context: VolumeContext, former: Registration): Promise<
   const { spec, kubernetes, session } = context;
   if (!spec.quiesce) return former;
   const { timeoutSeconds: _timeout, ...workload } = spec.quiesce;
-  const refusal = await refuseClaimLoss(kubernetes, workload);
-  if (refusal !== undefined) throw new UserError(`Volume ${spec.name} is not moved: ${refusal}.`);
   let noted = former;
   let note = findReleaseNote(former);
   if (note?.workload && !sameWorkload(note.workload, workload)) {
@@ -151,6 +148,8 @@ async function scaleDown(context: VolumeContext, former: Registration): Promise<
     if (replicas === 0) return note ? writeNote(context, former, note) : former;
     noted = await writeNote(context, former, { ...note, workload: { ...workload, replicas } });
   }
+  const refusal = await refuseClaimLoss(kubernetes, workload);
+  if (refusal !== undefined) throw new UserError(`Volume ${spec.name} is not taken out of use: ${refusal}.`);
   session.pace.report(`${spec.name}: scaling ${describeWorkload(workload)} down`);
   await kubernetes.scale(workload, 0);
   return noted;

@@ -1,6 +1,6 @@
 /** Changes of a volume in place: growing, a claim that came later, putting right what an interrupted run has left. */
 import { attachAndDescribe, diskContext } from "../disk/create";
-import { awaitNodeMove, moveToNode } from "../disk/node-move";
+import { awaitNodeMove } from "../disk/node-move";
 import { type DiskOutputs, readDiskInputs, readDiskOutputs } from "../disk/state";
 import { updateDisk } from "../disk/update";
 import type { Inputs } from "../inputs";
@@ -15,6 +15,7 @@ import { isInLostRegion } from "./lost-region";
 import { releaseVolume } from "./release";
 import { ownsDisk, readVolumeInputs, readVolumeOutputs } from "./state";
 import { deleteRegistration } from "./unregister";
+import { moveToZone } from "./zone-move";
 
 export async function updateVolume(session: Session, oldOutputs: Inputs, newInputs: Inputs): Promise<{ outs: Inputs }> {
   const { __adopted: adopted } = readVolumeOutputs(oldOutputs);
@@ -47,13 +48,13 @@ async function growAttached(
 
 /** An interrupted move has left the owner on another node, or somebody has moved it. */
 async function bringToZone(context: VolumeContext, newest: Registration | undefined, disk: Inputs): Promise<Inputs> {
-  const { session, inputs, spec } = context;
+  const { session, inputs } = context;
   const { placement, __disk } = readVolumeInputs(inputs);
   const { __at, ownerVmid, lastMove } = readDiskOutputs(disk);
   if (placement.zone === undefined || __at.node === placement.zone) return disk;
   if (newest) await releaseVolume(context, newest);
   const ref = { api: await session.client(__at.cluster), node: __at.node, vmid: ownerVmid };
-  const owner = await moveToNode(session, ref, placement.zone, spec.name);
+  const owner = await moveToZone(context, ref, placement.zone);
   return attachAndDescribe(await diskContext(session, __disk), owner, lastMove);
 }
 

@@ -1,6 +1,6 @@
 /** `check` of a volume that is taken over: what it is, and whether it may stay where it is. */
 import { type Federation, formatSize } from "../../../config";
-import { isKubernetesError } from "../../../kubernetes";
+import { isKubernetesError, parseFlag } from "../../../kubernetes";
 import { type Identity, identityTag } from "../../../migration";
 import { placeOne } from "../../../placement";
 import { parseVolid } from "../../../proxmox";
@@ -106,13 +106,17 @@ async function planOwnership(session: Session, planning: Planning, adoptee: Adop
     return {
       failure: `Volume ${spec.name} gets an owner, but it is in use: ${use}. Scale the workload down first, or name it as quiesce.`,
     };
+  if (parseFlag(adoptee.volume.spec?.csi?.volumeAttributes?.backup))
+    session.pace.report(
+      `warning: volume ${spec.name} is part of its worker's backups (backup: "1"); with an owner VM it is so no longer: back it up by other means`,
+    );
   const inputs = inputsInPlace(planning, adoptee);
   return {
     inputs: {
       ...inputs,
       // The update goes on with what was interrupted.
       recovery: undefined,
-      adoption: `${describe(adoptee)} gets an owner VM: its disk is renamed, not copied, its PersistentVolume replaced${use === undefined ? "" : "; its pods restart"}`,
+      adoption: `${describe(adoptee)} gets an owner VM: its disk is renamed, not copied, with a new PersistentVolume${use === undefined ? "" : "; its pods restart"}`,
       __disk: disk.inputs,
     },
   };
@@ -201,7 +205,9 @@ async function refuseGrowth(session: Session, spec: VolumeSpec, { cluster, node,
   return shortage && `it cannot grow: ${shortage}. Free space there, or declare less`;
 }
 
-/** Short: the engine shows 150 characters of a value. */
+/** As long as the plugin's own names: the engine shows 150 characters of a value, and what is done must be among them. */
+const LONGEST_NAME = 40;
+
 function describe({ name, sizeBytes }: Adoptee): string {
-  return `${name} (${formatSize(sizeBytes)})`;
+  return `${name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name} (${formatSize(sizeBytes)})`;
 }
