@@ -9,6 +9,7 @@ export type * from "./model";
 export type { Path, Position } from "./position";
 export { formatPath } from "./position";
 export { replaceFile } from "./replace-file";
+export { copiesBetween, type ReplicationCopies, storesOfMember, storesOfPolicy } from "./replication-stores";
 export { timeWindow } from "./schema/window";
 export { type SyncedPair, syncedPairs } from "./synced-stores";
 export {

@@ -215,12 +215,20 @@ export interface ResourcePool {
 export interface ReplicationPolicy {
   /** Calendar event of Proxmox, for example `02:00` or `*:0/30`. */
   schedule: string;
-  /** Name of a backup store. */
-  store: string;
+  /** Names of backup stores; each member reaches exactly one of them. */
+  store: string | string[];
+  /** Sync jobs by which members with a backup server each have the others' backups. */
+  sync?: ReplicationSync;
   /** How old the newest backup of a guest may become. */
   rpoMs?: number;
   /** How many unprotected backups of a guest stay, at least one of them named. Absent: the storage's own retention. */
   keep?: ReplicationRetention;
+}
+
+export interface ReplicationSync {
+  /** Calendar event. */
+  schedule: string;
+  maxBandwidthBitsPerSecond?: number;
 }
 
 export interface ReplicationRetention {

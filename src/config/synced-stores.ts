@@ -17,6 +17,20 @@ export interface SyncedPair<S extends SyncableStore> {
   to: S;
 }
 
+/** Stores as they are written in the file. */
+export function toSyncable(
+  stores: readonly (Omit<SyncableStore, "access"> & { storages: Record<string, string | { from?: Record<string, string> }> })[],
+): SyncableStore[] {
+  return stores.map(({ name, type, api, storages }) => ({
+    name,
+    type,
+    api,
+    access: Object.fromEntries(
+      Object.entries(storages).map(([id, given]) => [id, { readAs: typeof given === "string" ? {} : (given.from ?? {}) }] as const),
+    ),
+  }));
+}
+
 /** Pairs of stores of type pbs by which archives of `source` come to `target`: each of the two clusters reaches only its own. */
 export function syncedPairs<S extends SyncableStore>(stores: readonly S[], source: string, target: string): SyncedPair<S>[] {
   const servers = stores.filter(({ type }) => type === "pbs");

@@ -43,13 +43,13 @@ export {
   waitForTask,
 } from "./operations";
 export { findOwnedGuests, mayBeUnfinished, offlineNodes, waitForCreates, waitUntilCreated } from "./owned-guests";
-export type { BackupServerOf } from "./pbs-sync";
+export { type BackupServerOf, definitionOf } from "./pbs-sync";
 export { describeNeed, hasPrivilege, membershipNeeds, missingPrivileges, type Need, nodeMoveNeeds, verificationNeeds } from "./permissions";
-export { type PreflightFacts, preflight, type RemoteFacts, type StorageRoom, type SyncFacts } from "./preflight";
+export { type PreflightFacts, preflight, pullFindings, type RemoteFacts, type StorageRoom, type SyncFacts } from "./preflight";
 export type { RemoteEndpoint } from "./remote-endpoint";
 export { isRestoreWreck, reclaimOrphans } from "./restore-wreck";
 export { type RollbackRequest, rollBackMove } from "./rollback";
-export { isRemote, planRoute, type Route, type RouteLink, type RouteResult, SUPPORTED_METHODS, storeOf } from "./route";
+export { isRemote, planRoute, type Route, type RouteLink, type RouteResult, type RouteSync, SUPPORTED_METHODS, storeOf } from "./route";
 export { describeSealed, isLeftBehind, SEALED_FENCE } from "./sealed-source";
 export { describeStranded, findKilledCreate, strandedAt } from "./stranded";
 export { awaitWindow, describeWindow, windowRefusal } from "./window";

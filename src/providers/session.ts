@@ -144,7 +144,7 @@ export class Session {
     const store = backupStores.find((candidate) => candidate.name === name);
     if (!store?.api)
       throw new UserError(
-        `Backup store ${name} ${store ? "has no api in" : "is not in backup_stores of"} federation.yaml, and archives of a move are on it. Put it back, then run again.`,
+        `Backup store ${name} ${store ? "has no api in" : "is not in backup_stores of"} federation.yaml, and its server has to be asked. Put it back, then run again.`,
       );
     this.backupServers ??= createBackupServerClients(this.credentialEnvironment);
     return this.backupServers.get(store);

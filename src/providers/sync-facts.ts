@@ -1,14 +1,16 @@
 /** What a preflight must know of the backup server that is to pull a move's archive. */
-import type { Route, SyncFacts } from "../migration";
+import type { Route, RouteSync, SyncFacts } from "../migration";
 import { hasPrivilege } from "../migration";
 import { isProxmoxError } from "../proxmox";
 import type { Session } from "./session";
 
-/** A text where the server cannot be asked: why. */
 export async function readSyncFacts(session: Session, { store }: Route): Promise<{ sync?: SyncFacts | string }> {
-  const sync = store?.sync;
-  if (!sync) return {};
-  const facts = await session.once(`backup server ${sync.store} for ${sync.remote}`, async (): Promise<SyncFacts | string> => {
+  return store?.sync ? { sync: await readSyncServer(session, store.sync) } : {};
+}
+
+/** A text where the server cannot be asked: why. */
+export function readSyncServer(session: Session, sync: RouteSync): Promise<SyncFacts | string> {
+  return session.once(`backup server ${sync.store} for ${sync.remote}`, async (): Promise<SyncFacts | string> => {
     try {
       const server = await session.backupServer(sync.store);
       const permissions = await server.getPermissions();
@@ -22,5 +24,4 @@ export async function readSyncFacts(session: Session, { store }: Route): Promise
       throw error;
     }
   });
-  return { sync: facts };
 }

@@ -43,6 +43,7 @@ function reading(changes: Partial<ClusterReading> = {}): ClusterReading {
     nodes: [node("a1"), node("a2")],
     storages: [],
     tasks: [],
+    copies: [],
     moves: [],
     backups: [],
     gaps: [],
@@ -63,6 +64,36 @@ function reportOf(value: ClusterReading) {
     report: toStatusReport(federation({ clusters: asked.map((entry) => entry.cluster) }), asked, { restores: [], ways: [] }),
   };
 }
+
+describe("copies of backups at other members", () => {
+  const nowSeconds = Date.now() / 1000;
+  const backup = { pool: "prod", vmid: 101, name: "web", ageSeconds: 60, rpoSeconds: 7200 };
+  const at = (id: string, newest: [number, number][]): Asked<ClusterReading> => ({
+    cluster: cluster(id),
+    ok: true,
+    value: reading({ copies: [{ pool: "prod", from: "a", storage: "arrivals", newest: new Map(newest) }] }),
+  });
+  const reportWith = (others: Asked<ClusterReading>[]) => {
+    const asked = [answer(reading({ backups: [backup] })), ...others];
+    const report = toStatusReport(federation({ clusters: asked.map((entry) => entry.cluster) }), asked, { restores: [], ways: [] });
+    return report.clusters[0]!;
+  };
+
+  it("are as old as the newest backup that has arrived of the guest", () => {
+    const { problems, live } = reportWith([at("b", [[101, nowSeconds - 3600]]), down]);
+    expect(problems).toEqual([]);
+    expect(live!.backups[0]!.copies).toEqual([{ cluster: "b", ageSeconds: expect.closeTo(3600, -1) }]);
+  });
+
+  it("are a problem when they are later than the pool's rpo, or have never arrived", () => {
+    const late = reportWith([at("b", [[101, nowSeconds - 10_800]]), at("c", [[102, nowSeconds]])]);
+    expect(late.health).toBe("degraded");
+    expect(late.problems).toEqual([
+      "copies of pool prod at b are later than its rpo of 2 h: web (3 h)",
+      "copies of pool prod at c are later than its rpo of 2 h: web (none)",
+    ]);
+  });
+});
 
 describe("a cluster's capacity", () => {
   const capacity = (changes: Partial<ClusterReading>) => reportOf(reading(changes)).report.clusters[0]!.live!.capacity;

@@ -41,6 +41,14 @@ backup_stores:
   - name: half
     type: nfs
     storages: { a: nas }
+  - name: pbs-a
+    type: pbs
+    storages: { a: { storage: own, from: { b: arrivals } } }
+    api: { url: "https://pa.example:8007", token_id: "u@pbs!token", token_secret_env: PA, fingerprint: "${Array(32).fill("EF").join(":")}" }
+  - name: pbs-b
+    type: pbs
+    storages: { b: own }
+    api: { url: "https://pb.example:8007", token_id: "u@pbs!token", token_secret_env: PB, fingerprint: "${Array(32).fill("EF").join(":")}" }
 resource_pools:
   - name: prod
     clusters: [a, b]
@@ -73,12 +81,36 @@ migration_policies: {}
     });
   });
 
+  it("has each direction in which the members' servers cannot pull", async () => {
+    const { result } = await findings(
+      "",
+      "    replication: { schedule: '02:00', store: [pbs-a, pbs-b], sync: { schedule: '30 4 * * *', max_bandwidth: 200Mbps } }",
+    );
+    // One of the two directions lacks its storage.
+    expect(result.issues?.filter(({ severity }) => severity === "error").map(({ path }) => path)).toEqual([
+      "resource_pools[0].replication.sync",
+    ]);
+  });
+
   it.each([
     ["    fenced: true", "", /fenced.*only of a lost cluster/],
     ["    status: lost\n    returned: stop-old-copies", "", /returned.*nothing of a lost cluster/],
     ["", "    replication: { schedule: '02:00', store: vaults }", /no backup store is named `vaults`/],
     ["", "    replication: { schedule: '02:00', store: half }", /store `half` is not reached by `b`/],
     ["", "    replication: { schedule: '0 2 1 * *', store: vault }", /cannot be written as a calendar event/],
+    ["", "    replication: { schedule: '02:00', store: [pbs-a, pbs-c] }", /no backup store is named `pbs-c`/],
+    ["", "    replication: { schedule: '02:00', store: [pbs-a, half] }", /none of the stores `pbs-a`, `half` is reached by `b`/],
+    ["", "    replication: { schedule: '02:00', store: [vault, pbs-b] }", /`b` reaches several of the stores \(vault, pbs-b\)/],
+    [
+      "",
+      "    replication: { schedule: '02:00', store: [pbs-a, pbs-b], sync: { schedule: '04:00' } }",
+      /^resource_pools\[0\]\.replication\.sync: the backup server of `b` cannot pull from that of `a`$/m,
+    ],
+    [
+      "",
+      "    replication: { schedule: '02:00', store: vault, sync: { schedule: '04:00' } }",
+      /every member sees the backups of the others already/,
+    ],
     ["", "    replication: { schedule: '02:00', store: vault, keep: {} }", /must name at least one of last, hourly/],
   ])("says what is wrong (%#)", async (cluster, pool, message) => {
     expect((await findings(cluster, pool)).texts.join("\n")).toMatch(message);

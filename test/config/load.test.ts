@@ -224,6 +224,17 @@ describe("scenario 1: production, disaster recovery and development at three com
   });
 });
 
+it("two sites whose backup servers pull from each other load without a warning", async () => {
+  const { federation, warnings } = await loadFederation(fixture("two-sites"));
+  expect(warnings).toEqual([]);
+  expect(federation.resourcePools[0]!.replication).toEqual({
+    schedule: "0/6:00",
+    store: ["vault-ams", "vault-rtm"],
+    rpoMs: 8 * 3_600_000,
+    sync: { schedule: "0/6:45", maxBandwidthBitsPerSecond: 200_000_000 },
+  });
+});
+
 it("scenario 2: three continents, loads without a warning", async () => {
   const { federation, warnings } = await loadFederation(fixture("scenario-2"));
   expect(warnings).toEqual([]);

@@ -122,7 +122,7 @@ describe("the JSON schema for editors", () => {
   });
 
   it("every key of it is used by the examples of these tests, except those of a CSI cloud-config and those that are refused", () => {
-    const used = ["scenario-1", "scenario-2", "csi-cloud-config"].flatMap((name) => {
+    const used = ["scenario-1", "scenario-2", "two-sites", "csi-cloud-config"].flatMap((name) => {
       const data = parse(readFileSync(join(__dirname, "fixtures", `${name}.yaml`), "utf8"), { merge: true }) as Json;
       return placesOf(data).map((path) => String(path.at(-1)));
     });

@@ -44,6 +44,13 @@ export function toRegistry({ status: { federation, clusters, records }, scrapeSe
     "vmid",
     "name",
   ]);
+  const copyAge = gauge("backup_copy_age_seconds", "Age of the newest backup of a guest that the cluster `at` has; absent without one.", [
+    "cluster",
+    "at",
+    "pool",
+    "vmid",
+    "name",
+  ]);
   const backupLimit = gauge("backup_rpo_seconds", "How old the newest backup of a guest of the pool may become.", ["pool"]);
   const unprotected = gauge("guests_without_backup", "Guests of a pool with scheduled backups that have none.", ["cluster", "pool"]);
   const tested = gauge("restore_tested_time_seconds", "Unix time of the pool's newest successful drill; absent without one.", ["pool"]);
@@ -82,9 +89,11 @@ export function toRegistry({ status: { federation, clusters, records }, scrapeSe
     const begun = firstMove(live);
     if (begun !== undefined) oldestMove.set({ cluster: id }, begun);
     amounts(cluster, live.capacity);
-    for (const { pool, vmid, name, ageSeconds, rpoSeconds } of live.backups) {
+    for (const { pool, vmid, name, ageSeconds, rpoSeconds, copies = [] } of live.backups) {
       if (rpoSeconds !== undefined) backupLimit.set({ pool }, rpoSeconds);
       if (ageSeconds !== undefined) backupAge.set({ cluster: id, pool, vmid, name }, ageSeconds);
+      for (const copy of copies)
+        if (copy.ageSeconds !== undefined) copyAge.set({ cluster: id, at: copy.cluster, pool, vmid, name }, copy.ageSeconds);
       unprotected.inc({ cluster: id, pool }, ageSeconds === undefined ? 1 : 0);
     }
   }

@@ -1,5 +1,5 @@
 /** How far the scheduled backups of a pool lag behind its guests. */
-import type { Cluster, Federation } from "../../config";
+import { type Cluster, copiesBetween, type Federation, storesOfMember } from "../../config";
 import { isIdentityTag, parseDescription } from "../../migration";
 import { type CallOptions, type GuestRow, inParallel, type ProxmoxApi } from "../../proxmox";
 import type { ClusterRows } from "../snapshot";
@@ -20,13 +20,75 @@ export interface BackupAge {
   /** Of the newest backup; absent: there is none. */
   ageSeconds?: number;
   rpoSeconds?: number;
+  /** Pools with `sync`: what the other members have, as far as they could be asked. */
+  copies?: CopyAge[];
 }
 
 export function backedUpPools({ resourcePools, backupStores }: Federation, { id }: Cluster): BackedUpPool[] {
   return resourcePools.flatMap(({ name, clusters, replication }) => {
-    const storage = backupStores.find((store) => store.name === replication?.store)?.access[id]?.storage;
-    if (!replication || storage === undefined || !clusters.includes(id)) return [];
+    if (!replication || !clusters.includes(id)) return [];
+    const storage = storesOfMember(replication, backupStores, id)[0]?.access[id]?.storage;
+    if (storage === undefined) return [];
     return [{ pool: name, storage, ...(replication.rpoMs === undefined ? {} : { rpoSeconds: replication.rpoMs / 1000 }) }];
+  });
+}
+
+/** Copies of another cluster's backups that this one keeps: pools with `sync`. */
+export interface CopiedPool {
+  pool: string;
+  from: string;
+  /** Storage under which this cluster sees them. */
+  storage: string;
+}
+
+export function copiedPools({ resourcePools, backupStores }: Federation, { id }: Cluster): CopiedPool[] {
+  return resourcePools.flatMap(({ name, clusters, replication }) =>
+    replication?.sync
+      ? copiesBetween(replication, backupStores, clusters)
+          .ways.filter(({ target }) => target === id)
+          .map(({ source, to }) => ({ pool: name, from: source, storage: to.access[id]!.readAs[source]! }))
+      : [],
+  );
+}
+
+/** What has arrived of them: when the newest backup of each vmid was made, in seconds since the epoch. */
+export interface ArrivedCopies extends CopiedPool {
+  newest: ReadonlyMap<number, number>;
+}
+
+export async function readCopies(
+  api: ProxmoxApi,
+  copied: readonly CopiedPool[],
+  rows: ClusterRows,
+  options: CallOptions,
+): Promise<ArrivedCopies[]> {
+  return Promise.all(copied.map(async (each) => ({ ...each, newest: await readNewest(api, each.storage, rows, options) })));
+}
+
+/** A copy of a guest's newest backup at another cluster. */
+export interface CopyAge {
+  cluster: string;
+  /** Of the backup, not of its arrival; absent: none has arrived. */
+  ageSeconds?: number;
+}
+
+/** Tells of each guest how old what the other clusters have of it is. Pure. */
+export function withCopies(
+  backups: readonly BackupAge[],
+  from: string,
+  arrived: readonly { cluster: string; copies: readonly ArrivedCopies[] }[],
+  nowSeconds: number,
+): BackupAge[] {
+  return backups.map((backup) => {
+    const copies = arrived.flatMap(({ cluster, copies: all }): CopyAge[] =>
+      all
+        .filter((each) => each.pool === backup.pool && each.from === from)
+        .map(({ newest }) => {
+          const atSeconds = newest.get(backup.vmid);
+          return { cluster, ...(atSeconds === undefined ? {} : { ageSeconds: Math.max(0, Math.round(nowSeconds - atSeconds)) }) };
+        }),
+    );
+    return copies.length === 0 ? backup : { ...backup, copies };
   });
 }
 
@@ -86,6 +148,11 @@ async function readNewest(api: ProxmoxApi, storage: string, { storages }: Cluste
   return newest;
 }
 
-export function isLate({ ageSeconds, rpoSeconds }: BackupAge): boolean {
+export function isLate({ ageSeconds, rpoSeconds }: Pick<BackupAge, "ageSeconds" | "rpoSeconds">): boolean {
   return rpoSeconds !== undefined && (ageSeconds === undefined || ageSeconds > rpoSeconds);
+}
+
+/** Copies that are older than the pool's rpo: as much is lost with the site. */
+export function lateCopies({ copies = [], rpoSeconds }: BackupAge): CopyAge[] {
+  return copies.filter(({ ageSeconds }) => isLate({ ageSeconds, rpoSeconds }));
 }

@@ -9,7 +9,7 @@ import { type CliIo, painterFor } from "../io";
 import { writeResult } from "../output";
 import { repeatUntilInterrupted } from "../until-interrupted";
 import { withClients } from "../with-clients";
-import { backedUpPools } from "./backups";
+import { backedUpPools, copiedPools } from "./backups";
 import { type ClusterReading, readCluster } from "./read";
 import { readRecords } from "./records";
 import { type StatusReport, statusExitCode, toStatusReport } from "./report";
@@ -50,7 +50,9 @@ export async function readStatus(
   clients: ClusterClients,
 ): Promise<{ report: StatusReport; asked: Asked<ClusterReading>[] }> {
   const [asked, records] = await Promise.all([
-    askClusters(federation.clusters, clients, (api, cluster, options) => readCluster(api, backedUpPools(federation, cluster), options)),
+    askClusters(federation.clusters, clients, (api, cluster, options) =>
+      readCluster(api, { own: backedUpPools(federation, cluster), copied: copiedPools(federation, cluster) }, options),
+    ),
     readRecords(federation, file, Date.now()),
   ]);
   return { report: toStatusReport(federation, asked, records), asked };

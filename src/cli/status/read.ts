@@ -3,11 +3,13 @@ import { describeIdentity, MOVING_TAG, parseDescription } from "../../migration"
 import type { CallOptions, ClusterStatus, GuestRow, NodeRow, ProxmoxApi } from "../../proxmox";
 import { unlessForbidden } from "../ask-clusters";
 import { type ClusterRows, readVisibleRows } from "../snapshot";
-import { type BackedUpPool, type BackupAge, readBackupAges } from "./backups";
+import { type ArrivedCopies, type BackedUpPool, type BackupAge, type CopiedPool, readBackupAges, readCopies } from "./backups";
 
 export interface ClusterReading extends ClusterRows {
   /** Guests of pools that are backed up on a schedule. */
   backups: BackupAge[];
+  /** What has arrived of other clusters' backups. */
+  copies: ArrivedCopies[];
   version: string;
   /** Of one small call to its API from here; the first one of a run includes the connection's set-up. */
   latencyMs: number;
@@ -43,8 +45,15 @@ export interface UnfinishedMove {
   peer?: { cluster: string; vmid?: number };
 }
 
-/** @param pools that are backed up on a schedule */
-export async function readCluster(api: ProxmoxApi, pools: readonly BackedUpPool[], options: CallOptions): Promise<ClusterReading> {
+/** What the pools of the file mean for one cluster. */
+export interface BackupPolicies {
+  /** Backed up on a schedule. */
+  own: readonly BackedUpPool[];
+  /** Copied from other clusters. */
+  copied: readonly CopiedPool[];
+}
+
+export async function readCluster(api: ProxmoxApi, pools: BackupPolicies, options: CallOptions): Promise<ClusterReading> {
   const [{ version, latencyMs }, status, inside] = await Promise.all([
     timedVersion(api, options),
     unlessForbidden(api.getClusterStatus(options)),
@@ -62,7 +71,7 @@ async function timedVersion(api: ProxmoxApi, options: CallOptions): Promise<{ ve
 /** What can only be asked once nodes and guests are known. */
 async function readInside(
   api: ProxmoxApi,
-  pools: readonly BackedUpPool[],
+  pools: BackupPolicies,
   rows: ClusterRows,
   options: CallOptions,
 ): Promise<Omit<ClusterReading, "version" | "latencyMs" | "status">> {
@@ -77,12 +86,13 @@ async function readInside(
   };
   const online = rows.nodes.filter(({ status }) => status === "online");
   const moving = rows.guests.filter((guest) => guest.guestType === "qemu" && guest.tags.includes(MOVING_TAG));
-  const [tasks, moves, backups] = await Promise.all([
+  const [tasks, moves, backups, copies] = await Promise.all([
     Promise.all(online.map((node) => orGap(readTasks(api, node, options), [], `tasks of node ${node.node} cannot be read`))),
     Promise.all(moving.map((guest) => orGap(readMove(api, guest, options), unreadMove(guest), `mark of vm ${guest.vmid} cannot be read`))),
-    orGap(readBackupAges(api, pools, rows, Date.now() / 1000, options), [], "age of the backups cannot be read"),
+    orGap(readBackupAges(api, pools.own, rows, Date.now() / 1000, options), [], "age of the backups cannot be read"),
+    orGap(readCopies(api, pools.copied, rows, options), [], "copies of other clusters' backups cannot be read"),
   ]);
-  return { ...rows, tasks: tasks.flat(), moves, backups, gaps };
+  return { ...rows, tasks: tasks.flat(), moves, backups, copies, gaps };
 }
 
 async function readTasks(api: ProxmoxApi, { node }: NodeRow, options: CallOptions): Promise<RunningTask[]> {

@@ -5,7 +5,7 @@ import { type Asked, exitCodesOf } from "../ask-clusters";
 import { EXIT, type ExitCode, worstOf } from "../exit-codes";
 import { toSnapshot } from "../snapshot";
 import { roundedSpan } from "../words";
-import { type BackupAge, isLate } from "./backups";
+import { type BackupAge, isLate, lateCopies, withCopies } from "./backups";
 import { type Capacity, capacityOf } from "./capacity";
 import type { ClusterReading, RunningTask, UnfinishedMove } from "./read";
 import type { Records } from "./records";
@@ -50,13 +50,16 @@ export interface LiveReport {
 
 export function toStatusReport(federation: Federation, asked: readonly Asked<ClusterReading>[], records: Records): StatusReport {
   const inventory = toInventory(toSnapshot(federation, asked), () => undefined);
+  const arrived = asked.flatMap((answer) => (answer.ok ? [{ cluster: answer.cluster.id, copies: answer.value.copies }] : []));
+  const nowSeconds = Date.now() / 1000;
   const clusters = asked.map((answer, index): ClusterReport => {
     const { cluster } = answer;
     const about = { id: cluster.id, name: cluster.name, provider: cluster.provider, location: cluster.location?.name };
     const declared = { ...about, tier: cluster.tier, status: cluster.status };
     if (!answer.ok) return { ...declared, health: answer.kind, problems: [answer.reason] };
-    const problems = problemsOf(answer.value);
-    const live = liveReport(answer.value, capacityOf(inventory.clusters[index]!));
+    const reading = { ...answer.value, backups: withCopies(answer.value.backups, cluster.id, arrived, nowSeconds) };
+    const problems = problemsOf(reading);
+    const live = liveReport(reading, capacityOf(inventory.clusters[index]!));
     return { ...declared, health: problems.length === 0 ? "ok" : "degraded", problems, live };
   });
   return { federation: federation.name, clusters, records };
@@ -94,6 +97,7 @@ function problemsOf({ status, nodes, storages, backups }: ClusterReading): strin
       .filter((storage) => storage.status !== "available" && online.has(storage.node))
       .map(({ storage, node }) => `storage ${storage} is not available on node ${node}`),
     ...lateBackups(backups),
+    ...lateCopiesOf(backups),
   ];
 }
 
@@ -103,9 +107,23 @@ function lateBackups(backups: readonly BackupAge[]): string[] {
   return [...late].map(
     ([pool, guests]) =>
       `backups of pool ${pool} are later than its rpo of ${roundedSpan(guests[0]?.rpoSeconds ?? 0)}: ${guests
-        .map(({ name, ageSeconds }) => `${name} (${ageSeconds === undefined ? "none" : roundedSpan(ageSeconds)})`)
+        .map(({ name, ageSeconds }) => `${name} (${ageWords(ageSeconds)})`)
         .join(", ")}`,
   );
+}
+
+function lateCopiesOf(backups: readonly BackupAge[]): string[] {
+  const late = new Map<string, string[]>();
+  for (const backup of backups)
+    for (const { cluster, ageSeconds } of lateCopies(backup)) {
+      const what = `copies of pool ${backup.pool} at ${cluster} are later than its rpo of ${roundedSpan(backup.rpoSeconds ?? 0)}`;
+      late.set(what, [...(late.get(what) ?? []), `${backup.name} (${ageWords(ageSeconds)})`]);
+    }
+  return [...late].map(([what, guests]) => `${what}: ${guests.join(", ")}`);
+}
+
+function ageWords(ageSeconds: number | undefined): string {
+  return ageSeconds === undefined ? "none" : roundedSpan(ageSeconds);
 }
 
 export function statusExitCode(report: StatusReport, asked: readonly Asked<unknown>[]): ExitCode {

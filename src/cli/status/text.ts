@@ -115,13 +115,23 @@ function taskLines(tasks: readonly RunningTask[], nowSeconds: number): string[] 
 }
 
 function backupLines(backups: readonly BackupAge[]): string[] {
-  return [...new Set(backups.map(({ pool }) => pool))].map((pool) => {
+  return [...new Set(backups.map(({ pool }) => pool))].flatMap((pool) => {
     const ages = backups.filter((backup) => backup.pool === pool);
-    const known = ages.flatMap(({ ageSeconds }) => ageSeconds ?? []);
-    const without = ages.length - known.length;
-    const oldest = known.length === 0 ? [] : [`newest of each at most ${roundedSpan(Math.max(...known))} old`];
-    return `  backups of ${pool}: ${[counted(ages.length, "guest"), ...oldest, ...(without === 0 ? [] : [`${without} without`])].join(", ")}`;
+    const copies = ages.flatMap((backup) => backup.copies ?? []);
+    return [
+      `  backups of ${pool}: ${ageSummary(ages)}`,
+      ...[...new Set(copies.map(({ cluster }) => cluster))].map(
+        (at) => `  copies of them at ${at}: ${ageSummary(copies.filter(({ cluster }) => cluster === at))}`,
+      ),
+    ];
   });
+}
+
+function ageSummary(ages: readonly { ageSeconds?: number }[]): string {
+  const known = ages.flatMap(({ ageSeconds }) => ageSeconds ?? []);
+  const without = ages.length - known.length;
+  const oldest = known.length === 0 ? [] : [`newest of each at most ${roundedSpan(Math.max(...known))} old`];
+  return [counted(ages.length, "guest"), ...oldest, ...(without === 0 ? [] : [`${without} without`])].join(", ");
 }
 
 function moveWords(move: UnfinishedMove): string {

@@ -1,5 +1,14 @@
 import { DEFAULT_CAPACITY_RULES, mergeCapacityRules } from "../capacity";
-import type { BackupStore, Federation, MigrationPolicies, PlacementPolicy, PlacementRule, ReplicationPolicy, ResourcePool } from "../model";
+import type {
+  BackupStore,
+  Federation,
+  MigrationPolicies,
+  PlacementPolicy,
+  PlacementRule,
+  ReplicationPolicy,
+  ReplicationSync,
+  ResourcePool,
+} from "../model";
 import type { FederationFile } from "../schema/federation";
 import type { BackupStoreFile, MigrationPoliciesFile } from "../schema/migration";
 import type { PlacementPolicyFile, ResourcePoolFile, RuleFile } from "../schema/pool";
@@ -53,8 +62,12 @@ function toPool(pool: ResourcePoolFile, file: FederationFile): ResourcePool {
   };
 }
 
-function toReplication({ rpo, ...policy }: NonNullable<ResourcePoolFile["replication"]>): ReplicationPolicy {
-  return { ...policy, ...(rpo === undefined ? {} : { rpoMs: rpo }) };
+function toReplication({ rpo, sync, ...policy }: NonNullable<ResourcePoolFile["replication"]>): ReplicationPolicy {
+  return { ...policy, ...(rpo === undefined ? {} : { rpoMs: rpo }), ...(sync ? { sync: toSync(sync) } : {}) };
+}
+
+function toSync({ schedule, max_bandwidth: limit }: NonNullable<NonNullable<ResourcePoolFile["replication"]>["sync"]>): ReplicationSync {
+  return { schedule, ...(limit === undefined ? {} : { maxBandwidthBitsPerSecond: limit }) };
 }
 
 function toPolicy(policy: PlacementPolicyFile): PlacementPolicy {

@@ -2,7 +2,7 @@
 import { didYouMean } from "../nearest";
 import type { Path } from "../position";
 import type { BackupStoreFile, MigrationPathFile } from "../schema/migration";
-import { type SyncableStore, type SyncedPair, syncedPairs } from "../synced-stores";
+import { type SyncableStore, type SyncedPair, syncedPairs, toSyncable } from "../synced-stores";
 import type { CheckInput } from "./input";
 
 export function checkMigration(input: CheckInput): void {
@@ -68,15 +68,7 @@ function checkSynced(
 }
 
 function pairsOf(stores: readonly BackupStoreFile[], { source_cluster, target_cluster }: MigrationPathFile) {
-  const syncable = stores.map(({ name, type, api, storages }) => ({
-    name,
-    type,
-    api,
-    access: Object.fromEntries(
-      Object.entries(storages).map(([id, given]) => [id, { readAs: typeof given === "string" ? {} : (given.from ?? {}) }] as const),
-    ),
-  }));
-  return syncedPairs(syncable, source_cluster, target_cluster);
+  return syncedPairs(toSyncable(stores), source_cluster, target_cluster);
 }
 
 function checkReach(findings: CheckInput["findings"], at: Path, path: MigrationPathFile, store: BackupStoreFile): void {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cronToCalendarEvent } from "../calendar-event";
 import type { Loss } from "../model";
-import { clusterId, count, duration, logicalName, poolId, refined, size, text, ValueError } from "./scalars";
+import { bandwidth, clusterId, count, duration, logicalName, poolId, refined, size, text, ValueError } from "./scalars";
 import { timeWindow } from "./window";
 
 const rule = z.strictObject({
@@ -83,7 +83,16 @@ export const retention = z
 
 const replication = z.strictObject({
   schedule: schedule().describe("Calendar event of Proxmox (02:00, mon..fri 22:30) or cron (0 2 * * *)."),
-  store: logicalName().describe("Name of a backup store that every member reaches."),
+  store: z
+    .union([logicalName(), z.array(logicalName()).min(1, "must name at least one store")])
+    .describe("Name of a backup store that every member reaches, or names of several of which every member reaches one."),
+  sync: z
+    .strictObject({
+      schedule: schedule().describe("When the backup servers pull from each other; calendar event of Proxmox or cron."),
+      max_bandwidth: bandwidth().optional().describe("Of each pull, for example 200Mbps. Default: no limit."),
+    })
+    .optional()
+    .describe("Copies between members that have a Proxmox Backup Server each."),
   rpo: duration().optional().describe("How old the newest backup of a guest may become."),
   keep: retention.optional().describe("Unprotected backups of a guest that stay. Default: the storage's own retention."),
 });

@@ -9,7 +9,7 @@ import { syncFindings } from "./sync";
 import { privilegeFindings, targetFindings } from "./target";
 
 export type { PreflightFacts, RemoteFacts, StorageRoom } from "./facts";
-export type { SyncFacts } from "./sync";
+export { pullFindings, type SyncFacts } from "./sync";
 
 /** Every reason why the move cannot work, in words with what to do; empty = go. */
 export function preflight(route: Route, facts: PreflightFacts): string[] {

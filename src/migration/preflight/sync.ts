@@ -1,8 +1,8 @@
 /** Findings about a move between two backup servers: the target's must be able to pull, and to keep what it pulls. Pure. */
-import type { Permissions, Remote, StorageDefinition } from "../../proxmox";
+import type { BackupLocation, Permissions, Remote, StorageDefinition } from "../../proxmox";
 import { locationOf } from "../datastore";
 import { backupPath, describeNeed, missingPrivileges, type Need } from "../permissions";
-import { type Route, type RouteStore, type RouteSync, storeOf } from "../route";
+import { type Route, type RouteSync, storeOf } from "../route";
 import type { PreflightFacts } from "./facts";
 
 /** What the target's backup server says. */
@@ -25,10 +25,26 @@ export function syncFindings(route: Route, { sync: facts, sourceStore, targetSto
     ...(typeof facts === "string" ? [`backup store ${sync.store} does not answer: ${facts}`] : []),
   ];
   if (!facts || typeof facts === "string" || !at || !place) return findings;
-  const missing = missingPrivileges(facts.permissions, syncNeeds(place, at.datastore, sync));
-  const account = `the account of backup store ${sync.store}`;
+  return pullFindings(facts, { from: store.name, sync, far: at, local: place, storage: sourceStore });
+}
+
+/** What is pulled by which server. */
+export interface Pull {
+  /** Name of the store that is pulled from. */
+  from: string;
+  sync: RouteSync;
+  far: BackupLocation;
+  local: BackupLocation;
+  /** Of the source cluster. */
+  storage: StorageDefinition;
+}
+
+/** Why a server cannot pull. */
+export function pullFindings({ permissions, remote }: SyncFacts, pull: Pull): string[] {
+  const missing = missingPrivileges(permissions, syncNeeds(pull.local, pull.far.datastore, pull.sync));
+  const account = `the account of backup store ${pull.sync.store}`;
   if (missing.length > 0) return [`${account} lacks ${missing.map(describeNeed).join(", ")}`];
-  return remoteFindings(store, sync, facts.remote, sourceStore);
+  return remoteFindings(pull, remote);
 }
 
 function unknownLocation(storage: string, cluster: string, definition: StorageDefinition | undefined): string {
@@ -37,7 +53,7 @@ function unknownLocation(storage: string, cluster: string, definition: StorageDe
     : `storage ${storage} of ${cluster} is not there, or its token lacks Datastore.AllocateSpace on /storage/${storage}: its datastore and namespace must be known for the sync`;
 }
 
-function syncNeeds(place: { datastore: string; namespace: string }, farDatastore: string, { remote }: RouteSync): Need[] {
+function syncNeeds(place: BackupLocation, farDatastore: string, { remote }: RouteSync): Need[] {
   const at = [backupPath(place)];
   return [
     { paths: at, privilege: "Datastore.Audit", why: "see what has arrived" },
@@ -48,19 +64,14 @@ function syncNeeds(place: { datastore: string; namespace: string }, farDatastore
   ];
 }
 
-function remoteFindings(
-  { name }: RouteStore,
-  { store, remote: wanted }: RouteSync,
-  remote: Remote | undefined,
-  sourceStore: StorageDefinition,
-): string[] {
+function remoteFindings({ from, sync: { store, remote: wanted }, storage }: Pull, remote: Remote | undefined): string[] {
   if (!remote)
     return [
-      `the backup server of ${store} knows no remote ${wanted}: create it there (proxmox-backup-manager remote create ${wanted}), with a token that may read ${name}`,
+      `the backup server of ${store} knows no remote ${wanted}: create it there (proxmox-backup-manager remote create ${wanted}), with a token that may read ${from}`,
     ];
-  const [known, seen] = [plainOf(remote.fingerprint), plainOf(sourceStore.raw.fingerprint)];
+  const [known, seen] = [plainOf(remote.fingerprint), plainOf(storage.raw.fingerprint)];
   return known !== undefined && seen !== undefined && known !== seen
-    ? [`remote ${wanted} of ${store} is another server than ${name}: the fingerprints of their certificates differ`]
+    ? [`remote ${wanted} of ${store} is another server than ${from}: the fingerprints of their certificates differ`]
     : [];
 }
 

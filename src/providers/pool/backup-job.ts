@@ -1,6 +1,6 @@
 /** The scheduled backups of a pool: one Proxmox backup job on every member cluster, told from others by id and comment. */
 import { createHash } from "node:crypto";
-import type { BackupStore } from "../../config";
+import { type BackupStore, storesOfMember, storesOfPolicy } from "../../config";
 import { describeNeed, missingPrivileges } from "../../migration";
 import {
   type BackupJob,
@@ -48,14 +48,16 @@ export function isMixed(store: BackupStore): boolean {
 export function refuseReplication(definition: PoolDefinition, stores: readonly BackupStore[]): string | undefined {
   const { replication, clusters, name } = definition;
   if (!replication) return undefined;
-  const store = stores.find((candidate) => candidate.name === replication.store);
-  if (!store)
-    return `replication of pool ${name} names store ${replication.store}, which is not in backup_stores (known: ${stores.map((known) => known.name).join(", ") || "none"})`;
-  const without = clusters.filter((id) => !store.access[id]);
-  if (without.length > 0)
-    return `replication of pool ${name} uses store ${store.name}, which ${without.join(", ")} does not reach: add its storage id under backup_stores[].storages`;
-  if (replication.keep && isMixed(store))
-    return `replication of pool ${name} has keep, but store ${store.name} (${store.type}) holds backups of several clusters side by side: retention of one would remove another's backups of an equal vmid. Leave keep out and prune on the file server, or use a PBS with one namespace per cluster`;
+  const named = [replication.store].flat();
+  const unknown = named.filter((wanted) => !stores.some((store) => store.name === wanted));
+  if (unknown.length > 0)
+    return `replication of pool ${name} names store ${unknown.join(", ")}, which is not in backup_stores (known: ${stores.map((known) => known.name).join(", ") || "none"})`;
+  const astray = clusters.filter((id) => storesOfMember(replication, stores, id).length !== 1);
+  if (astray.length > 0)
+    return `replication of pool ${name} uses store ${named.join(", ")}, and ${astray.join(", ")} does not reach exactly one of them: see backup_stores[].storages`;
+  const mixed = storesOfPolicy(replication, stores).find(isMixed);
+  if (replication.keep && mixed)
+    return `replication of pool ${name} has keep, but store ${mixed.name} (${mixed.type}) holds backups of several clusters side by side: retention of one would remove another's backups of an equal vmid. Leave keep out and prune on the file server, or use a PBS with one namespace per cluster`;
   return undefined;
 }
 

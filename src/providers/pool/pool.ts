@@ -1,5 +1,5 @@
 /** ResourcePool: the Proxmox pool of that name on every member cluster. */
-import type { BackupStore, ResourcePool } from "../../config";
+import { type BackupStore, type ResourcePool, storesOfMember } from "../../config";
 import { isOutage } from "../../inventory";
 import type { BackupJob, ProxmoxApi } from "../../proxmox";
 import { AlreadyExistsError } from "../../proxmox";
@@ -7,7 +7,9 @@ import { engineInputs, hasUnknown, type IdentityInput, type Inputs, userInputs, 
 import { type CheckFailure, toFailures } from "../schema";
 import { type Session, UserError } from "../session";
 import { ensureJob, isJobAsWanted, jobOf, missingForJob, refuseReplication, removeJob } from "./backup-job";
+import { changedCopies, isLost, settleCopies } from "./copies";
 import { type PoolDefinition, poolDefinition, resourcePoolSchema } from "./spec";
+import { refuseCopies, removeCopies } from "./sync-jobs";
 
 interface PoolInputs {
   /** Everything a FederatedVM needs to know of the pool. */
@@ -46,7 +48,10 @@ export async function checkPool(session: Session, news: Inputs): Promise<{ input
       "clusters",
       `unknown clusters ${unknown.join(", ")} (known: ${federation.clusters.map((cluster) => cluster.id).join(", ")})`,
     );
-  const refusal = refuseReplication(definition.data, federation.backupStores) ?? (await refuseWithoutRights(session, definition.data));
+  const refusal =
+    refuseReplication(definition.data, federation.backupStores) ??
+    (await refuseWithoutRights(session, definition.data)) ??
+    (await refuseCopies(session, definition.data, federation.backupStores));
   if (refusal !== undefined) return failed(news, "", refusal);
   // One look, so that a wrong credential shows in the preview and not half-way through the update.
   await session.snapshot();
@@ -55,22 +60,23 @@ export async function checkPool(session: Session, news: Inputs): Promise<{ input
 
 async function refuseWithoutRights(session: Session, { name, clusters, replication }: PoolDefinition): Promise<string | undefined> {
   if (!replication) return undefined;
-  const store = await storeOf(session, replication.store);
   const findings: string[] = [];
   for (const id of clusters) {
     if (!(await session.reachable(id))) continue;
     const permissions = await session.once(`permissions ${id}`, async () => (await session.client(id)).getPermissions());
-    const missing = missingForJob(permissions, name, store.access[id]?.storage ?? "");
+    const missing = missingForJob(permissions, name, (await storeFor(session, replication, id)).access[id]!.storage);
     if (missing.length > 0) findings.push(`${id}: ${missing.join(", ")}`);
   }
   if (findings.length === 0) return undefined;
   return `replication of pool ${name} needs privileges that the tokens lack: ${findings.join("; ")}. Grant them (docs/failover.md), or remove replication and set the backup jobs up by hand`;
 }
 
-async function storeOf(session: Session, name: string): Promise<BackupStore> {
-  const store = (await session.federation()).backupStores.find((candidate) => candidate.name === name);
+async function storeFor(session: Session, replication: NonNullable<PoolDefinition["replication"]>, cluster: string): Promise<BackupStore> {
+  const [store] = storesOfMember(replication, (await session.federation()).backupStores, cluster);
   if (!store)
-    throw new UserError(`Backup store ${name} is not in backup_stores of federation.yaml any more. Put it back, or change replication.`);
+    throw new UserError(
+      `Of backup store ${[replication.store].flat().join(", ")} none is left in federation.yaml that ${cluster} reaches. Put it back, or change replication.`,
+    );
   return store;
 }
 
@@ -80,7 +86,7 @@ async function jobFor(
   mark: string,
   cluster: string,
 ): Promise<BackupJob | undefined> {
-  return replication && jobOf(name, replication, mark, await storeOf(session, replication.store), cluster);
+  return replication && jobOf(name, replication, mark, await storeFor(session, replication, cluster), cluster);
 }
 
 function failed(news: Inputs, property: string, reason: string): { inputs: Inputs; failures: CheckFailure[] } {
@@ -150,7 +156,8 @@ async function ensureMembers(session: Session, inputs: Inputs, before: PoolOutpu
   }
   for (const id of (before?.present ?? []).filter((known) => !definition.clusters.includes(known)))
     await removePool(session, id, before?.definition ?? definition, comment);
-  return withoutUndefined({ ...inputs, present, pending });
+  const late = await settleCopies(session, definition, before?.definition, comment, pending);
+  return withoutUndefined({ ...inputs, present, pending: [...new Set([...pending, ...late])] });
 }
 
 const MARK = "proxmox-federation";
@@ -211,18 +218,15 @@ export async function readPool(session: Session, id: string, props: Inputs): Pro
     } else missing.push(cluster);
   }
   if (present.length === 0 && missing.length > 0) return { id: "", props: {} };
+  changed.push(...(await changedCopies(session, olds.definition, mark, present)));
   return { id, props: withoutUndefined({ ...props, present, pending: [...new Set([...olds.pending, ...missing, ...changed])] }) };
 }
 
 export async function deletePool(session: Session, props: Inputs): Promise<void> {
   const { definition, present, pending } = props as unknown as PoolOutputs;
   const mark = await commentOf(session, props);
-  for (const cluster of [...present, ...pending]) await removePool(session, cluster, definition, mark);
-}
-
-/** Declared lost, it is not contacted. */
-async function isLost(session: Session, id: string): Promise<boolean> {
-  return (await session.federation()).clusters.find((cluster) => cluster.id === id)?.status === "lost";
+  await removeCopies(session, definition.replication, mark, []);
+  for (const cluster of new Set([...present, ...pending])) await removePool(session, cluster, definition, mark);
 }
 
 async function removePool(session: Session, cluster: string, { name, replication }: PoolDefinition, mark: string): Promise<void> {

@@ -32,7 +32,8 @@ const amount = z.int().min(1).optional();
 /** As federation.yaml has it after loading: the schedule is a calendar event of Proxmox. */
 const replication = z.strictObject({
   schedule: z.string().min(1),
-  store: z.string().min(1),
+  store: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  sync: z.strictObject({ schedule: z.string().min(1), maxBandwidthBitsPerSecond: z.number().positive().optional() }).optional(),
   rpoMs: z.int().min(1).optional(),
   keep: z.strictObject({ last: amount, hourly: amount, daily: amount, weekly: amount, monthly: amount, yearly: amount }).optional(),
 });

@@ -65,4 +65,6 @@ export const SCENARIOS: Scenario[] = [
   { name: "pool create", store: "nfs", before: [], after: pools },
   { name: "pool update", store: "nfs", before: pools, after: [pool(POOL, { limits: { maxVms: 7 }, description: "changed" })] },
   { name: "pool delete", store: "nfs", before: pools, after: [] },
+  { name: "pool create with copies", store: "copies", before: [], after: pools },
+  { name: "pool delete with copies", store: "copies", before: pools, after: [] },
 ];

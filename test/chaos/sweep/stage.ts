@@ -10,7 +10,7 @@ import type { ResourceState } from "../../support/replay-model";
 import type { SharedClock } from "../../support/shared-clock/shared-clock";
 import { startSimulatedFederation } from "../../support/simulated-federation";
 import { Administrator } from "./administrator";
-import { introduceBackupServers, sweptFederation } from "./federation";
+import { grantBackupJobs, introduceBackupServers, sweptFederation } from "./federation";
 import { watchLaws } from "./laws";
 import type { Scenario } from "./scenarios";
 
@@ -74,6 +74,7 @@ export class Stage {
       );
       await scene.administrator.addBystanders();
       introduceBackupServers(simulator);
+      if (scenario.store === "copies") grantBackupJobs(simulator);
       if (scenario.before.length > 0) await scene.stack.up(scenario.before);
       fillDisks(simulator);
       if (scenario.edit) await writeFile(file, scenario.edit(await readFile(file, "utf8")));

@@ -1,5 +1,5 @@
 /** Privileges of docs/privileges.md beyond the basic roles, for what the paths and clusters of the file make use of. Pure. */
-import type { Cluster, Federation, MigrationMethod, MigrationPath } from "../../../config";
+import { type Cluster, type Federation, type MigrationMethod, type MigrationPath, storesOfMember } from "../../../config";
 import type { Requirement } from "./needs";
 
 const ROOT = ["/"];
@@ -71,8 +71,9 @@ function bandwidth(outgoing: readonly MigrationPath[]): Requirement[] {
 /** A pool with `replication` has a backup job on each member. */
 function backupJobs({ resourcePools, backupStores }: Federation, { id }: Cluster): Requirement[] {
   return resourcePools.flatMap(({ name, clusters, replication }): Requirement[] => {
-    const storage = backupStores.find((store) => store.name === replication?.store)?.access[id]?.storage;
-    if (replication === undefined || storage === undefined || !clusters.includes(id)) return [];
+    if (replication === undefined || !clusters.includes(id)) return [];
+    const storage = storesOfMember(replication, backupStores, id)[0]?.access[id]?.storage;
+    if (storage === undefined) return [];
     const why = `set up the backup job of pool ${name}`;
     return [
       { paths: ROOT, privilege: "Sys.Modify", why, severity: "error" },
