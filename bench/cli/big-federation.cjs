@@ -1,5 +1,5 @@
-/** A federation file of about 2,000 lines: forty clusters, their nodes, links and paths, and pools with rules. */
-function bigFederation(clusterCount = 40) {
+/** A federation file of about 2,000 lines: three dozen clusters, their nodes, links and paths, and pools with rules. */
+function bigFederation(clusterCount = 36) {
   const ids = Array.from({ length: clusterCount }, (_, index) => `site-${index + 1}`);
   const lines = ["name: big", "clusters:"];
   for (const [index, id] of ids.entries()) {
@@ -25,7 +25,7 @@ function bigFederation(clusterCount = 40) {
     for (let node = 1; node <= 6; node++) lines.push(`      - name: n${index + 1}-${node}`, "        cores: 32", "        memory: 256GiB");
   }
   lines.push("resource_pools:");
-  for (let pool = 0; pool < 10; pool++)
+  for (let pool = 0; pool < clusterCount / 4; pool++)
     lines.push(
       `  - name: pool-${pool}`,
       `    clusters: [${ids.slice(pool * 4, pool * 4 + 4).join(", ")}]`,
