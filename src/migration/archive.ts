@@ -1,6 +1,6 @@
 /** The archive of a move: written by the source, read by the target, protected in between. */
 import type { ProxmoxApi, Volume } from "../proxmox";
-import { NotFoundError } from "../proxmox";
+import { NotFoundError, TaskFailedError } from "../proxmox";
 import { findActiveTask, type GuestRef, type Pace, repeatAfterLostReply, runTask, waitForTask } from "./operations";
 import { hasPrivilege } from "./permissions";
 import { TransferProgress } from "./progress";
@@ -149,7 +149,10 @@ export async function removeArchives(source: GuestRef, storage: string, moveId: 
       const upid = await repeatAfterLostReply(pace, () => source.api.storage.deleteVolume(source.node, volume.volid));
       if (upid) await waitForTask(source.api, upid, {}, pace);
     } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error;
+      if (error instanceof NotFoundError) continue;
+      // An interrupted run has asked for the same, and its task was faster.
+      if (error instanceof TaskFailedError && !(await source.api.storage.findVolume(source.node, volume.volid))) continue;
+      throw error;
     }
   }
 }

@@ -194,6 +194,23 @@ describe("removing archives", () => {
     await removeArchives(source(), "bk-a", MOVE, world.pace);
   });
 
+  it.each([
+    ["is done when the task of an interrupted run was faster", true],
+    ["is an error when its task fails and the archive is still there", false],
+  ])("%s", async (_name, isGone) => {
+    archive({ notes: archiveNote(MOVE) });
+    a.storage.deleteVolume = async (node) => {
+      if (isGone) store.archives.length = 0;
+      const finish = () => {
+        throw new Error("no such volume");
+      };
+      return world.start({ cluster: "a", node, type: "imgdel", id: "100@bk-a", durationMs: 10, finish });
+    };
+    const removal = removeArchives(source(), "bk-a", MOVE, world.pace);
+    if (isGone) await removal;
+    else await expect(removal).rejects.toThrow("no such volume");
+  });
+
   it("that is refused is an error", async () => {
     archive({ notes: archiveNote(MOVE) });
     world.fault = (call) => (call.name === "storage.deleteVolume" ? "refuse" : undefined);
