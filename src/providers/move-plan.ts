@@ -105,6 +105,9 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
   const guests = (await session.reachable(route.target))?.guests ?? [];
   const bytes = intent.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
   const { migration } = await session.federation();
+  const targetVolids = await findVolumesOf(target, placement.node, row.vmid, there, session);
+  // Volumes are listed later than guests: one that has come meanwhile, as another resource of this run, is no unknown.
+  const isNew = async () => targetVolids.length > 0 && (await session.locate(route.target, row.vmid)) !== undefined;
   return {
     guest: row,
     config,
@@ -124,10 +127,10 @@ async function gatherFacts(session: Session, route: Route, intent: MoveIntent): 
     targetStore: targetSide.storages.find(({ storage }) => storage === route.store?.readStorage),
     ...(await readSyncFacts(session, route)),
     versions: { source: sourceSide.major, target: targetSide.major },
-    vmidTaken: guests.some(({ vmid }) => vmid === row.vmid),
+    vmidTaken: guests.some(({ vmid }) => vmid === row.vmid) || (await isNew()),
     ...(await readMembershipFacts(session, route, { row, placement, storages: storagesOf(intent) })),
     images: {
-      targetVolids: await findVolumesOf(target, placement.node, row.vmid, there, session),
+      targetVolids,
       source: sourceSide.storages,
       target: targetSide.storages,
     },
