@@ -69,6 +69,21 @@ describe("copies of a pool's backups", () => {
     expect(serverOf("away").syncJobs.nightly).toMatchObject({ schedule: "01:00" });
   });
 
+  it("wait for a server that is down, and nothing else does", async () => {
+    const setDown = async (down: boolean) => {
+      serverOf("away").down = down;
+      await federation.simulator.applyStatus();
+    };
+    await setDown(true);
+    await declare({ ...policy, sync: { schedule: "05:00" } });
+    expect(await operations()).toEqual(["update"]);
+    expect(ours("home")[0]![1].schedule).toBe("05:00");
+    await setDown(false);
+    expect(await operations()).toEqual(["update"]);
+    expect(ours("away")[0]![1].schedule).toBe("05:00");
+    expect(await operations()).toEqual([]);
+  });
+
   it("end with the declaration", async () => {
     await declare(policy);
     expect(await operations()).toEqual(["update"]);

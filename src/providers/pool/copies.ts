@@ -13,18 +13,26 @@ export async function settleCopies(
   pending: readonly string[],
 ): Promise<string[]> {
   const ways = copyWays(definition, (await session.federation()).backupStores);
-  await removeCopies(session, former?.replication, mark, ways);
   const late: string[] = [];
+  const postpone = (error: unknown, what: string, targets: readonly string[]): void => {
+    if (!isOutage(error)) throw error;
+    session.pace.report(`warning: ${what} of pool ${definition.name} are not set up yet: ${error.message}`);
+    late.push(...targets);
+  };
+  try {
+    await removeCopies(session, former?.replication, mark, ways);
+  } catch (error) {
+    // Of a policy that is gone nobody would know any more what to remove.
+    if (ways.length === 0) throw error;
+    const targets = ways.map(({ target }) => target);
+    postpone(error, "copies", targets);
+  }
   for (const way of ways) {
     if (pending.includes(way.source) || pending.includes(way.target) || (await isLostWay(session, way))) continue;
     try {
       await ensureCopies(session, definition, mark, way);
     } catch (error) {
-      if (!isOutage(error)) throw error;
-      session.pace.report(
-        `warning: copies of pool ${definition.name} from ${way.source} to ${way.target} are not set up yet: ${error.message}`,
-      );
-      late.push(way.target);
+      postpone(error, `copies from ${way.source} to ${way.target}`, [way.target]);
     }
   }
   return late;
