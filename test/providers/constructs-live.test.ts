@@ -5,8 +5,8 @@ import { loadFederation } from "../../src/config";
 import { Federation } from "../../src/constructs";
 import { terraformTag } from "../../src/constructs/identity";
 import { createClusterClients } from "../../src/inventory";
+import { EMPTY_LOCK, program } from "../constructs/program";
 import { type SimulatedFederation, startSimulatedFederation } from "../support/simulated-federation";
-import { EMPTY_LOCK, program } from "./program";
 
 const TAG = terraformTag("acme", "prod/web-1");
 
